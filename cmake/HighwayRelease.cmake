@@ -1,0 +1,36 @@
+# Highway's release that we take where the system has none, and its download. As a script:
+#   cmake -DFILE=ARCHIVE -P cmake/HighwayRelease.cmake   downloads it, unless it is there, and fails with a sentence
+set(LQ_HIGHWAY_FILE highway-1.2.0.tar.gz)
+set(LQ_HIGHWAY_URL https://github.com/google/highway/archive/refs/tags/1.2.0.tar.gz)
+set(LQ_HIGHWAY_SHA256 7e0be78b8318e8bdbf6fa545d2ecb4c90f947df03f7aadc42c1967f019e63343)
+
+# `problem` is empty when `file` is there, with the right hash. Not FetchContent's download: that tries again for
+# minutes where there is no network.
+function(lq_download_highway file problem)
+  set(${problem} "" PARENT_SCOPE)
+  if(EXISTS ${file})
+    file(SHA256 ${file} hash)
+    if(hash STREQUAL LQ_HIGHWAY_SHA256)
+      return()
+    endif()
+  endif()
+  file(DOWNLOAD ${LQ_HIGHWAY_URL} ${file}.part TIMEOUT 60 INACTIVITY_TIMEOUT 15 STATUS status)
+  list(POP_FRONT status code message)
+  if(code EQUAL 0)
+    file(SHA256 ${file}.part hash)
+    if(hash STREQUAL LQ_HIGHWAY_SHA256)
+      file(RENAME ${file}.part ${file})
+      return()
+    endif()
+    set(message "its SHA-256 is ${hash} and not ${LQ_HIGHWAY_SHA256}")
+  endif()
+  file(REMOVE ${file}.part)
+  set(${problem} "${message}" PARENT_SCOPE)
+endfunction()
+
+if(CMAKE_SCRIPT_MODE_FILE STREQUAL CMAKE_CURRENT_LIST_FILE)
+  lq_download_highway(${FILE} problem)
+  if(problem)
+    message(FATAL_ERROR "${LQ_HIGHWAY_URL}: ${problem}")
+  endif()
+endif()

@@ -1,0 +1,13 @@
+# lq_add_kernels(a b ...): kernels/a.cc into the library; tests/kernels/a_test.cc and bench/a_bench.cc are built beside it.
+# A missing file stops the configuration: a kernel without a test or a benchmark does not exist.
+function(lq_add_kernels)
+  foreach(name IN LISTS ARGN)
+    foreach(file kernels/${name}.cc tests/kernels/${name}_test.cc bench/${name}_bench.cc)
+      if(NOT EXISTS ${PROJECT_SOURCE_DIR}/${file})
+        message(WARNING "Kernel ${name}: ${file} is missing")
+      endif()
+    endforeach()
+    target_sources(lq_objects PRIVATE ${PROJECT_SOURCE_DIR}/kernels/${name}.cc)
+  endforeach()
+  set_property(GLOBAL APPEND PROPERTY LQ_KERNELS ${ARGN})
+endfunction()

@@ -1,0 +1,56 @@
+// Linear: y = x * W^T + bias with 8-bit activations and quantized weights (ONNX Gemm / MatMul, AIMET QuantizedLinear).
+#ifndef LANEQUANT_LINEAR_H_
+#define LANEQUANT_LINEAR_H_
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "lanequant/encoding.h"
+#include "lanequant/executor.h"
+#include "lanequant/layer.h"
+#include "lanequant/status.h"
+#include "lanequant/tensor.h"
+
+namespace lq {
+
+struct LinearSpec {
+  std::string name;                // for messages
+  size_t in_features = 0;          // k
+  size_t out_features = 0;         // n
+  std::span<const float> weight;   // [out_features][in_features]; floats, rounded to their grid by weight_encoding
+  Encoding weight_encoding;        // channel axis 0, block axis 1
+  PerTensor input;                 // 2..8 bits
+  OutputStage output;
+};
+
+// Prepared once (validates, packs, chooses a kernel variant), run many times. Run is const, allocates nothing and may be
+// called from any number of threads at once, each with its own workspace.
+class Linear {
+ public:
+  // Errors: sizes that do not match, encodings that ValidateEncoding refuses, sums that could leave 63 bits.
+  static Result<Linear> Prepare(const LinearSpec& spec, const PrepareOptions& options = {});
+  Linear(Linear&&) noexcept;
+  Linear& operator=(Linear&&) noexcept;
+  ~Linear();
+
+  // Bytes that Run needs for `rows` rows on an executor of `workers` workers.
+  size_t WorkspaceBytes(size_t rows, size_t workers) const;
+
+  // in: [rows][in_features], u8 or s8 codes as input.grid says. out: [rows][out_features], codes of the output encoding
+  // (u8 / s8 as its grid says), or without one f32 (the real value rounded once) or f64.
+  // Errors: shapes, types, workspace too small.
+  Status Run(ConstTensorView in, TensorView out, std::span<std::byte> workspace, Executor& executor) const;
+
+  const LayerInfo& info() const;
+
+ private:
+  struct Impl;
+  explicit Linear(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace lq
+
+#endif  // LANEQUANT_LINEAR_H_

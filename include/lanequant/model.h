@@ -1,0 +1,97 @@
+// Model and Session: a network exported by AIMET (ONNX + encodings), loaded once, prepared for this CPU, run many times.
+#ifndef LANEQUANT_MODEL_H_
+#define LANEQUANT_MODEL_H_
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lanequant/executor.h"
+#include "lanequant/layer.h"
+#include "lanequant/status.h"
+#include "lanequant/tensor.h"
+
+namespace lq {
+
+struct Graph;  // runtime/graph.h
+
+// What the files say; no weights packed yet. Cheap to copy (shares its contents), immutable.
+class Model {
+ public:
+  // Errors name the file, and the node or tensor with its numbers.
+  static Result<Model> Load(const std::string& onnx_path, const std::string& encodings_path);
+
+  const Graph& graph() const { return *graph_; }
+
+ private:
+  explicit Model(std::shared_ptr<const Graph> graph) : graph_(std::move(graph)) {}
+  std::shared_ptr<const Graph> graph_;
+};
+
+struct SessionOptions : PrepareOptions {
+  bool keep_encoded_tensors = false;  // no fusion that would skip an encoded activation (same codes, for comparing layers)
+};
+
+// A graph input or output: its ONNX name and shape; -1 is the dynamic batch.
+struct TensorInfo {
+  std::string name;
+  Shape shape;
+};
+
+// What `inspect` shows: one line per step of the plan.
+struct StepInfo {
+  std::string op, name, output;  // "Conv+Relu", the node's and the output tensor's ONNX names
+  Shape shape;                   // of the output, for the batch in the file (dynamic: 1)
+  std::string encoding;
+  LayerInfo layer;
+};
+
+// The memory of one run at a time: activations planned once for a batch, scratch for each worker.
+class Workspace {
+ public:
+  Workspace(Workspace&&) noexcept;
+  Workspace& operator=(Workspace&&) noexcept;
+  ~Workspace();
+  size_t bytes() const;
+
+ private:
+  friend class Session;
+  friend class SessionInspector;
+  struct Impl;
+  explicit Workspace(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// Packed weights and chosen kernels. const methods may be called from any number of threads at once, each with its own
+// Workspace. Run allocates nothing.
+class Session {
+ public:
+  static Result<Session> Prepare(const Model& model, const SessionOptions& options = {});
+  Session(Session&&) noexcept;
+  Session& operator=(Session&&) noexcept;
+  ~Session();
+
+  const std::vector<TensorInfo>& inputs() const;
+  const std::vector<TensorInfo>& outputs() const;
+  const std::vector<StepInfo>& steps() const;
+
+  // `batch` replaces a dynamic batch (a fixed one must equal it). `workers`: of the executors that it will be run with.
+  Result<Workspace> NewWorkspace(int64_t batch, size_t workers) const;
+
+  // Inputs f32 in the order of inputs(), outputs f32 in the order of outputs(), ONNX layout (NCHW).
+  // Errors: number of tensors, shapes, types, a workspace of another session or of fewer workers.
+  Status Run(std::span<const ConstTensorView> inputs, std::span<const TensorView> outputs, Workspace& workspace,
+             Executor& executor) const;
+
+ private:
+  friend class SessionInspector;  // runtime/session_inspector.h: encoded activations, single steps
+  struct Impl;
+  explicit Session(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace lq
+
+#endif  // LANEQUANT_MODEL_H_
