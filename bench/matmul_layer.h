@@ -1,0 +1,51 @@
+// A layer of random weights for the matmul benchmarks, and the loop that times it beside the machine's limits.
+#ifndef LANEQUANT_BENCH_MATMUL_LAYER_H_
+#define LANEQUANT_BENCH_MATMUL_LAYER_H_
+
+#include <benchmark/benchmark.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "kernels/contracts.h"
+#include "runtime/aligned_buffer.h"
+
+namespace lq::bench {
+
+// u8 in, u8 out, everything filled; a benchmark packs weights into `weights`.
+struct MatmulLayer {
+  MatmulLayer(size_t n, size_t k, size_t max_rows);
+  MatmulLayer(const MatmulLayer&) = delete;
+
+  kernels::MatmulArgs Args(size_t m) const;
+
+  size_t n, k, block = 0;
+  AlignedBuffer weights, a, out, scratch;
+  std::vector<int32_t> start;
+  std::vector<int64_t> start_wide;
+  std::vector<double> scale, bias;
+  std::vector<float> fast_mul, fast_add;
+  kernels::Epilogue epilogue{};
+};
+
+// Random integers in low..high, the same in every run.
+std::vector<int32_t> RandomIntegers(size_t count, int low, int high);
+
+struct MatmulBench {
+  std::string kernel;  // "matmul_u8s8"
+  std::span<const kernels::Variant<kernels::MatmulFn>> variants;
+  std::function<MatmulLayer*()> layer;  // makes it on first use
+  std::string shape;                    // "4096x4096"
+};
+
+// kernel/TARGET/m=M/shape for each variant and M. Counters: ops per second, and the shares of the probed dot,
+// multiply-add and read limits, each the best seen before and after.
+void RegisterMatmul(const MatmulBench& bench, std::initializer_list<size_t> rows);
+
+}  // namespace lq::bench
+
+#endif  // LANEQUANT_BENCH_MATMUL_LAYER_H_

@@ -1,0 +1,114 @@
+#include "bench/probe.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstring>
+
+namespace lq::bench {
+namespace {
+
+double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+// Best rate of a few passes of `body`, each worth `work`.
+template <class Body>
+double BestRate(double work, Body body) {
+  double best = 0;
+  for (int pass = 0; pass < 5; ++pass) {
+    const double start = Now();
+    body();
+    best = std::max(best, work / (Now() - start));
+  }
+  return best;
+}
+
+uint64_t ReadWords(const char* p, size_t bytes) {
+  uint64_t sum[8] = {};
+  for (size_t i = 0; i + 64 <= bytes; i += 64) {
+    uint64_t words[8];
+    std::memcpy(words, p + i, 64);
+    for (size_t j = 0; j < 8; ++j) sum[j] ^= words[j];
+  }
+  return sum[0] ^ sum[1] ^ sum[2] ^ sum[3] ^ sum[4] ^ sum[5] ^ sum[6] ^ sum[7];
+}
+
+constexpr int kIterations = 40000;  // about 0.1 ms
+
+}  // namespace
+
+#if defined(__x86_64__) && defined(__GNUC__)
+
+namespace {
+
+// Twelve independent chains: more than latency times throughput of any unit.
+#define LQ_TWELVE(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7) M(8) M(9) M(10) M(11)
+#define LQ_CLOBBERS \
+  "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm14", "xmm15"
+#define LQ_DOT_512(n) "vpdpbusd %%zmm15, %%zmm14, %%zmm" #n "\n"
+#define LQ_MADD_256(n) "vpmaddwd %%ymm15, %%ymm14, %%ymm" #n "\n"
+#define LQ_MADD_128(n) "pmaddwd %%xmm15, %%xmm" #n "\n"
+
+void Dots512() {
+  for (int i = 0; i < kIterations; ++i) asm volatile(LQ_TWELVE(LQ_DOT_512)::: LQ_CLOBBERS);
+}
+void MultiplyAdds256() {
+  for (int i = 0; i < kIterations; ++i) asm volatile(LQ_TWELVE(LQ_MADD_256)::: LQ_CLOBBERS);
+}
+void MultiplyAdds128() {
+  for (int i = 0; i < kIterations; ++i) asm volatile(LQ_TWELVE(LQ_MADD_128)::: LQ_CLOBBERS);
+}
+
+// Eight streams of 32 bytes: XOR costs nothing beside the loads.
+[[gnu::target("avx2")]] uint64_t ReadVectors(const char* p, size_t bytes) {
+  typedef long long Vector __attribute__((vector_size(32), aligned(1), may_alias));
+  Vector sum[8] = {};
+  for (size_t i = 0; i + 256 <= bytes; i += 256) {
+#pragma GCC unroll 8
+    for (size_t j = 0; j < 8; ++j) sum[j] ^= *reinterpret_cast<const Vector*>(p + i + 32 * j);
+  }
+  const Vector total = sum[0] ^ sum[1] ^ sum[2] ^ sum[3] ^ sum[4] ^ sum[5] ^ sum[6] ^ sum[7];
+  return static_cast<uint64_t>(total[0] ^ total[1] ^ total[2] ^ total[3]);
+}
+
+uint64_t ReadAll(const char* p, size_t bytes) {
+  return __builtin_cpu_supports("avx2") ? ReadVectors(p, bytes) : ReadWords(p, bytes);
+}
+
+}  // namespace
+
+double DotPeak() {
+  if (!__builtin_cpu_supports("avx512vnni")) return 0;
+  return BestRate(kIterations * 12.0 * 128, Dots512);
+}
+
+double MultiplyAddPeak() {
+  if (__builtin_cpu_supports("avx2")) return BestRate(kIterations * 12.0 * 32, MultiplyAdds256);
+  return BestRate(kIterations * 12.0 * 16, MultiplyAdds128);
+}
+
+#else
+
+double DotPeak() { return 0; }
+
+static uint64_t ReadAll(const char* p, size_t bytes) { return ReadWords(p, bytes); }
+
+double MultiplyAddPeak() {
+  int16_t a[64], b[64];
+  int32_t sum[64] = {};
+  for (int i = 0; i < 64; ++i) a[i] = b[i] = static_cast<int16_t>(i);
+  return BestRate(kIterations * 128.0, [&] {
+    for (int i = 0; i < kIterations; ++i) {
+      asm volatile("" : : "r"(a), "r"(b), "r"(sum) : "memory");
+      for (int j = 0; j < 64; ++j) sum[j] += int32_t{a[j]} * b[j];
+    }
+  });
+}
+
+#endif
+
+double ReadBandwidth(const void* data, size_t bytes) {
+  volatile uint64_t sink = 0;
+  return BestRate(static_cast<double>(bytes), [&] { sink = ReadAll(static_cast<const char*>(data), bytes); });
+}
+
+}  // namespace lq::bench

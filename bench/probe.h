@@ -1,0 +1,20 @@
+// What the machine can do, measured in the same run as the kernels: the limits that their figures are divided by.
+#ifndef LANEQUANT_BENCH_PROBE_H_
+#define LANEQUANT_BENCH_PROBE_H_
+
+#include <cstddef>
+
+namespace lq::bench {
+
+// Bytes per second that one thread reads from a buffer, best of a few passes.
+double ReadBandwidth(const void* data, size_t bytes);
+
+// Operations per second (a multiplication and an addition are two) of independent integer dot products in registers.
+// 8-bit operands: the widest vpdpbusd that the CPU has. 0 where it has none.
+double DotPeak();
+// 16-bit operands: vpmaddwd of 256 bits, 128 without AVX2. Away from x86 a plain loop.
+double MultiplyAddPeak();
+
+}  // namespace lq::bench
+
+#endif  // LANEQUANT_BENCH_PROBE_H_

@@ -1,0 +1,225 @@
+// The contracts of all kernels. A kernel is a pure function over pointers and sizes: no allocation, no threads, no
+// failure, no global state. Its variants (one per CPU target) stand in a table of plain values, best first.
+// kernels/reference/reference.h says in scalar C++ what each one means.
+//
+// Activations here are always u8 codes: a signed grid is stored with 2^(bitwidth-1) added to the code and subtracted from
+// the offset, which leaves q + offset as it was. Images are channels last. No kernel reads or writes outside the ranges
+// stated, not even by a vector.
+#ifndef LANEQUANT_KERNELS_CONTRACTS_H_
+#define LANEQUANT_KERNELS_CONTRACTS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "lanequant/encoding.h"
+
+namespace lq::kernels {
+
+template <class Fn>
+struct Variant {
+  const char* name;  // as hwy::TargetName, "AVX3_ZEN4"
+  int64_t target;    // Highway's bit: smaller is better; 0: AMX, above all of them
+  Fn run;
+};
+
+// ---- Quantizers (exact_simulator.md 2) -----------------------------------------------------------------------------
+
+// Element i uses scale[(i / run) % count] and the offset of the same index: per tensor run = n, count = 1; per channel
+// along an axis run = product of the dimensions after it; per block along the last axis run = block size.
+struct AffineLayout {
+  const float* scale;
+  const int32_t* offset;
+  size_t count, run;
+};
+
+// The grid of an output and how to round to it. 0 <= ... lo <= hi: a fused clip may narrow the encoding's own grid.
+struct QuantizeTo {
+  float scale;
+  int32_t offset;
+  int32_t qmin, qmax;  // of the encoding: profile aimet_onnx clamps values to them before it rounds
+  int32_t lo, hi;      // final clamp
+  RoundingProfile profile;
+};
+
+enum class CodeType { kU8, kS8, kU16, kS16 };
+
+// f32 -> codes. NaN -> qmin, infinities saturate.
+struct QuantizeAffineArgs {
+  const float* in;
+  size_t n;
+  AffineLayout layout;
+  int32_t qmin, qmax;
+  RoundingProfile profile;
+  CodeType type;
+  void* out;
+};
+using QuantizeAffineFn = void (*)(const QuantizeAffineArgs&);
+std::span<const Variant<QuantizeAffineFn>> QuantizeAffineVariants();
+
+// codes -> f32: fl32((q + offset) * scale), |q + offset| <= 2^24.
+struct DequantizeAffineArgs {
+  const void* in;
+  size_t n;
+  AffineLayout layout;
+  CodeType type;
+  float* out;
+};
+using DequantizeAffineFn = void (*)(const DequantizeAffineArgs&);
+std::span<const Variant<DequantizeAffineFn>> DequantizeAffineVariants();
+
+// Packed 4-bit codes (two's complement, element 2j in the low nibble of byte j) times the integer scale of their block
+// -> s8. Element i uses scale[i / block]; every product must fit s8 (scale <= 16 always does).
+struct LpbqExpandArgs {
+  const uint8_t* in;      // (n + 1) / 2 bytes
+  const uint8_t* scale;   // (n + block - 1) / block
+  size_t n, block;
+  int8_t* out;
+};
+using LpbqExpandFn = void (*)(const LpbqExpandArgs&);
+std::span<const Variant<LpbqExpandFn>> LpbqExpandVariants();
+
+// out[i] = table[in[i]]: any function of one coded tensor. in == out is allowed.
+struct LookupArgs {
+  const uint8_t* in;
+  size_t n;
+  const uint8_t* table;  // 256 bytes
+  uint8_t* out;
+};
+using LookupFn = void (*)(const LookupArgs&);
+std::span<const Variant<LookupFn>> LookupVariants();
+
+// ---- Weighted layers (exact_simulator.md 4) ------------------------------------------------------------------------
+
+enum class OutputType {
+  kU8,   // codes of Epilogue::to
+  kF32,  // the real value, rounded once to float
+  kF64,  // the real value
+};
+
+// What turns an accumulator into an output. Arrays hold one value per output channel, readable up to the next multiple of
+// 64 channels. In this order, in binary64, one rounding per operation:
+//   acc = dot(raw codes, w) + start;  y = double(acc) * scale;  y = y + bias (if any);
+//   y = (y - bn_mean) * bn_gain + bn_beta (if any);  clip (real outputs only: coded ones clip by lo, hi);
+//   t = y / to.scale;  code = clamp(rint(t) - to.offset, lo, hi), or the profile's way.
+struct Epilogue {
+  const int32_t* start_u8;    // o_x * sum(w): for dots of the u8 codes
+  const int32_t* start_s8;    // (o_x + 128) * sum(w): for dots of the codes minus 128
+  const int64_t* start_wide;  // start_u8 in 64 bits (matmul_u8s16 only)
+  const double* scale;
+  const double* bias;         // or null
+  const double* bn_mean;      // or null: then bn_gain and bn_beta are too
+  const double* bn_gain;
+  const double* bn_beta;
+  double clip_min, clip_max;  // infinite where there is no clip
+  QuantizeTo to;              // kU8 only
+  // The fast way to a code (performance.md 4j; proof in epilogue-inl.h): U = int(float(acc) * fast_mul + fast_add) holds the code in
+  // its high 16 bits; where the low 16 are below 2 * window the lane is redone as above. fast = false: always redo.
+  const float* fast_mul;
+  const float* fast_add;
+  int32_t window;
+  bool fast;
+};
+
+// out[m][n_begin..n_end) = epilogue(a * w^T).
+// a: m rows of k u8 codes; RoundUp(k, 4) bytes of each row are readable, the ones beyond k have any value.
+// w: all the packed panels of the layer (packing.h); n_begin is a multiple of 64, n_end a multiple of 64 or n.
+// The true accumulators fit int32 for u8s8 and u8s4, int64 for u8s16.
+struct MatmulArgs {
+  const uint8_t* a;
+  size_t a_stride;     // bytes
+  size_t m, n, k;
+  const void* w;
+  size_t block;        // u8s4 only
+  size_t n_begin, n_end;
+  const Epilogue* epilogue;
+  OutputType out_type;
+  void* out;           // row 0, channel 0
+  size_t out_stride;   // elements
+  void* scratch;       // MatmulScratchBytes(), 64-byte aligned
+};
+using MatmulFn = void (*)(const MatmulArgs&);
+std::span<const Variant<MatmulFn>> MatmulU8S8Variants();
+std::span<const Variant<MatmulFn>> MatmulU8S4Variants();
+std::span<const Variant<MatmulFn>> MatmulU8S16Variants();
+
+// Scratch that any matmul call of up to m rows needs, in bytes, whatever the variant.
+size_t MatmulScratchBytes(size_t m, size_t k);
+
+// ---- Windows over images ------------------------------------------------------------------------------------------
+
+// One image [in_height][in_width][channels] and the rows [y_begin, y_end) of its output [out_height][out_width][channels].
+// Cell (i, j) of the window of output (y, x) is input (y * stride + i * dilation - pad_top, likewise x).
+struct Window {
+  size_t in_height, in_width, channels;
+  size_t out_height, out_width;
+  size_t kernel_height, kernel_width;
+  size_t stride_height, stride_width;
+  size_t dilation_height, dilation_width;
+  size_t pad_top, pad_left;
+  size_t y_begin, y_end;
+};
+
+// Depthwise convolution: s16 weights packed in pairs of taps (packing.h). Accumulators fit int32.
+struct DepthwiseArgs {
+  const uint8_t* in;
+  Window window;
+  const int16_t* w;
+  const uint8_t* zero_row;   // `channels` codes that stand for 0: what padding reads
+  const Epilogue* epilogue;  // start_u8
+  OutputType out_type;
+  void* out;                 // of the whole image
+};
+using DepthwiseFn = void (*)(const DepthwiseArgs&);
+std::span<const Variant<DepthwiseFn>> DepthwiseVariants();
+
+// Largest code in each window; padding never wins. Every window holds at least one input cell.
+struct MaxPoolArgs {
+  const uint8_t* in;
+  Window window;
+  uint8_t* out;
+};
+using MaxPoolFn = void (*)(const MaxPoolArgs&);
+std::span<const Variant<MaxPoolFn>> MaxPoolVariants();
+
+// y = (double(sum of q + offset over the cells inside) * scale) / count (exact_simulator.md 6), then to `to` or real.
+// count: cells inside the input; with count_include_pad also those inside the declared padding.
+struct AveragePoolArgs {
+  const uint8_t* in;
+  Window window;
+  size_t pad_bottom, pad_right;  // declared
+  bool count_include_pad;
+  float in_scale;
+  int32_t in_offset;
+  QuantizeTo to;
+  OutputType out_type;
+  void* out;
+};
+using AveragePoolFn = void (*)(const AveragePoolArgs&);
+std::span<const Variant<AveragePoolFn>> AveragePoolVariants();
+
+// ---- Element-wise (exact_simulator.md 5) ----------------------------------------------------------------------------
+
+// One operand: codes (value fl32((q + offset) * scale)) or, where `values` is set, floats.
+struct AddOperand {
+  const uint8_t* codes;
+  float scale;
+  int32_t offset;
+  const float* values;
+};
+
+// y = min(max(fl32(a + b), clip_min), clip_max), then codes of `to`, or f32 where `out_values` is set.
+struct AddArgs {
+  AddOperand a, b;
+  size_t n;
+  float clip_min, clip_max;
+  QuantizeTo to;
+  uint8_t* out;
+  float* out_values;
+};
+using AddFn = void (*)(const AddArgs&);
+std::span<const Variant<AddFn>> AddVariants();
+
+}  // namespace lq::kernels
+
+#endif  // LANEQUANT_KERNELS_CONTRACTS_H_

@@ -1,0 +1,253 @@
+// Per-target: from accumulators to outputs (the contract of Epilogue in contracts.h).
+//
+// Codes take a fast way that is proven to find every lane it could get wrong; those are redone in binary64
+// (epilogue.cc). In units of 2^-16 codes let V = (t - o) * 2^16 + 2^15 + w, t = acc * M + C the exact real value and w
+// the window. One float multiply-add and a conversion give U = V + e. The code is floor(t - o + 1/2) = floor((V - w) /
+// 2^16) unless t - o is half-way between integers, where the rule for ties decides. If |e| < w and the low half of U is
+// at least 2w, then V - w and U have the same high half and V - w is no tie: the high half of U is the code. The other
+// lanes (2w of 65536) are redone.
+//
+// |e| < w: saturated codes need no more than order (every step is monotone in acc, in float and as written in
+// binary64), so only |V| <= 260 * 2^16 counts. With A = 2^16 * (|C| + |o| + 1) >= |fast_add| the product is at most 260
+// * 2^16 + A. Float roundings of at most 2^-24 relative: float(acc), fast_mul and the product (there is none where the
+// target has FMA), 3 * (260 * 2^16 + A); fast_add, A; the sum, 260 * 2^16. Together (4 * 260 + 4 * (|C| + |o| + 1)) /
+// 256. The conversion truncates: less than 1. Binary64 as written: below 1/64 (epilogue_setup.cc keeps what may cancel
+// below 2^28 codes). Second-order terms: below 2^-14. So w = ceil(4 * (261 + |C| + |o|) / 256 + 1.125) > |e|. Padding
+// and overflow: U is clamped to +-(2^31 - 2^15), whose low halves, 2^15, are not below 2w for w <= 2^14.
+
+#ifndef LANEQUANT_KERNELS_EPILOGUE_INL_ARGS_
+#define LANEQUANT_KERNELS_EPILOGUE_INL_ARGS_
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/contracts.h"
+#include "kernels/epilogue.h"
+
+namespace lq::kernels {
+
+// Rows of accumulators for the channels n0 .. n0 + count - 1.
+struct FinishArgs {
+  const int32_t* acc;  // row 0, channel n0: dots without start; rows are readable up to a multiple of 16 lanes
+  size_t acc_stride;
+  size_t rows;
+  size_t n0, count;      // n0 a multiple of 16
+  const int32_t* start;  // of channel 0: start_u8 or start_s8 of the epilogue
+  const Epilogue* epilogue;
+  OutputType type;
+  void* out;  // row 0, channel n0; nothing else than rows x count outputs is written
+  size_t out_stride;
+};
+
+// The dot alone may have left int32; its sum with start does not.
+inline int32_t WrappingAdd(int32_t a, int32_t b) {
+  return static_cast<int32_t>(static_cast<uint32_t>(a) + static_cast<uint32_t>(b));
+}
+
+}  // namespace lq::kernels
+
+#endif  // LANEQUANT_KERNELS_EPILOGUE_INL_ARGS_
+
+#if defined(LANEQUANT_KERNELS_EPILOGUE_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef LANEQUANT_KERNELS_EPILOGUE_INL_H_
+#undef LANEQUANT_KERNELS_EPILOGUE_INL_H_
+#else
+#define LANEQUANT_KERNELS_EPILOGUE_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace lq::kernels {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+namespace epilogue {
+
+using D32 = hn::CappedTag<int32_t, 16>;
+using DF32 = hn::RebindToFloat<D32>;
+using DU8 = hn::Repartition<uint8_t, D32>;
+using V32 = hn::Vec<D32>;
+
+// What every row needs, from channel n0 on. A local copy: stores of codes could alias the Epilogue.
+struct FastWay {
+  explicit FastWay(const FinishArgs& args)
+      : start(args.start + args.n0),
+        mul(args.epilogue->fast_mul + args.n0),
+        add(args.epilogue->fast_add + args.n0),
+        window(args.epilogue->window),
+        lo(static_cast<uint8_t>(args.epilogue->to.lo)),
+        hi(static_cast<uint8_t>(args.epilogue->to.hi)) {}
+
+  const int32_t* start;
+  const float* mul;
+  const float* add;
+  int32_t window;
+  uint8_t lo, hi;
+};
+
+// U of the vector of channels from i on.
+HWY_INLINE V32 FixedPoint(const int32_t* HWY_RESTRICT acc, const FastWay& way, size_t i) {
+  const D32 d;
+  const DF32 df;
+  const auto sum = hn::ConvertTo(df, hn::Add(hn::LoadU(d, acc + i), hn::LoadU(d, way.start + i)));
+  const auto u = hn::MulAdd(sum, hn::LoadU(df, way.mul + i), hn::LoadU(df, way.add + i));
+  const auto limit = hn::Set(df, 2147450880.0f);  // 2^31 - 2^15
+  return hn::ConvertInRangeTo(d, hn::Min(hn::Max(u, hn::Neg(limit)), limit));
+}
+
+// The high halves of four vectors, in order, saturated to u8.
+HWY_INLINE hn::Vec<DU8> PackCodes(V32 v0, V32 v1, V32 v2, V32 v3) {
+  const DU8 d8;
+  const hn::Repartition<int16_t, D32> d16;
+#if HWY_TARGET <= HWY_AVX3_DL
+  // Interleaving high halves costs a shift and a blend for two vectors; one byte permutation then restores the order.
+  const auto a = hn::OddEven(hn::BitCast(d16, v1), hn::BitCast(d16, hn::ShiftRight<16>(v0)));
+  const auto b = hn::OddEven(hn::BitCast(d16, v3), hn::BitCast(d16, hn::ShiftRight<16>(v2)));
+  alignas(64) static constexpr uint8_t kOrder[64] = {0, 2,  4,  6,  16, 18, 20, 22, 32, 34, 36, 38, 48, 50, 52, 54,
+                                                     1, 3,  5,  7,  17, 19, 21, 23, 33, 35, 37, 39, 49, 51, 53, 55,
+                                                     8, 10, 12, 14, 24, 26, 28, 30, 40, 42, 44, 46, 56, 58, 60, 62,
+                                                     9, 11, 13, 15, 25, 27, 29, 31, 41, 43, 45, 47, 57, 59, 61, 63};
+  return hn::TableLookupLanes(hn::ReorderDemote2To(d8, a, b), hn::SetTableIndices(d8, kOrder));
+#else
+  const auto a = hn::OrderedDemote2To(d16, hn::ShiftRight<16>(v0), hn::ShiftRight<16>(v1));
+  const auto b = hn::OrderedDemote2To(d16, hn::ShiftRight<16>(v2), hn::ShiftRight<16>(v3));
+  return hn::OrderedDemote2To(d8, a, b);
+#endif
+}
+
+HWY_INLINE V32 MinHalves(V32 a, V32 b) {
+  const D32 d;
+  const hn::Repartition<uint16_t, D32> d16;
+  return hn::BitCast(d, hn::Min(hn::BitCast(d16, a), hn::BitCast(d16, b)));
+}
+
+HWY_INLINE hn::Mask<D32> NearTie(V32 u, int32_t window) {
+  const D32 d;
+  return hn::Lt(hn::And(u, hn::Set(d, 0xFFFF)), hn::Set(d, 2 * window));
+}
+
+// About one row of 64 in 100 comes here. `acc` and `out` are rows.
+static HWY_NOINLINE void RedoNearTies(const int32_t* acc, const FinishArgs& args, uint8_t* out) {
+  const D32 d;
+  const FastWay way(args);
+  alignas(64) int32_t fixed[hn::MaxLanes(d)];
+  for (size_t i = 0; i < args.count; i += hn::Lanes(d)) {
+    const V32 u = FixedPoint(acc, way, i);
+    if (hn::AllFalse(d, NearTie(u, way.window))) continue;
+    hn::Store(u, d, fixed);
+    for (size_t j = i; j < std::min(i + hn::Lanes(d), args.count); ++j) {
+      if ((fixed[j - i] & 0xFFFF) >= 2 * way.window) continue;
+      const double sum = WrappingAdd(acc[j], way.start[j]);
+      out[j] = CodeOf(RealOutput(sum, args.n0 + j, *args.epilogue), args.epilogue->to);
+    }
+  }
+}
+
+// One row; returns whether lanes are to be redone.
+HWY_INLINE bool FastRow(const int32_t* HWY_RESTRICT acc, const FastWay& way, size_t count, uint8_t* HWY_RESTRICT out) {
+  const D32 d;
+  const DU8 d8;
+  const hn::Rebind<uint8_t, D32> d8_quarter;
+  const size_t lanes = hn::Lanes(d);
+  V32 lowest = hn::Set(d, -1);
+  size_t i = 0;
+  for (; i + 4 * lanes <= count; i += 4 * lanes) {
+    const V32 v0 = FixedPoint(acc, way, i), v1 = FixedPoint(acc, way, i + lanes);
+    const V32 v2 = FixedPoint(acc, way, i + 2 * lanes), v3 = FixedPoint(acc, way, i + 3 * lanes);
+    lowest = MinHalves(lowest, MinHalves(MinHalves(v0, v1), MinHalves(v2, v3)));
+    const auto codes = hn::Min(hn::Max(PackCodes(v0, v1, v2, v3), hn::Set(d8, way.lo)), hn::Set(d8, way.hi));
+    hn::StoreU(codes, d8, out + i);
+  }
+  for (; i < count; i += lanes) {
+    const V32 v = FixedPoint(acc, way, i);
+    lowest = MinHalves(lowest, v);
+    const auto codes = hn::DemoteTo(d8_quarter, hn::ShiftRight<16>(v));
+    const auto clamped = hn::Min(hn::Max(codes, hn::Set(d8_quarter, way.lo)), hn::Set(d8_quarter, way.hi));
+    if (i + lanes <= count) {
+      hn::StoreU(clamped, d8_quarter, out + i);
+    } else {
+      hn::StoreN(clamped, d8_quarter, out + i, count - i);  // slow on Zen 4, hence only where it must be
+    }
+  }
+  return !hn::AllFalse(d, NearTie(lowest, way.window));
+}
+
+HWY_INLINE void StoreRowAsWritten(const int32_t* acc, const FinishArgs& args, void* out, size_t index) {
+  for (size_t j = 0; j < args.count; ++j) {
+    const size_t channel = args.n0 + j;
+    StoreOutput(WrappingAdd(acc[j], args.start[channel]), channel, *args.epilogue, args.type, out, index + j);
+  }
+}
+
+#if HWY_HAVE_FLOAT64
+using D64 = hn::CappedTag<double, 8>;
+
+HWY_INLINE hn::Vec<D64> RealVector(const int32_t* acc, const FinishArgs& args, size_t i) {
+  const D64 d;
+  const hn::Rebind<int32_t, D64> d32;
+  const Epilogue& e = *args.epilogue;
+  const size_t channel = args.n0 + i;
+  const auto sum = hn::Add(hn::LoadU(d32, acc + i), hn::LoadU(d32, args.start + channel));
+  auto y = hn::Mul(hn::PromoteTo(d, sum), hn::LoadU(d, e.scale + channel));
+  if (e.bias != nullptr) y = hn::Add(y, hn::LoadU(d, e.bias + channel));
+  if (e.bn_mean != nullptr) {
+    y = hn::Mul(hn::Sub(y, hn::LoadU(d, e.bn_mean + channel)), hn::LoadU(d, e.bn_gain + channel));
+    y = hn::Add(y, hn::LoadU(d, e.bn_beta + channel));
+  }
+  const auto low = hn::Set(d, e.clip_min), high = hn::Set(d, e.clip_max);
+  y = hn::IfThenElse(hn::Lt(y, low), low, y);
+  return hn::IfThenElse(hn::Gt(y, high), high, y);
+}
+
+HWY_INLINE void RealRow(const int32_t* acc, const FinishArgs& args, size_t index) {
+  const D64 d;
+  const hn::Rebind<float, D64> df32;
+  for (size_t i = 0; i < args.count; i += hn::Lanes(d)) {
+    const auto y = RealVector(acc, args, i);
+    if (args.type == OutputType::kF64) {
+      hn::StoreN(y, d, static_cast<double*>(args.out) + index + i, args.count - i);
+    } else {
+      hn::StoreN(hn::DemoteTo(df32, y), df32, static_cast<float*>(args.out) + index + i, args.count - i);
+    }
+  }
+}
+#else
+HWY_INLINE void RealRow(const int32_t* acc, const FinishArgs& args, size_t index) {
+  StoreRowAsWritten(acc, args, args.out, index);
+}
+#endif
+
+}  // namespace epilogue
+
+static HWY_NOINLINE void FinishFast(const FinishArgs& args) {
+  const epilogue::FastWay way(args);
+  const int32_t* acc = args.acc;
+  uint8_t* out = static_cast<uint8_t*>(args.out);
+  const size_t count = args.count, acc_stride = args.acc_stride, out_stride = args.out_stride;
+  for (size_t left = args.rows; left != 0; --left, acc += acc_stride, out += out_stride) {
+    if (HWY_UNLIKELY(epilogue::FastRow(acc, way, count, out))) epilogue::RedoNearTies(acc, args, out);
+  }
+}
+
+[[maybe_unused]] static void Finish(const FinishArgs& args) {
+  if (args.type == OutputType::kU8 && args.epilogue->fast) return FinishFast(args);
+  for (size_t row = 0; row < args.rows; ++row) {
+    const int32_t* acc = args.acc + row * args.acc_stride;
+    const size_t index = row * args.out_stride;
+    if (args.type == OutputType::kU8) {
+      epilogue::StoreRowAsWritten(acc, args, args.out, index);
+    } else {
+      epilogue::RealRow(acc, args, index);
+    }
+  }
+}
+
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
+}  // namespace lq::kernels
+HWY_AFTER_NAMESPACE();
+
+#endif  // LANEQUANT_KERNELS_EPILOGUE_INL_H_

@@ -1,0 +1,51 @@
+#include "kernels/epilogue.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace lq::kernels {
+namespace {
+
+// Profile aimet_onnx clamps first, takes the offset off before it rounds, and rounds halves up.
+double AimetOnnxCode(double y, const QuantizeTo& to) {
+  const double scale = to.scale;
+  const double low = to.offset + to.qmin;
+  const double steps = to.qmax - to.qmin;
+  const double v = std::min(std::max(y, scale * low), scale * (low + steps));
+  return std::floor(v / scale - low + 0.5) + to.qmin;
+}
+
+}  // namespace
+
+double RealOutput(double acc, size_t channel, const Epilogue& epilogue) {
+  double y = acc * epilogue.scale[channel];
+  if (epilogue.bias != nullptr) y = y + epilogue.bias[channel];
+  if (epilogue.bn_mean != nullptr) {
+    y = (y - epilogue.bn_mean[channel]) * epilogue.bn_gain[channel] + epilogue.bn_beta[channel];
+  }
+  return y;
+}
+
+uint8_t CodeOf(double y, const QuantizeTo& to) {
+  const double code =
+      to.profile == RoundingProfile::kAimetOnnx ? AimetOnnxCode(y, to) : std::rint(y / double{to.scale}) - to.offset;
+  return static_cast<uint8_t>(std::min<double>(std::max<double>(code, to.lo), to.hi));
+}
+
+void StoreOutput(double acc, size_t channel, const Epilogue& epilogue, OutputType type, void* out, size_t index) {
+  double y = RealOutput(acc, channel, epilogue);
+  if (type == OutputType::kU8) {
+    static_cast<uint8_t*>(out)[index] = CodeOf(y, epilogue.to);
+    return;
+  }
+  // Comparisons rather than min and max: which zero those return differs between instruction sets.
+  if (y < epilogue.clip_min) y = epilogue.clip_min;
+  if (y > epilogue.clip_max) y = epilogue.clip_max;
+  if (type == OutputType::kF32) {
+    static_cast<float*>(out)[index] = static_cast<float>(y);
+  } else {
+    static_cast<double*>(out)[index] = y;
+  }
+}
+
+}  // namespace lq::kernels

@@ -1,0 +1,52 @@
+// How the matmul kernels cut and copy the rows of A, and the scratch that holds the copies.
+#ifndef LANEQUANT_KERNELS_MATMUL_ROWS_H_
+#define LANEQUANT_KERNELS_MATMUL_ROWS_H_
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/contracts.h"
+#include "kernels/packing.h"
+
+namespace lq::kernels {
+
+// Where a block of outputs stands.
+struct Block2d {
+  size_t row, rows, n0;
+};
+
+// m rows cut into strips of at most `most` rows, as even as can be: 16 by 6 is 6, 5, 5.
+class Strips {
+ public:
+  Strips(size_t m, size_t most) : m_(m), count_((m + most - 1) / most) {}
+  size_t count() const { return count_; }
+  size_t rows(size_t i) const { return m_ / count_ + (i < m_ % count_ ? 1 : 0); }
+
+ private:
+  size_t m_, count_;
+};
+
+// Targets without a u8 x s8 dot product copy A, this many rows at a time: 128 rows of k = 4096 are 1 MiB.
+constexpr size_t kSplitRows = 128;
+// The fused u8s4 kernels copy A as s8, at most this many rows; from there on it is faster to unpack the weights.
+constexpr size_t kSignedRows = 12;
+
+inline size_t RoundUpTo64(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+// Split rows: for each quad of k four bytes of even k, four of odd k, each code in 16 bits.
+inline size_t SplitStride(size_t k) { return (k + 3) / 4 * 8; }
+void SplitQuads(const uint8_t* a, size_t a_stride, size_t rows, size_t k, uint8_t* out);
+
+// Scratch of matmul_u8s4: signed rows, -8 * (sum over each block) of each, an unpacked panel.
+struct S4Scratch {
+  size_t rows, k;
+  size_t stride() const { return RoundUpTo64(k + 4); }  // + 4: the quad that the last superblock may lack
+  size_t SumsOffset() const { return rows * stride(); }
+  size_t PanelOffset() const { return SumsOffset() + RoundUpTo64(rows * (k / 4) * sizeof(int32_t)); }
+  size_t Bytes() const { return PanelOffset() + kPanelChannels * ((k + 3) / 4 * 4); }
+};
+
+}  // namespace lq::kernels
+
+#endif  // LANEQUANT_KERNELS_MATMUL_ROWS_H_

@@ -1,0 +1,239 @@
+// Register tiles of u8 x s8 dot products over a packed panel: the inner loops of matmul_u8s8 and of matmul_u8s4 with
+// many rows. A tile is kRows rows x kVectors vectors of channels over the whole of k; its sums go to a small buffer.
+//
+// Where the CPU multiplies u8 x s8 quads natively (AVX-512 VNNI) a step is one instruction. Elsewhere quads are split
+// into even and odd bytes, widened to 16 bits: pairs of products are exact in int32, and lanes keep their channels, so
+// the same packing serves. The rows are split once (SplitQuads), the weights in the loop.
+
+#if defined(LANEQUANT_KERNELS_MATMUL_TILE_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef LANEQUANT_KERNELS_MATMUL_TILE_INL_H_
+#undef LANEQUANT_KERNELS_MATMUL_TILE_INL_H_
+#else
+#define LANEQUANT_KERNELS_MATMUL_TILE_INL_H_
+#endif
+
+#include <hwy/cache_control.h>
+#include <hwy/highway.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+#include "kernels/packing.h"
+
+// g++ 12 keeps old and new accumulators of a large tile alive and spills (0.2 to 0.45 of peak instead of 0.97) unless
+// each new value is opaque to it. Costs no instruction.
+#undef LQ_OPAQUE
+#if HWY_ARCH_X86 && HWY_COMPILER_GCC_ACTUAL
+#define LQ_OPAQUE(v) asm("" : "+v"((v).raw))
+#else
+#define LQ_OPAQUE(v) (void)(v)
+#endif
+// The same for a pointer: what is loaded through it is not kept in registers from before.
+#undef LQ_OPAQUE_POINTER
+#if HWY_ARCH_X86 && HWY_COMPILER_GCC_ACTUAL
+#define LQ_OPAQUE_POINTER(p) asm("" : "+r"(p))
+#else
+#define LQ_OPAQUE_POINTER(p) (void)(p)
+#endif
+// Arrays of vectors live in registers only if every loop over them is unrolled.
+#undef LQ_UNROLL
+#define LQ_UNROLL HWY_UNROLL(8)
+
+#undef LQ_NATIVE_DOT
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL
+#define LQ_NATIVE_DOT 1
+#else
+#define LQ_NATIVE_DOT 0
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace lq::kernels {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Channels of a tile's panel that stand together in memory: one row of 64 bytes per group and quad of k.
+struct TileArgs {
+  const uint8_t* a;  // rows as the tile wants them: codes, or split quads
+  size_t a_stride;   // bytes
+  const int8_t* w;   // first channel of the tile
+  size_t w_step;     // bytes from quad to quad
+  size_t quads;
+  int32_t* acc;  // kPanelChannels per row
+};
+
+namespace tile {
+
+#if !HWY_HAVE_SCALABLE
+using D = hn::CappedTag<int32_t, 16>;
+using V = hn::Vec<D>;
+constexpr size_t kLanes = hn::MaxLanes(D());
+constexpr size_t kGroupVectors = kGroupChannels / kLanes;
+
+HWY_INLINE V Broadcast(const uint8_t* p) {
+  int32_t bytes;
+  std::memcpy(&bytes, p, 4);
+  return hn::Set(D(), bytes);
+}
+#endif
+
+#if HWY_HAVE_SCALABLE
+// No arrays of vectors there: plain loops over one group.
+constexpr size_t kMaxRows = 1, kMinRows = 1;
+constexpr size_t kQuadBytes = 4;
+#elif LQ_NATIVE_DOT
+constexpr size_t kMaxRows = 6;    // 24 accumulators, 4 weights, broadcasts
+constexpr size_t kQuadBytes = 4;  // of a row of A
+constexpr size_t kMinRows = 1;
+constexpr size_t kFewVectors = 4, kManyVectors = 4;
+
+struct Weights {
+  hn::Vec<hn::Repartition<int8_t, D> > quads;
+};
+HWY_INLINE Weights LoadWeights(const int8_t* w) { return {hn::LoadU(hn::Repartition<int8_t, D>(), w)}; }
+
+struct Quad {
+  hn::Vec<hn::Repartition<uint8_t, D> > quad;
+};
+HWY_INLINE Quad LoadQuad(const uint8_t* a) { return {hn::BitCast(hn::Repartition<uint8_t, D>(), Broadcast(a))}; }
+
+HWY_INLINE V Dot(const Quad& a, const Weights& w, V acc) {
+  acc = hn::SumOfMulQuadAccumulate(D(), a.quad, w.quads, acc);
+  LQ_OPAQUE(acc);
+  return acc;
+}
+#else
+// Registers: 32 with AVX-512 (24 accumulators would leave too few), 16 with AVX2 and SSE.
+constexpr size_t kMaxRows = kLanes == 16 ? 6 : kLanes == 8 ? 4 : 2;
+constexpr size_t kQuadBytes = 8;
+constexpr size_t kFewVectors = kLanes == 16 ? 4 : 8;  // one row
+constexpr size_t kManyVectors = kLanes == 4 ? 4 : 2;
+// Tiles narrower than the panel read 64 of every 256 bytes, which the hardware's prefetcher does not foresee: fewer
+// rows than this are faster one at a time, over the whole width (2 rows of k = 4096: 0.8 instead of 1.9 ms).
+constexpr size_t kMinRows = kLanes == 8 ? 4 : 1;
+
+using D16 = hn::Repartition<int16_t, D>;
+struct Weights {
+  hn::Vec<D16> even, odd;
+};
+HWY_INLINE Weights LoadWeights(const int8_t* w) {
+  const D16 d16;
+  const auto quads = hn::BitCast(d16, hn::LoadU(hn::Repartition<int8_t, D>(), w));
+  return {hn::ShiftRight<8>(hn::ShiftLeft<8>(quads)), hn::ShiftRight<8>(quads)};
+}
+
+struct Quad {
+  hn::Vec<D16> even, odd;
+};
+HWY_INLINE Quad LoadQuad(const uint8_t* a) {
+  const D16 d16;
+  return {hn::BitCast(d16, Broadcast(a)), hn::BitCast(d16, Broadcast(a + 4))};
+}
+
+HWY_INLINE V Dot(const Quad& a, const Weights& w, V acc) {
+  const D d;
+  acc = hn::Add(acc, hn::WidenMulPairwiseAdd(d, a.even, w.even));
+  LQ_OPAQUE(acc);
+  acc = hn::Add(acc, hn::WidenMulPairwiseAdd(d, a.odd, w.odd));
+  LQ_OPAQUE(acc);
+  return acc;
+}
+#endif
+
+#if HWY_HAVE_SCALABLE
+template <size_t kRows>
+static void Strip(const TileArgs& t, size_t groups) {
+  static_assert(kRows == 1);
+  std::memset(t.acc, 0, groups * kGroupChannels * sizeof(int32_t));
+  for (size_t q = 0; q < t.quads; ++q) {
+    for (size_t i = 0; i < groups * kGroupChannels * 4; ++i) {
+      t.acc[i / 4] += int32_t{t.a[q * 4 + i % 4]} * t.w[q * t.w_step + i];
+    }
+  }
+}
+#else
+
+template <size_t kRows, size_t kVectors>
+HWY_INLINE void Step(const uint8_t* a, size_t a_stride, const int8_t* w, V (&acc)[kRows][kVectors]) {
+  // Fewer rows are bound by memory, where the hardware does better alone: prefetching costs 10 to 30 %.
+  if (kRows > 2) {
+    LQ_UNROLL for (size_t j = 0; j < kVectors; ++j) hwy::Prefetch(w + 2048 + j * 4 * kLanes);
+  }
+  Weights weights[kVectors];
+  LQ_UNROLL for (size_t j = 0; j < kVectors; ++j) weights[j] = LoadWeights(w + j * 4 * kLanes);
+  LQ_UNROLL for (size_t r = 0; r < kRows; ++r) {
+    const Quad quad = LoadQuad(a + r * a_stride);
+    LQ_UNROLL for (size_t j = 0; j < kVectors; ++j) acc[r][j] = Dot(quad, weights[j], acc[r][j]);
+  }
+}
+
+template <size_t kRows, size_t kVectors>
+HWY_INLINE void SetZero(V (&acc)[kRows][kVectors]) {
+  LQ_UNROLL for (size_t r = 0; r < kRows; ++r) {
+    LQ_UNROLL for (size_t j = 0; j < kVectors; ++j) {
+      acc[r][j] = hn::Zero(D());
+      LQ_OPAQUE(acc[r][j]);
+    }
+  }
+}
+
+template <size_t kRows, size_t kVectors>
+static HWY_NOINLINE void Tile(const TileArgs& t) {
+  const D d;
+  const uint8_t* HWY_RESTRICT a = t.a;
+  const int8_t* HWY_RESTRICT w = t.w;
+  const size_t a_stride = t.a_stride, w_step = t.w_step;
+  V acc[kRows][kVectors];
+  SetZero(acc);
+  size_t q = t.quads;
+  if constexpr (LQ_NATIVE_DOT && kRows == 1) {
+    // One row has too few chains of dependent instructions: two quads at a time.
+    V second[kRows][kVectors];
+    SetZero(second);
+    for (; q >= 2; q -= 2, a += 2 * kQuadBytes, w += 2 * w_step) {
+      Step(a, a_stride, w, acc);
+      Step(a + kQuadBytes, a_stride, w + w_step, second);
+    }
+    LQ_UNROLL for (size_t j = 0; j < kVectors; ++j) acc[0][j] = hn::Add(acc[0][j], second[0][j]);
+  }
+  for (; q != 0; --q, a += kQuadBytes, w += w_step) Step(a, a_stride, w, acc);
+  LQ_UNROLL for (size_t r = 0; r < kRows; ++r) {
+    LQ_UNROLL for (size_t j = 0; j < kVectors; ++j) hn::StoreU(acc[r][j], d, t.acc + r * kPanelChannels + j * kLanes);
+  }
+}
+
+// kRows rows x all groups of a panel.
+template <size_t kRows>
+static void Strip(TileArgs t, size_t groups) {
+  constexpr size_t kVectors = kRows == 1 ? kFewVectors : kManyVectors;
+  size_t vectors = groups * kGroupVectors;
+  for (; vectors >= kVectors; vectors -= kVectors, t.w += kVectors * kLanes * 4, t.acc += kVectors * kLanes) {
+    Tile<kRows, kVectors>(t);
+  }
+  if constexpr (kVectors != kGroupVectors) {
+    for (; vectors != 0; vectors -= kGroupVectors, t.w += kGroupChannels * 4, t.acc += kGroupChannels) {
+      Tile<kRows, kGroupVectors>(t);
+    }
+  }
+}
+#endif
+
+template <size_t... kIndex>
+HWY_INLINE void CallStrip(const TileArgs& args, size_t rows, size_t groups, std::index_sequence<kIndex...>) {
+  ((rows == kIndex + 1 ? Strip<kIndex + 1>(args, groups) : void()), ...);
+}
+
+}  // namespace tile
+
+// Dot products of 1 .. tile::kMaxRows rows with all groups of a panel.
+HWY_INLINE void MultiplyStrip(const TileArgs& args, size_t rows, size_t groups) {
+  tile::CallStrip(args, rows, groups, std::make_index_sequence<tile::kMaxRows>());
+}
+
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
+}  // namespace lq::kernels
+HWY_AFTER_NAMESPACE();
+
+#endif  // LANEQUANT_KERNELS_MATMUL_TILE_INL_H_

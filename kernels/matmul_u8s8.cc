@@ -1,0 +1,52 @@
+// u8 x s8 matrix product: panels outside, strips of rows inside, so that a panel (64 * k bytes) is read from memory
+// once and stays in L2 for all rows.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/matmul_u8s8.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include <algorithm>
+
+#include "kernels/matmul_panel-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lq::kernels {
+namespace HWY_NAMESPACE {
+
+void MultiplyPanels(const MatmulArgs& args, const PanelRows& rows) {
+  const int8_t* w = static_cast<const int8_t*>(args.w);
+  for (size_t n0 = args.n_begin; n0 < args.n_end; n0 += kPanelChannels) {
+    MultiplyPanel(args, rows, w + PanelS8Offset(n0, args.k), n0);
+  }
+}
+
+void MatmulU8S8(const MatmulArgs& args) {
+#if LQ_NATIVE_DOT || HWY_HAVE_SCALABLE
+  MultiplyPanels(args, {args.a, args.a_stride, 0, args.m});
+#else
+  uint8_t* split = static_cast<uint8_t*>(args.scratch);
+  for (size_t row = 0; row < args.m; row += kSplitRows) {
+    const size_t rows = std::min(kSplitRows, args.m - row);
+    SplitQuads(args.a + row * args.a_stride, args.a_stride, rows, args.k, split);
+    MultiplyPanels(args, {split, SplitStride(args.k), row, rows});
+  }
+#endif
+}
+
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
+}  // namespace lq::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include "kernels/runnable.h"
+
+namespace lq::kernels {
+
+std::span<const Variant<MatmulFn>> MatmulU8S8Variants() {
+  static const std::vector<Variant<MatmulFn>> variants = Runnable<MatmulFn>(LQ_VARIANTS(MatmulU8S8));
+  return variants;
+}
+
+}  // namespace lq::kernels
+#endif  // HWY_ONCE

@@ -1,0 +1,21 @@
+// The targets that kernels were compiled for, without Highway's headers.
+#ifndef LANEQUANT_KERNELS_TARGETS_H_
+#define LANEQUANT_KERNELS_TARGETS_H_
+
+#include <cstdint>
+#include <span>
+
+namespace lq::kernels {
+
+struct Target {
+  const char* name;
+  int64_t bit;     // Highway's: the smaller the better
+  bool supported;  // by this CPU
+};
+
+// Best first.
+std::span<const Target> Targets();
+
+}  // namespace lq::kernels
+
+#endif  // LANEQUANT_KERNELS_TARGETS_H_
