@@ -1,0 +1,68 @@
+// Graph: the one intermediate form. Readers translate files into it, passes tidy it, the planner and the simulator read it.
+#ifndef LANEQUANT_RUNTIME_GRAPH_H_
+#define LANEQUANT_RUNTIME_GRAPH_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "lanequant/encoding.h"
+#include "lanequant/status.h"
+#include "lanequant/tensor.h"
+
+namespace lq {
+
+// A constant of the file. Floating types are widened or kept as float32, integer types widened to int64: f32 or s64 is
+// filled, as dtype (kF32 or kS64) says.
+struct Constant {
+  DType dtype = DType::kF32;
+  Shape shape;
+  std::vector<float> f32;
+  std::vector<int64_t> s64;
+};
+
+using ValueId = int32_t;
+constexpr ValueId kAbsent = -1;  // an optional input that the node does not use
+
+struct Value {
+  std::string name;                  // the ONNX tensor name
+  std::optional<Shape> shape;        // graph inputs and outputs: as declared, -1 for a symbolic dimension
+  std::optional<Constant> constant;
+  std::optional<Encoding> encoding;  // attached by AttachEncodings
+};
+
+using Attribute =
+    std::variant<int64_t, float, std::string, std::vector<int64_t>, std::vector<float>, Constant>;
+
+struct Node {
+  std::string name, op, domain;
+  std::vector<ValueId> inputs, outputs;  // inputs may be kAbsent
+  std::map<std::string, Attribute> attributes;
+
+  // The attribute, or `fallback` where it is missing or of another type (readers check types: see runtime/operators.h).
+  int64_t Int(const std::string& key, int64_t fallback) const;
+  float Float(const std::string& key, float fallback) const;
+  std::string String(const std::string& key, const std::string& fallback) const;
+  std::vector<int64_t> Ints(const std::string& key, std::vector<int64_t> fallback) const;
+};
+
+struct Graph {
+  int64_t opset = 0;
+  std::vector<Value> values;
+  std::vector<Node> nodes;  // in topological order after SortNodes
+  std::vector<ValueId> inputs, outputs;
+  std::string encodings_producer;        // "aimet-torch", "aimet-onnx", ""
+  std::vector<std::string> notes;        // what the reader wants the user to know: encodings that fit no tensor, ...
+
+  const Value& value(ValueId id) const { return values[static_cast<size_t>(id)]; }
+  Value& value(ValueId id) { return values[static_cast<size_t>(id)]; }
+  // "Conv 'conv1' of tensor 'x'": how messages name a node.
+  std::string Describe(const Node& node) const;
+};
+
+}  // namespace lq
+
+#endif  // LANEQUANT_RUNTIME_GRAPH_H_

@@ -1,0 +1,187 @@
+#include "runtime/io/onnx_element.h"
+
+#include <fmt/format.h>
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "runtime/status_macros.h"
+
+namespace lq {
+namespace {
+
+// Binary16 -> binary32, exact: the 10-bit fraction becomes the high bits of the 23-bit one, the exponent bias 15
+// becomes 127; subnormals are multiples of 2^-24.
+float WidenHalf(uint16_t half) {
+  const uint32_t sign = uint32_t{half} >> 15 << 31;
+  const uint32_t exponent = half >> 10 & 31, fraction = half & 1023;
+  if (exponent == 0) return std::copysign(static_cast<float>(fraction) * 0x1p-24f, std::bit_cast<float>(sign));
+  const uint32_t wide = exponent == 31 ? 255 : exponent + (127 - 15);
+  return std::bit_cast<float>(sign | wide << 23 | fraction << 13);
+}
+
+float WidenBfloat(uint16_t bits) { return std::bit_cast<float>(uint32_t{bits} << 16); }
+
+template <class T>
+T Load(std::string_view bytes, size_t i) {
+  T value;
+  std::memcpy(&value, bytes.data() + i * sizeof(T), sizeof(T));
+  return value;
+}
+
+template <class T>
+void WidenIntegers(std::string_view bytes, std::vector<int64_t>& out) {
+  out.resize(bytes.size() / sizeof(T));
+  for (size_t i = 0; i < out.size(); ++i) out[i] = Load<T>(bytes, i);
+}
+
+void WidenRawInts(OnnxType type, std::string_view bytes, std::vector<int64_t>& out) {
+  switch (type) {
+    case OnnxType::kUint8:
+      return WidenIntegers<uint8_t>(bytes, out);
+    case OnnxType::kInt8:
+      return WidenIntegers<int8_t>(bytes, out);
+    case OnnxType::kUint16:
+      return WidenIntegers<uint16_t>(bytes, out);
+    case OnnxType::kInt16:
+      return WidenIntegers<int16_t>(bytes, out);
+    case OnnxType::kInt32:
+      return WidenIntegers<int32_t>(bytes, out);
+    case OnnxType::kUint32:
+      return WidenIntegers<uint32_t>(bytes, out);
+    default:
+      return WidenIntegers<int64_t>(bytes, out);
+  }
+}
+
+template <class Widen>
+void WidenHalves(std::string_view bytes, Widen widen, std::vector<float>& out) {
+  out.resize(bytes.size() / sizeof(uint16_t));
+  for (size_t i = 0; i < out.size(); ++i) out[i] = widen(Load<uint16_t>(bytes, i));
+}
+
+// The range of an integer type; of 16-bit floats, whose bits int32_data holds, that of uint16.
+struct Range {
+  int64_t low, high;
+};
+
+Range RangeOf(OnnxType type) {
+  switch (type) {
+    case OnnxType::kBool:
+      return {0, 1};
+    case OnnxType::kUint8:
+      return {0, UINT8_MAX};
+    case OnnxType::kInt8:
+      return {INT8_MIN, INT8_MAX};
+    case OnnxType::kInt16:
+      return {INT16_MIN, INT16_MAX};
+    case OnnxType::kInt32:
+      return {INT32_MIN, INT32_MAX};
+    case OnnxType::kUint32:
+      return {0, UINT32_MAX};
+    case OnnxType::kInt64:
+      return {INT64_MIN, INT64_MAX};
+    default:
+      return {0, UINT16_MAX};
+  }
+}
+
+}  // namespace
+
+Result<OnnxType> CheckedOnnxType(const std::string& tensor, int64_t data_type) {
+  const bool known = (data_type >= 1 && data_type <= 7) || (data_type >= 9 && data_type <= 12) || data_type == 16;
+  if (known) return static_cast<OnnxType>(data_type);
+  return Unsupported(
+      fmt::format("tensor '{}': ONNX data type {}; supported: float (1), float16 (10), bfloat16 (16), "
+                  "double (11), int8 to int64 (3, 5, 6, 7), uint8 to uint32 (2, 4, 12), bool (9)",
+                  tensor, data_type));
+}
+
+size_t SizeOf(OnnxType type) {
+  switch (type) {
+    case OnnxType::kUint8:
+    case OnnxType::kInt8:
+    case OnnxType::kBool:
+      return 1;
+    case OnnxType::kUint16:
+    case OnnxType::kInt16:
+    case OnnxType::kFloat16:
+    case OnnxType::kBfloat16:
+      return 2;
+    case OnnxType::kFloat:
+    case OnnxType::kInt32:
+    case OnnxType::kUint32:
+      return 4;
+    case OnnxType::kInt64:
+    case OnnxType::kDouble:
+      return 8;
+  }
+  return 0;
+}
+
+DType WidenedType(OnnxType type) {
+  const bool real = type == OnnxType::kFloat || type == OnnxType::kFloat16 || type == OnnxType::kBfloat16 ||
+                    type == OnnxType::kDouble;
+  return real ? DType::kF32 : DType::kS64;
+}
+
+Status WidenRaw(const std::string& tensor, OnnxType type, std::string_view bytes, Constant& constant) {
+  switch (type) {
+    case OnnxType::kFloat:
+      constant.f32.resize(bytes.size() / sizeof(float));
+      if (!bytes.empty()) std::memcpy(constant.f32.data(), bytes.data(), bytes.size());
+      return OkStatus();
+    case OnnxType::kFloat16:
+      WidenHalves(bytes, WidenHalf, constant.f32);
+      return OkStatus();
+    case OnnxType::kBfloat16:
+      WidenHalves(bytes, WidenBfloat, constant.f32);
+      return OkStatus();
+    case OnnxType::kDouble: {
+      std::vector<double> values(bytes.size() / sizeof(double));
+      if (!bytes.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
+      return WidenDoubles(tensor, values, constant);
+    }
+    case OnnxType::kBool: {
+      std::vector<int64_t> values;
+      WidenIntegers<uint8_t>(bytes, values);
+      return WidenInts(tensor, type, values, constant);  // checks that they are 0 or 1
+    }
+    default:
+      WidenRawInts(type, bytes, constant.s64);
+      return OkStatus();
+  }
+}
+
+Status WidenInts(const std::string& tensor, OnnxType type, std::span<const int64_t> values, Constant& constant) {
+  const Range range = RangeOf(type);
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (values[i] >= range.low && values[i] <= range.high) continue;
+    return InvalidArgument(
+        fmt::format("tensor '{}': element {} is {}, outside {}..{}", tensor, i, values[i], range.low, range.high));
+  }
+  if (WidenedType(type) == DType::kS64) {
+    constant.s64.assign(values.begin(), values.end());
+    return OkStatus();
+  }
+  constant.f32.resize(values.size());
+  for (size_t i = 0; i < values.size(); ++i) {
+    const uint16_t bits = static_cast<uint16_t>(values[i]);
+    constant.f32[i] = type == OnnxType::kFloat16 ? WidenHalf(bits) : WidenBfloat(bits);
+  }
+  return OkStatus();
+}
+
+Status WidenDoubles(const std::string& tensor, std::span<const double> values, Constant& constant) {
+  constant.f32.resize(values.size());
+  for (size_t i = 0; i < values.size(); ++i) {
+    constant.f32[i] = static_cast<float>(values[i]);
+    if (static_cast<double>(constant.f32[i]) == values[i] || std::isnan(values[i])) continue;
+    return Unsupported(fmt::format("tensor '{}': element {} is {:.17g}, a double that is no float32; supported: float",
+                                   tensor, i, values[i]));
+  }
+  return OkStatus();
+}
+
+}  // namespace lq

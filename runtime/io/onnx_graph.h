@@ -1,0 +1,35 @@
+// ONNX GraphProto -> Graph: initializers, inputs, outputs; nodes by onnx_node.h.
+#ifndef LANEQUANT_RUNTIME_IO_ONNX_GRAPH_H_
+#define LANEQUANT_RUNTIME_IO_ONNX_GRAPH_H_
+
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "lanequant/status.h"
+#include "runtime/graph.h"
+#include "runtime/io/external_data.h"
+
+namespace lq {
+
+// Tensor names -> values of a graph under construction.
+class ValueTable {
+ public:
+  explicit ValueTable(Graph& graph) : graph_(graph) {}
+  // The value of that name, made on first sight. "" is kAbsent.
+  Result<ValueId> Find(const std::string& name);
+
+ private:
+  Graph& graph_;
+  std::unordered_map<std::string, ValueId> ids_;
+};
+
+// Adds the graph to `graph`. `folder` holds its external data.
+Status ReadOnnxGraph(std::string_view message, const std::string& folder, Graph& graph);
+
+// NodeProto -> Node (onnx_node.cc).
+Result<Node> ReadOnnxNode(std::string_view message, ValueTable& values, ExternalData& external);
+
+}  // namespace lq
+
+#endif  // LANEQUANT_RUNTIME_IO_ONNX_GRAPH_H_

@@ -1,0 +1,71 @@
+#include "runtime/io/onnx_reader.h"
+
+#include <fmt/format.h>
+
+#include <string_view>
+
+#include "runtime/io/file.h"
+#include "runtime/io/onnx_graph.h"
+#include "runtime/io/protobuf.h"
+#include "runtime/status_macros.h"
+
+namespace lq {
+namespace {
+
+constexpr uint64_t kMaxModelBytes = uint64_t{1} << 31;  // protobuf's own limit; larger models keep weights outside
+
+// OperatorSetIdProto. Only the default domain's version matters: nodes of other domains are refused by CheckOperators.
+Status ReadOpset(std::string_view message, Graph& graph) {
+  std::string domain;
+  int64_t version = 0;
+  ProtoFields fields("OperatorSetIdProto", message);
+  while (fields.Next()) {
+    if (fields.number() == 1) {
+      LQ_ASSIGN_OR_RETURN(domain, fields.Name());
+    } else if (fields.number() == 2) {
+      LQ_ASSIGN_OR_RETURN(version, fields.Int());
+    }
+  }
+  LQ_RETURN_IF_ERROR(fields.status());
+  if (!domain.empty() && domain != "ai.onnx") return OkStatus();
+  if (graph.opset != 0) {
+    return InvalidArgument(
+        fmt::format("ModelProto: imports the default operator set twice, {} and {}", graph.opset, version));
+  }
+  graph.opset = version;
+  return OkStatus();
+}
+
+Result<Graph> ReadModel(std::string_view message, const std::string& folder) {
+  Graph graph;
+  bool has_graph = false;
+  ProtoFields fields("ModelProto", message);
+  while (fields.Next()) {
+    if (fields.number() != 7 && fields.number() != 8) continue;
+    LQ_ASSIGN_OR_RETURN(const std::string_view bytes, fields.Bytes());
+    if (fields.number() == 8) {
+      LQ_RETURN_IF_ERROR(ReadOpset(bytes, graph));
+      continue;
+    }
+    if (has_graph) return InvalidArgument("ModelProto: two graphs");
+    has_graph = true;
+    LQ_RETURN_IF_ERROR(ReadOnnxGraph(bytes, folder, graph));
+  }
+  LQ_RETURN_IF_ERROR(fields.status());
+  if (!has_graph) return InvalidArgument("ModelProto: no graph; is this an ONNX file?");
+  return graph;
+}
+
+}  // namespace
+
+Result<Graph> ReadOnnx(const std::string& path) {
+  LQ_ASSIGN_OR_RETURN(const File file, File::Open(path));
+  LQ_ASSIGN_OR_RETURN(const std::string bytes, file.ReadAll(kMaxModelBytes));
+  const size_t slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+  Result<Graph> graph = ReadModel(bytes, folder);
+  if (!graph.ok()) return InFile(path, graph.status());
+  return graph;
+}
+
+}  // namespace lq

@@ -1,0 +1,34 @@
+#include "lanequant/model.h"
+
+#include <utility>
+
+#include "runtime/graph.h"
+#include "runtime/io/encodings_reader.h"
+#include "runtime/io/file.h"
+#include "runtime/io/onnx_reader.h"
+#include "runtime/passes/passes.h"
+#include "runtime/status_macros.h"
+
+namespace lq {
+namespace {
+
+// The passes that need the network alone, in order. Encodings come after: those of an operator that is not supported
+// would only hide it.
+Status TidyGraph(Graph& graph) {
+  LQ_RETURN_IF_ERROR(FoldConstants(graph));
+  LQ_RETURN_IF_ERROR(RemoveDeadNodes(graph));
+  LQ_RETURN_IF_ERROR(SortNodes(graph));
+  return CheckOperators(graph);
+}
+
+}  // namespace
+
+Result<Model> Model::Load(const std::string& onnx_path, const std::string& encodings_path) {
+  LQ_ASSIGN_OR_RETURN(Graph graph, ReadOnnx(onnx_path));
+  LQ_RETURN_IF_ERROR(InFile(onnx_path, TidyGraph(graph)));
+  LQ_ASSIGN_OR_RETURN(const EncodingsFile encodings, ReadEncodings(encodings_path));
+  LQ_RETURN_IF_ERROR(InFile(encodings_path, AttachEncodings(encodings, graph)));
+  return Model(std::make_shared<const Graph>(std::move(graph)));
+}
+
+}  // namespace lq

@@ -1,0 +1,148 @@
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "runtime/passes/constant_uses.h"
+#include "runtime/passes/operator_rules.h"
+#include "runtime/passes/passes.h"
+#include "runtime/status_macros.h"
+
+namespace lq {
+namespace {
+
+constexpr int64_t kMinOpset = 7, kMaxOpset = 25;
+
+class OperatorChecker {
+ public:
+  explicit OperatorChecker(const Graph& graph) : graph_(graph), uses_(graph) {}
+
+  Status Check(const Node& node) const {
+    const std::string owner = graph_.Describe(node);
+    const OperatorRule* rule = node.domain.empty() ? FindOperatorRule(node.op) : nullptr;
+    if (rule == nullptr) {
+      return Unsupported(fmt::format("{}: operator '{}' of domain '{}' is not supported; supported in domain '': {}",
+                                     owner, node.op, node.domain, SupportedOperators()));
+    }
+    LQ_RETURN_IF_ERROR(CheckOperands(owner, node, *rule));
+    LQ_RETURN_IF_ERROR(CheckAttributes(owner, node, *rule));
+    if (node.op == "Conv") return CheckConv(owner, node);
+    if (node.op == "Gemm") return CheckGemm(owner, node);
+    if (node.op == "BatchNormalization") return CheckBatchNormalization(owner, node);
+    if (node.op == "Clip") return CheckClip(owner, node);
+    if (node.op == "Reshape") return CheckConstant(owner, node, 1, DType::kS64, 1).status();
+    if (node.op == "MaxPool" || node.op == "AveragePool") return CheckPool(owner, node);
+    return OkStatus();
+  }
+
+ private:
+  static Status CheckOperands(const std::string& owner, const Node& node, const OperatorRule& rule) {
+    if (node.inputs.size() < rule.min_inputs || node.inputs.size() > rule.max_inputs) {
+      return InvalidArgument(fmt::format("{}: {} inputs; {} to {} are supported", owner, node.inputs.size(),
+                                         rule.min_inputs, rule.max_inputs));
+    }
+    for (size_t i = 0; i < rule.min_inputs; ++i) {
+      if (node.inputs[i] == kAbsent) return InvalidArgument(fmt::format("{}: input {} is left out", owner, i));
+    }
+    size_t outputs = node.outputs.size();
+    while (outputs > 1 && node.outputs[outputs - 1] == kAbsent) --outputs;
+    if (outputs == 1 && node.outputs[0] != kAbsent) return OkStatus();
+    return Unsupported(fmt::format("{}: {} outputs; supported: 1", owner, outputs));
+  }
+
+  // Input `i` must be a constant of this type and rank.
+  Result<const Constant*> CheckConstant(const std::string& owner, const Node& node, size_t i, DType dtype,
+                                        size_t rank) const {
+    const std::string& name = graph_.value(node.inputs[i]).name;
+    const Constant* constant = uses_.Source(node.inputs[i]);
+    if (constant == nullptr) {
+      return Unsupported(fmt::format("{}: input {}, '{}', is computed; supported: constants", owner, i, name));
+    }
+    if (constant->dtype != dtype) {
+      return InvalidArgument(
+          fmt::format("{}: input {}, '{}', is {}, not {}", owner, i, name, NameOf(constant->dtype), NameOf(dtype)));
+    }
+    if (constant->shape.rank() != rank) {
+      return Unsupported(fmt::format("{}: input {}, '{}', has shape {}; supported: {} dimensions", owner, i, name,
+                                     constant->shape.ToString(), rank));
+    }
+    return constant;
+  }
+
+  static bool HasInput(const Node& node, size_t i) { return i < node.inputs.size() && node.inputs[i] != kAbsent; }
+
+  // Input `i`, if there is one, must be `count` floats.
+  Status CheckVector(const std::string& owner, const Node& node, size_t i, int64_t count) const {
+    if (!HasInput(node, i)) return OkStatus();
+    LQ_ASSIGN_OR_RETURN(const Constant* vector, CheckConstant(owner, node, i, DType::kF32, 1));
+    if (vector->shape[0] == count) return OkStatus();
+    return InvalidArgument(fmt::format("{}: input {}, '{}', has {} elements, but there are {} channels", owner, i,
+                                       graph_.value(node.inputs[i]).name, vector->shape[0], count));
+  }
+
+  Status CheckConv(const std::string& owner, const Node& node) const {
+    LQ_ASSIGN_OR_RETURN(const Constant* weight, CheckConstant(owner, node, 1, DType::kF32, 4));
+    const Shape& shape = weight->shape;
+    for (size_t i = 0; i < 4; ++i) {
+      if (shape[i] < 1) return InvalidArgument(fmt::format("{}: weight shape {} is empty", owner, shape.ToString()));
+    }
+    const int64_t group = node.Int("group", 1);
+    if (shape[0] % group != 0) {
+      return InvalidArgument(
+          fmt::format("{}: {} output channels are not divisible by {} groups", owner, shape[0], group));
+    }
+    const std::vector<int64_t> kernel = node.Ints("kernel_shape", {shape[2], shape[3]});
+    if (kernel[0] != shape[2] || kernel[1] != shape[3]) {
+      return InvalidArgument(
+          fmt::format("{}: kernel_shape ({}, {}), but weight shape {}", owner, kernel[0], kernel[1], shape.ToString()));
+    }
+    return CheckVector(owner, node, 2, shape[0]);
+  }
+
+  Status CheckGemm(const std::string& owner, const Node& node) const {
+    LQ_ASSIGN_OR_RETURN(const Constant* weight, CheckConstant(owner, node, 1, DType::kF32, 2));
+    return CheckVector(owner, node, 2, weight->shape[node.Int("transB", 0) != 0 ? 0 : 1]);
+  }
+
+  Status CheckBatchNormalization(const std::string& owner, const Node& node) const {
+    LQ_ASSIGN_OR_RETURN(const Constant* gamma, CheckConstant(owner, node, 1, DType::kF32, 1));
+    for (size_t i = 2; i < 5; ++i) LQ_RETURN_IF_ERROR(CheckVector(owner, node, i, gamma->shape[0]));
+    return OkStatus();
+  }
+
+  // Bounds are attributes up to operator set 10, inputs from 11 on.
+  Status CheckClip(const std::string& owner, const Node& node) const {
+    if (node.inputs.size() > 1 && !node.attributes.empty()) {
+      return InvalidArgument(fmt::format("{}: bounds both as {} inputs and as {} attributes", owner,
+                                         node.inputs.size() - 1, node.attributes.size()));
+    }
+    for (size_t i = 1; i < 3; ++i) {
+      if (!HasInput(node, i)) continue;
+      const Constant* bound = uses_.Source(node.inputs[i]);
+      const size_t rank = bound != nullptr && bound->shape == Shape{1} ? 1 : 0;  // scalars, also spelled (1)
+      LQ_RETURN_IF_ERROR(CheckConstant(owner, node, i, DType::kF32, rank).status());
+    }
+    return OkStatus();
+  }
+
+  static Status CheckPool(const std::string& owner, const Node& node) {
+    if (node.attributes.count("kernel_shape") != 0) return OkStatus();
+    return InvalidArgument(fmt::format("{}: attribute 'kernel_shape' of 2 numbers is missing", owner));
+  }
+
+  const Graph& graph_;
+  const ConstantUses uses_;
+};
+
+}  // namespace
+
+Status CheckOperators(const Graph& graph) {
+  if (graph.opset < kMinOpset || graph.opset > kMaxOpset) {
+    return Unsupported(
+        fmt::format("ONNX operator set {} of domain ''; supported: {} to {}", graph.opset, kMinOpset, kMaxOpset));
+  }
+  const OperatorChecker checker(graph);
+  for (const Node& node : graph.nodes) LQ_RETURN_IF_ERROR(checker.Check(node));
+  return OkStatus();
+}
+
+}  // namespace lq

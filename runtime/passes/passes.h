@@ -1,0 +1,28 @@
+// Passes over a freshly read graph, in the order in which Model::Load runs them. Each does one thing and has a test.
+#ifndef LANEQUANT_RUNTIME_PASSES_PASSES_H_
+#define LANEQUANT_RUNTIME_PASSES_PASSES_H_
+
+#include "lanequant/status.h"
+#include "runtime/graph.h"
+#include "runtime/io/encodings_reader.h"
+
+namespace lq {
+
+// Constant nodes become constants of their output values (the nodes go away).
+Status FoldConstants(Graph& graph);
+// Drops nodes whose outputs reach no graph output (TorchScript exports hold dead Identity nodes), and the values that
+// only they used. Renumbers the values that are left.
+Status RemoveDeadNodes(Graph& graph);
+// Topological order by Kahn's algorithm, no recursion. Errors: a cycle, a value that nothing produces, two producers.
+Status SortNodes(Graph& graph);
+// Refuses operators, domains, attributes and operands that this version does not run, naming the node and what is
+// supported.
+Status CheckOperators(const Graph& graph);
+// Gives values their encodings: channel and block axes by the consumer (exact_simulator.md 4), offsets moved to the
+// encoding's own grid, block arrays brought to [channel][block] (aimet-torch writes MatMul weights (K/B, N), aimet-onnx
+// (N, K/B)). Entries that fit no tensor become notes; ones that do not fit their tensor's shape are errors.
+Status AttachEncodings(const EncodingsFile& file, Graph& graph);
+
+}  // namespace lq
+
+#endif  // LANEQUANT_RUNTIME_PASSES_PASSES_H_
