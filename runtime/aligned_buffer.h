@@ -1,0 +1,49 @@
+// AlignedBuffer: the only owner of packed weights and run-time memory. 64-byte aligned, zeroed, move-only.
+#ifndef LANEQUANT_RUNTIME_ALIGNED_BUFFER_H_
+#define LANEQUANT_RUNTIME_ALIGNED_BUFFER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <span>
+
+namespace lq {
+
+constexpr size_t kAlignment = 64;  // a cache line, an AVX-512 vector, a row of an AMX tile
+
+inline size_t RoundUp(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+inline std::byte* AlignUp(std::byte* p) {
+  return reinterpret_cast<std::byte*>(RoundUp(reinterpret_cast<uintptr_t>(p), kAlignment));
+}
+
+class AlignedBuffer {
+ public:
+  AlignedBuffer() = default;
+  explicit AlignedBuffer(size_t bytes)
+      : data_(static_cast<std::byte*>(::operator new(RoundUp(bytes, kAlignment), std::align_val_t{kAlignment}))),
+        size_(bytes) {
+    std::memset(data_.get(), 0, RoundUp(bytes, kAlignment));
+  }
+
+  std::byte* data() const { return data_.get(); }
+  size_t size() const { return size_; }
+  std::span<std::byte> span() const { return {data_.get(), size_}; }
+  template <class T>
+  T* as() const {
+    return reinterpret_cast<T*>(data_.get());
+  }
+
+ private:
+  struct Free {
+    void operator()(std::byte* p) const { ::operator delete(p, std::align_val_t{kAlignment}); }
+  };
+  std::unique_ptr<std::byte, Free> data_;
+  size_t size_ = 0;
+};
+
+}  // namespace lq
+
+#endif  // LANEQUANT_RUNTIME_ALIGNED_BUFFER_H_

@@ -1,0 +1,127 @@
+// lanequant demo: what the library does, in a minute, on data that comes with it.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/cli/accuracy.h"
+#include "runtime/cli/arrays.h"
+#include "runtime/cli/command.h"
+#include "runtime/cli/layer_demo.h"
+#include "runtime/cli/model_options.h"
+#include "runtime/cli/progress.h"
+#include "runtime/cli/runner.h"
+#include "runtime/cli/validation_report.h"
+#include "runtime/compare/reference_layers.h"
+#include "runtime/compare/validation.h"
+#include "runtime/status_macros.h"
+
+namespace lq::cli {
+namespace {
+
+constexpr double kSpeedSeconds = 0.5;
+
+struct Options {
+  std::string data = LQ_DEMO_DATA;
+  std::string target;
+  size_t threads = 0;
+};
+
+struct Network {
+  std::string folder;
+  Model model;
+  SessionOptions options;
+  std::vector<NamedArray> inputs;
+  std::unique_ptr<Executor> executor;
+};
+
+Result<Network> LoadNetwork(const Options& options) {
+  const std::string folder = options.data + "/digits_cnn/w4a8_lpbq";
+  ModelOptions model_options{
+      folder + "/model.onnx", folder + "/model.encodings", options.target, options.threads, "file", ""};
+  LQ_ASSIGN_OR_RETURN(const SessionOptions session, MakeSessionOptions(model_options, RoundingProfile::kAimetDiv));
+  LQ_ASSIGN_OR_RETURN(Model model, LoadModel(model_options));
+  LQ_ASSIGN_OR_RETURN(std::vector<NamedArray> inputs, ReadInputs(folder + "/data.npz", model.graph()));
+  return Network{folder, model, session, std::move(inputs), MakeExecutor(options.threads)};
+}
+
+Result<bool> ShowValidation(const Network& network) {
+  fmt::print(
+      "1. The same codes as AIMET\n\n"
+      "A small network that reads handwritten digits, quantized by Qualcomm AIMET to 4-bit weights (LPBQ: blocks that\n"
+      "share a 4-bit integer scale) and 8-bit activations. AIMET stored what its simulation computes in each layer.\n"
+      "'kernel' compares our CPU kernels with our exact simulator: every code must be equal. 'AIMET' compares the "
+      "exact\n"
+      "simulator with AIMET, which sums in float32: now and then a value that lies on a tie is rounded the other way,\n"
+      "and in the cumulative columns that spreads to the layers behind it.\n\n");
+  LQ_ASSIGN_OR_RETURN(const std::vector<NamedArray> layers, ReadNpz(network.folder + "/layers.npz"));
+  LQ_ASSIGN_OR_RETURN(const ReferenceLayers reference, ReferenceLayers::Make(network.model.graph(), layers));
+  const std::vector<ConstTensorView> inputs = ViewsOf(network.inputs);
+  LQ_ASSIGN_OR_RETURN(const Validation validation,
+                      Validate({network.model, network.options, inputs, reference, *network.executor, nullptr}));
+  fmt::print("{}\n", ValidationTable(validation, network.options));
+  return validation.Passed();
+}
+
+Status ShowSpeed(const Network& network) {
+  LQ_ASSIGN_OR_RETURN(const NamedArray labels, ReadArray(network.folder + "/data.npz:label"));
+  const RunRequest request{network.model, network.options, network.inputs, *network.executor, nullptr};
+  LQ_ASSIGN_OR_RETURN(RunOutcome outcome, RunOnKernels(request));
+  LQ_ASSIGN_OR_RETURN(const Accuracy accuracy, CountRight(outcome.outputs, labels));
+  double best = outcome.seconds;
+  for (double total = best; total < kSpeedSeconds; total += outcome.seconds) {
+    LQ_ASSIGN_OR_RETURN(outcome, RunOnKernels(request));
+    best = std::min(best, outcome.seconds);
+  }
+  const size_t workers = network.executor->workers();
+  fmt::print("2. The whole network\n\n{} test images: {}; {:.0f} images per second on {}, {} thread{}\n\n",
+             outcome.rows, accuracy.ToString(), static_cast<double>(outcome.rows) / best,
+             ChosenTarget(network.options.max_isa), workers, workers == 1 ? "" : "s");
+  return OkStatus();
+}
+
+void PrintTiming(const char* name, const LayerTiming& timing) {
+  fmt::print(
+      "{}: {:.3f} ms, {:.1f} MB of weights, {:.1f} GB/s = {:.0f} % of the {:.1f} GB/s that a plain read of as many "
+      "bytes reaches ({})\n",
+      name, 1e3 * timing.seconds, 1e-6 * static_cast<double>(timing.packed_bytes), 1e-9 * timing.Bandwidth(),
+      100 * timing.Bandwidth() / timing.read_bandwidth, 1e-9 * timing.read_bandwidth, timing.variant);
+}
+
+Status ShowLayer(const std::string& max_isa) {
+  fmt::print(
+      "3. One large layer\n\n"
+      "{0} x {0} random weights, one row, one thread: as in a language model that writes one word at a time, the time "
+      "is\n"
+      "that of reading the weights. 4-bit LPBQ weights stay 4 bits in memory.\n\n",
+      kDemoFeatures);
+  LQ_ASSIGN_OR_RETURN(const LayerTiming lpbq, TimeLayer(DemoWeights::kLpbq, max_isa));
+  PrintTiming("LPBQ, block 64", lpbq);
+  LQ_ASSIGN_OR_RETURN(const LayerTiming int8, TimeLayer(DemoWeights::kInt8, max_isa));
+  PrintTiming("int8 weights  ", int8);
+  fmt::print("LPBQ takes {:.2f} of the time of int8\n", lpbq.seconds / int8.seconds);
+  return OkStatus();
+}
+
+Result<int> Demo(const Options& options) {
+  LQ_ASSIGN_OR_RETURN(const Network network, LoadNetwork(options));
+  LQ_ASSIGN_OR_RETURN(const bool passed, ShowValidation(network));
+  LQ_RETURN_IF_ERROR(ShowSpeed(network));
+  LQ_RETURN_IF_ERROR(ShowLayer(network.options.max_isa));
+  return passed ? kSuccess : kDifferences;
+}
+
+}  // namespace
+
+void AddDemo(CLI::App& app, Command& chosen) {
+  auto options = std::make_shared<Options>();
+  CLI::App& command = *app.add_subcommand("demo", "Shows the library on a network that comes with it");
+  command.add_option("--data", options->data, "Folder that holds digits_cnn/w4a8_lpbq");
+  command.add_option("--target", options->target, "The best instruction set to use (see `lanequant info`)");
+  command.add_option("--threads", options->threads, "Threads; 0: as many as this process may use");
+  command.callback([options, &chosen] { chosen = [options] { return Demo(*options); }; });
+}
+
+}  // namespace lq::cli

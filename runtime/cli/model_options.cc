@@ -1,0 +1,95 @@
+#include "runtime/cli/model_options.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "runtime/status_macros.h"
+#include "runtime/variants.h"
+
+namespace lq::cli {
+namespace {
+
+constexpr size_t kMaxThreads = 4096;  // far above any machine; a typo must not start a million threads
+
+Result<BiasMode> ParseBias(const std::string& name) {
+  // Encodings 1.0.0, the version that is read, list no bias: the file then says float.
+  if (name == "file" || name == "float") return BiasMode::kFloat;
+  if (name == "int32") return BiasMode::kInt32;
+  return InvalidArgument(fmt::format("--bias '{}' does not exist; there are file, float, int32", name));
+}
+
+Result<RoundingProfile> ParseProfile(const std::string& name) {
+  for (RoundingProfile profile :
+       {RoundingProfile::kAimetDiv, RoundingProfile::kAimetFakequant, RoundingProfile::kAimetOnnx}) {
+    if (name == NameOf(profile)) return profile;
+  }
+  return InvalidArgument(
+      fmt::format("--profile '{}' does not exist; there are aimet_div, aimet_fakequant, aimet_onnx", name));
+}
+
+}  // namespace
+
+void ModelOptions::AddTo(CLI::App& command) {
+  command.add_option("model", model, "The network, an .onnx file")->required();
+  command.add_option("--encodings", encodings, "Its encodings, as AIMET exports them (version 1.0.0)")->required();
+  command.add_option("--target", target, "The best instruction set to use (see `lanequant info`)");
+  command.add_option("--threads", threads, "Threads; 0: as many as this process may use")
+      ->check(CLI::Range(size_t{0}, kMaxThreads));
+  command.add_option("--bias", bias, "file, float (as AIMET simulates) or int32 (as most devices compute)");
+  command.add_option("--profile", profile, "Rounding: aimet_div, aimet_fakequant or aimet_onnx");
+}
+
+Result<Model> LoadModel(const ModelOptions& options) { return Model::Load(options.model, options.encodings); }
+
+Result<SessionOptions> MakeSessionOptions(const ModelOptions& options, RoundingProfile default_profile) {
+  SessionOptions session;
+  if (!options.target.empty()) session.max_isa = options.target;
+  LQ_RETURN_IF_ERROR(ValidateTarget(session.max_isa));
+  LQ_ASSIGN_OR_RETURN(session.bias, ParseBias(options.bias));
+  session.profile = default_profile;
+  if (!options.profile.empty()) {
+    LQ_ASSIGN_OR_RETURN(session.profile, ParseProfile(options.profile));
+  }
+  return session;
+}
+
+Result<Simulator> MakeSimulator(const Model& model, const SessionOptions& options) {
+  // The simulator shares the graph: it lives in a copy of the model.
+  const auto copy = std::make_shared<const Model>(model);
+  return Simulator::Prepare(std::shared_ptr<const Graph>(copy, &copy->graph()), {options.profile, options.bias, false});
+}
+
+std::unique_ptr<Executor> MakeExecutor(size_t threads) { return MakeTbbExecutor(threads); }
+
+const char* NameOf(BiasMode bias) { return bias == BiasMode::kFloat ? "float" : "int32"; }
+
+const char* NameOf(RoundingProfile profile) {
+  switch (profile) {
+    case RoundingProfile::kAimetDiv:
+      return "aimet_div";
+    case RoundingProfile::kAimetFakequant:
+      return "aimet_fakequant";
+    case RoundingProfile::kAimetOnnx:
+      break;
+  }
+  return "aimet_onnx";
+}
+
+std::string Describe(const SessionOptions& options) {
+  return fmt::format("bias {}, profile {}", NameOf(options.bias), NameOf(options.profile));
+}
+
+std::string ChosenTarget(const std::string& max_isa) {
+  // Best first: the first one that is not above the cap and that this CPU has.
+  const int64_t cap = TargetBit(max_isa).value_or(0);
+  std::string chosen = "none";
+  for (const TargetInfo& target : CompiledTargets()) {
+    if (!target.supported) continue;
+    chosen = target.name;
+    if (TargetBit(target.name).value_or(0) >= cap) break;
+  }
+  return chosen;
+}
+
+}  // namespace lq::cli

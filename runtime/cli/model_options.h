@@ -1,0 +1,47 @@
+// The options that all commands on a model share, and what they stand for.
+#ifndef LANEQUANT_RUNTIME_CLI_MODEL_OPTIONS_H_
+#define LANEQUANT_RUNTIME_CLI_MODEL_OPTIONS_H_
+
+#include <CLI/CLI.hpp>
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "lanequant/executor.h"
+#include "lanequant/model.h"
+#include "lanequant/status.h"
+#include "runtime/simulator/simulator.h"
+
+namespace lq::cli {
+
+struct ModelOptions {
+  std::string model, encodings;
+  std::string target;         // "": the best, or LQ_MAX_ISA
+  size_t threads = 0;         // 0: DefaultThreads()
+  std::string bias = "file";  // file, float, int32
+  std::string profile;        // "": the command's default
+
+  void AddTo(CLI::App& command);
+};
+
+Result<Model> LoadModel(const ModelOptions& options);
+
+// `default_profile` where the command line names none. Errors: names that do not exist.
+Result<SessionOptions> MakeSessionOptions(const ModelOptions& options, RoundingProfile default_profile);
+
+Result<Simulator> MakeSimulator(const Model& model, const SessionOptions& options);
+
+std::unique_ptr<Executor> MakeExecutor(size_t threads);
+
+const char* NameOf(BiasMode bias);
+const char* NameOf(RoundingProfile profile);
+
+// "bias float, profile aimet_div"
+std::string Describe(const SessionOptions& options);
+
+// The best target that kernels may use under this cap.
+std::string ChosenTarget(const std::string& max_isa);
+
+}  // namespace lq::cli
+
+#endif  // LANEQUANT_RUNTIME_CLI_MODEL_OPTIONS_H_

@@ -1,0 +1,82 @@
+#include "runtime/cli/runner.h"
+
+#include <chrono>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "runtime/cli/arrays.h"
+#include "runtime/cli/model_options.h"
+#include "runtime/cli/progress.h"
+#include "runtime/compare/rows.h"
+#include "runtime/compare/session_rows.h"
+#include "runtime/status_macros.h"
+
+namespace lq::cli {
+namespace {
+
+constexpr int64_t kRows = 64;  // enough rows for kernels to reach their peak; more only costs memory
+
+double Seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+struct Prepared {
+  std::vector<Rows> slices;
+  RunOutcome outcome;
+};
+
+Result<Prepared> Prepare(const RunRequest& request) {
+  Prepared prepared;
+  LQ_ASSIGN_OR_RETURN(prepared.outcome.rows, CountRows(request.inputs));
+  LQ_ASSIGN_OR_RETURN(prepared.slices, SliceRows(request.model.graph(), prepared.outcome.rows, kRows));
+  for (ValueId id : request.model.graph().outputs) {
+    prepared.outcome.outputs.push_back({request.model.graph().value(id).name, DType::kF32, {}, {}});
+  }
+  return prepared;
+}
+
+}  // namespace
+
+Result<RunOutcome> RunOnKernels(const RunRequest& request) {
+  LQ_ASSIGN_OR_RETURN(Prepared prepared, Prepare(request));
+  LQ_ASSIGN_OR_RETURN(const Session session, Session::Prepare(request.model, request.options));
+  const std::vector<ConstTensorView> inputs = ViewsOf(request.inputs);
+  std::optional<Workspace> workspace;
+  int64_t workspace_rows = 0;  // all slices but the last have the same
+  Progress progress("run");
+  for (size_t i = 0; i < prepared.slices.size(); ++i) {
+    const Rows rows = prepared.slices[i];
+    if (rows.count != workspace_rows) {
+      LQ_ASSIGN_OR_RETURN(workspace, session.NewWorkspace(rows.count, request.executor.workers()));
+      workspace_rows = rows.count;
+    }
+    const double start = Seconds();
+    LQ_ASSIGN_OR_RETURN(const RowOutputs outputs,
+                        RunRows({session, inputs, rows, request.executor}, *workspace, request.observer));
+    prepared.outcome.seconds += Seconds() - start;
+    for (size_t o = 0; o < outputs.size(); ++o) {
+      AppendRows(outputs[o], OutputShapeFor(session, o, rows.count), prepared.outcome.outputs[o]);
+    }
+    progress.Update(static_cast<double>(i + 1) / static_cast<double>(prepared.slices.size()));
+  }
+  return std::move(prepared.outcome);
+}
+
+Result<RunOutcome> RunOnSimulator(const RunRequest& request) {
+  LQ_ASSIGN_OR_RETURN(Prepared prepared, Prepare(request));
+  LQ_ASSIGN_OR_RETURN(const Simulator simulator, MakeSimulator(request.model, request.options));
+  Progress progress("simulate");
+  for (size_t i = 0; i < prepared.slices.size(); ++i) {
+    std::vector<ConstTensorView> inputs;
+    for (const NamedArray& input : request.inputs) inputs.push_back(RowsOf(input.view(), prepared.slices[i]));
+    const double start = Seconds();
+    LQ_ASSIGN_OR_RETURN(const std::vector<Simulator::Output> outputs, simulator.Run(inputs, request.observer));
+    prepared.outcome.seconds += Seconds() - start;
+    for (size_t o = 0; o < outputs.size(); ++o) {
+      AppendRows(outputs[o].values, outputs[o].shape, prepared.outcome.outputs[o]);
+    }
+    progress.Update(static_cast<double>(i + 1) / static_cast<double>(prepared.slices.size()));
+  }
+  return std::move(prepared.outcome);
+}
+
+}  // namespace lq::cli

@@ -1,0 +1,115 @@
+#include "runtime/cli/validation_report.h"
+
+#include <fmt/format.h>
+
+#include "runtime/cli/json.h"
+#include "runtime/cli/model_options.h"
+#include "runtime/cli/table.h"
+
+namespace lq::cli {
+namespace {
+
+constexpr size_t kNameWidth = 36, kOpWidth = 14;
+
+// "0", "12 (1)": differing codes and the largest difference; "-" where nothing was compared.
+std::string Cell(const CodeDifference& difference) {
+  if (difference.compared == 0) return "-";
+  if (difference.different == 0) return "0";
+  return fmt::format("{} ({})", difference.different, difference.largest);
+}
+
+std::string TieCell(const LayerValidation& layer) {
+  if (layer.aimet_isolated.compared == 0) return "-";
+  if (layer.aimet_isolated.different == 0) return "";
+  return fmt::format("{:.1e} / {:.1e}{}", layer.tie.distance, layer.tie.allowance,
+                     layer.tie.unexplained > 0 ? " !" : "");
+}
+
+std::string BiasLine(const Validation& validation, const SessionOptions& options) {
+  if (!validation.BiasExplains()) return "";
+  const OtherBias& other = *validation.other_bias;
+  return fmt::format(
+      "the bias mode alone explains the drift: with --bias {} the exact simulator differs in {} of {} codes "
+      "(with {}: {})\n",
+      NameOf(other.bias), other.cumulative.different, other.cumulative.compared, NameOf(options.bias),
+      validation.aimet_cumulative.different);
+}
+
+std::string KernelSentence(const Validation& validation) {
+  if (validation.KernelsAgree()) return "kernels = exact simulator in every code";
+  return fmt::format("kernels differ from the exact simulator in {} of {} codes and {} of {} outputs",
+                     validation.kernel.different, validation.kernel.compared, validation.outputs_different,
+                     validation.output_elements);
+}
+
+std::string AimetSentence(const Validation& validation) {
+  const CodeDifference& isolated = validation.aimet_isolated;
+  if (isolated.different == 0) return fmt::format("exact simulator = AIMET in all {} codes", isolated.compared);
+  if (validation.unexplained == 0) {
+    return fmt::format("AIMET differs in {} of {}, each by 1 at a tie (float32 noise)", isolated.different,
+                       isolated.compared);
+  }
+  return fmt::format("AIMET differs in {} of {}, {} of them beyond float32 noise", isolated.different,
+                     isolated.compared, validation.unexplained);
+}
+
+void WriteDifference(const char* key, const CodeDifference& difference, JsonWriter& json) {
+  json.BeginObject(key).Number("compared", difference.compared).Number("different", difference.different);
+  json.Number("largest", difference.largest).End();
+}
+
+void WriteLayer(const LayerValidation& layer, JsonWriter& json) {
+  json.BeginObject().String("tensor", layer.name).String("op", layer.op);
+  WriteDifference("kernel_isolated", layer.kernel_isolated, json);
+  WriteDifference("aimet_isolated", layer.aimet_isolated, json);
+  WriteDifference("kernel_cumulative", layer.kernel_cumulative, json);
+  WriteDifference("aimet_cumulative", layer.aimet_cumulative, json);
+  json.Number("unexplained", layer.tie.unexplained).Number("tie_distance", layer.tie.distance);
+  json.Number("tie_allowance", layer.tie.allowance).End();
+}
+
+}  // namespace
+
+std::string ValidationTable(const Validation& validation, const SessionOptions& options) {
+  Table table({{"tensor", Align::kLeft, ""},
+               {"op", Align::kLeft, ""},
+               {"codes", Align::kRight, ""},
+               {"kernel", Align::kRight, "isolated: codes that differ"},
+               {"AIMET", Align::kRight, "isolated: codes that differ"},
+               {"from tie / allowed", Align::kLeft, "isolated: codes that differ"},
+               {"kernel", Align::kRight, "cumulative"},
+               {"AIMET", Align::kRight, "cumulative"}});
+  for (const LayerValidation& layer : validation.layers) {
+    const uint64_t codes = layer.kernel_isolated.compared;
+    table.AddRow({ShortenLeft(layer.name, kNameWidth), layer.op.substr(0, kOpWidth), std::to_string(codes),
+                  Cell(layer.kernel_isolated), Cell(layer.aimet_isolated), TieCell(layer),
+                  Cell(layer.kernel_cumulative), Cell(layer.aimet_cumulative)});
+  }
+  return fmt::format("{}{}{}: {}; {}\n", table.ToString(), BiasLine(validation, options),
+                     validation.Passed() ? "passed" : "FAILED", KernelSentence(validation), AimetSentence(validation));
+}
+
+std::string ValidationJson(const Validation& validation, const SessionOptions& options) {
+  JsonWriter json;
+  json.BeginObject().Bool("passed", validation.Passed()).Number("rows", validation.rows);
+  json.String("bias", NameOf(options.bias)).String("profile", NameOf(options.profile));
+  json.String("target", ChosenTarget(options.max_isa));
+  WriteDifference("kernel", validation.kernel, json);
+  WriteDifference("aimet_isolated", validation.aimet_isolated, json);
+  WriteDifference("aimet_cumulative", validation.aimet_cumulative, json);
+  json.Number("unexplained", validation.unexplained);
+  json.Number("outputs_compared", validation.output_elements).Number("outputs_different", validation.outputs_different);
+  if (validation.other_bias.has_value()) {
+    const OtherBias& other = *validation.other_bias;
+    json.BeginObject("other_bias").String("bias", NameOf(other.bias));
+    json.Bool("explains", validation.BiasExplains()).Number("unexplained", other.unexplained);
+    WriteDifference("aimet_isolated", other.isolated, json);
+    WriteDifference("aimet_cumulative", other.cumulative, json);
+    json.End();
+  }
+  json.BeginArray("layers");
+  for (const LayerValidation& layer : validation.layers) WriteLayer(layer, json);
+  return json.End().End().text();
+}
+
+}  // namespace lq::cli

@@ -1,0 +1,35 @@
+// How the codes of two runs differ, and whether float32 noise of one of them explains it (exact_simulator.md 8).
+#ifndef LANEQUANT_RUNTIME_COMPARE_CODE_DIFFERENCE_H_
+#define LANEQUANT_RUNTIME_COMPARE_CODE_DIFFERENCE_H_
+
+#include <cstdint>
+#include <span>
+
+#include "runtime/observer.h"
+
+namespace lq {
+
+struct CodeDifference {
+  uint64_t compared = 0, different = 0;
+  int64_t largest = 0;  // |difference|
+
+  void Add(std::span<const int32_t> a, std::span<const int32_t> b);
+  void Add(const CodeDifference& other);
+};
+
+// The differing codes of an isolated comparison, seen from the exact simulator.
+struct TieDistance {
+  uint64_t unexplained = 0;  // |difference| > 1, or farther from a tie than float32 may be off
+  // Of the differing code that used most of its allowance, in codes; 0 and 0 where none differs.
+  double distance = 0, allowance = 0;
+
+  // `simulated` was recorded (t, near_tie); `reference` holds as many codes.
+  void Add(const ObservedTensor& simulated, std::span<const int32_t> reference);
+};
+
+// | |frac(t)| - 1/2 |
+double DistanceFromTie(double t);
+
+}  // namespace lq
+
+#endif  // LANEQUANT_RUNTIME_COMPARE_CODE_DIFFERENCE_H_

@@ -1,0 +1,160 @@
+#include "runtime/compare/reference_layers.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <optional>
+
+#include "runtime/status_macros.h"
+
+namespace lq {
+namespace {
+
+// A dequantized float32 value lies within 2^-24 * |q + offset| of its code; encodings of another export are off by far
+// more.
+constexpr double kMatches = 1e-3;
+
+template <class T>
+T Load(const NamedArray& array, size_t i) {
+  T value;
+  std::memcpy(&value, array.bytes.data() + i * sizeof(T), sizeof(T));
+  return value;
+}
+
+double LoadNumber(const NamedArray& array, size_t i) {
+  switch (array.dtype) {
+    case DType::kF32:
+      return Load<float>(array, i);
+    case DType::kF64:
+      return Load<double>(array, i);
+    case DType::kU8:
+      return Load<uint8_t>(array, i);
+    case DType::kS8:
+      return Load<int8_t>(array, i);
+    case DType::kU16:
+      return Load<uint16_t>(array, i);
+    case DType::kS16:
+      return Load<int16_t>(array, i);
+    case DType::kS32:
+      return Load<int32_t>(array, i);
+    case DType::kS64:
+      break;
+  }
+  return static_cast<double>(Load<int64_t>(array, i));
+}
+
+bool IsFloat(DType dtype) { return dtype == DType::kF32 || dtype == DType::kF64; }
+
+struct RoundedArray {
+  std::vector<int32_t> codes;
+  double farthest = 0;  // of an element from its code, and that element
+  double at = 0;
+};
+
+RoundedArray ToCodes(const NamedArray& array, const PerTensor& encoding) {
+  const auto low = static_cast<double>(encoding.grid.qmin()), high = static_cast<double>(encoding.grid.qmax());
+  const double scale = IsFloat(array.dtype) ? encoding.scale : 1.0;
+  const double offset = IsFloat(array.dtype) ? encoding.offset : 0.0;
+  RoundedArray result;
+  result.codes.resize(static_cast<size_t>(array.shape.NumElements()));
+  for (size_t i = 0; i < result.codes.size(); ++i) {
+    const double position = LoadNumber(array, i) / scale - offset;
+    // NaN goes to `low` and shows as infinitely far.
+    const double code = std::isnan(position) ? low : std::clamp(std::nearbyint(position), low, high);
+    const double far = std::isnan(position) ? HUGE_VAL : std::abs(position - code);
+    result.codes[i] = static_cast<int32_t>(code);
+    if (far > result.farthest) {
+      result.farthest = far;
+      result.at = position;
+    }
+  }
+  return result;
+}
+
+// AIMET's exporter gives the input of a Clip or Relu that it fused the encoding of the output: the simulator never
+// rounded it, and folders of LayerOutputUtil hold it as it was.
+bool HasEncodingOfItsResult(const Graph& graph, ValueId id) {
+  const auto& encoding = std::get<PerTensor>(*graph.value(id).encoding);
+  return std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) {
+    if ((node.op != "Clip" && node.op != "Relu") || node.inputs.empty() || node.inputs[0] != id) return false;
+    const auto& result = graph.value(node.outputs[0]).encoding;
+    const auto* of_result = result.has_value() ? std::get_if<PerTensor>(&*result) : nullptr;
+    return of_result != nullptr && *of_result == encoding;
+  });
+}
+
+std::optional<ValueId> Find(const Graph& graph, const std::string& name) {
+  for (size_t i = 0; i < graph.values.size(); ++i) {
+    if (graph.values[i].name == name) return static_cast<ValueId>(i);
+  }
+  return std::nullopt;
+}
+
+bool IsEncodedActivation(const Value& value) {
+  return !value.constant.has_value() && value.encoding.has_value() &&
+         std::holds_alternative<PerTensor>(*value.encoding);
+}
+
+}  // namespace
+
+Status ReferenceLayers::Add(const Graph& graph, ValueId id, const NamedArray& array) {
+  const auto& encoding = std::get<PerTensor>(*graph.value(id).encoding);
+  const int64_t rows = array.shape.rank() > 0 ? array.shape[0] : 0;
+  if (rows < 1) {
+    return InvalidArgument(fmt::format("layer '{}' has shape {}: no rows", array.name, array.shape.ToString()));
+  }
+  RoundedArray codes = ToCodes(array, encoding);
+  if (codes.farthest > kMatches) {
+    if (HasEncodingOfItsResult(graph, id)) {
+      notes_.push_back(fmt::format("'{}' is not compared: not rounded before the Clip or Relu behind it", array.name));
+      return OkStatus();
+    }
+    return InvalidArgument(
+        fmt::format("the encodings do not match the layers: an element of '{}' lies at {:.6g} codes, {:.3g} from the "
+                    "nearest code of {} (at most {:g} is rounding)",
+                    array.name, codes.at, codes.farthest, Describe(encoding), kMatches));
+  }
+  if (rows_ == 0) {
+    rows_ = rows;
+    rows_from_ = array.name;
+  }
+  if (rows != rows_) {
+    return InvalidArgument(
+        fmt::format("layer '{}' has {} rows, but layer '{}' has {}", array.name, rows, rows_from_, rows_));
+  }
+  layers_[id] = std::move(codes.codes);
+  return OkStatus();
+}
+
+Result<ReferenceLayers> ReferenceLayers::Make(const Graph& graph, std::span<const NamedArray> arrays) {
+  ReferenceLayers result;
+  size_t without_encoding = 0;
+  for (const NamedArray& array : arrays) {
+    const std::optional<ValueId> id = Find(graph, array.name);
+    if (!id.has_value()) {
+      result.notes_.push_back(fmt::format("'{}' is not compared: the network has no tensor of that name", array.name));
+    } else if (IsEncodedActivation(graph.value(*id))) {
+      LQ_RETURN_IF_ERROR(result.Add(graph, *id, array));
+    } else {
+      ++without_encoding;
+    }
+  }
+  if (without_encoding > 0) {
+    result.notes_.push_back(fmt::format("{} layers without an encoding are not compared", without_encoding));
+  }
+  if (result.layers_.empty()) {
+    return InvalidArgument(fmt::format("none of the {} layers is an encoded activation of the network", arrays.size()));
+  }
+  return result;
+}
+
+std::span<const int32_t> ReferenceLayers::Codes(ValueId id, Rows rows) const {
+  const auto found = layers_.find(id);
+  if (found == layers_.end()) return {};
+  const size_t row = found->second.size() / static_cast<size_t>(rows_);
+  return std::span(found->second).subspan(static_cast<size_t>(rows.first) * row, static_cast<size_t>(rows.count) * row);
+}
+
+}  // namespace lq

@@ -1,0 +1,43 @@
+// ReferenceLayers: the activations that another simulator (AIMET) computed, as codes of this network's encodings.
+#ifndef LANEQUANT_RUNTIME_COMPARE_REFERENCE_LAYERS_H_
+#define LANEQUANT_RUNTIME_COMPARE_REFERENCE_LAYERS_H_
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lanequant/status.h"
+#include "runtime/compare/rows.h"
+#include "runtime/graph.h"
+#include "runtime/io/npz.h"
+
+namespace lq {
+
+class ReferenceLayers {
+ public:
+  // Arrays by ONNX tensor name; their leading dimension counts rows. Integers are codes, floats values. Arrays that are
+  // no encoded activation become notes. Errors: arrays of different numbers of rows, codes outside the grid, values off
+  // it ("the encodings do not match the layers"), none that matches.
+  static Result<ReferenceLayers> Make(const Graph& graph, std::span<const NamedArray> arrays);
+
+  int64_t rows() const { return rows_; }
+  size_t size() const { return layers_.size(); }
+  const std::vector<std::string>& notes() const { return notes_; }
+
+  // The codes of these rows; empty for a tensor that the file does not have.
+  std::span<const int32_t> Codes(ValueId id, Rows rows) const;
+
+ private:
+  Status Add(const Graph& graph, ValueId id, const NamedArray& array);
+
+  std::map<ValueId, std::vector<int32_t>> layers_;
+  int64_t rows_ = 0;
+  std::string rows_from_;  // the tensor that set rows_
+  std::vector<std::string> notes_;
+};
+
+}  // namespace lq
+
+#endif  // LANEQUANT_RUNTIME_COMPARE_REFERENCE_LAYERS_H_

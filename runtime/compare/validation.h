@@ -1,0 +1,64 @@
+// Validation: kernels against the exact simulator, and the exact simulator against the activations of AIMET's.
+#ifndef LANEQUANT_RUNTIME_COMPARE_VALIDATION_H_
+#define LANEQUANT_RUNTIME_COMPARE_VALIDATION_H_
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lanequant/executor.h"
+#include "lanequant/model.h"
+#include "lanequant/status.h"
+#include "runtime/compare/code_difference.h"
+#include "runtime/compare/reference_layers.h"
+#include "runtime/graph.h"
+
+namespace lq {
+
+struct ValidationRequest {
+  const Model& model;
+  SessionOptions options;                   // keep_encoded_tensors is set by Validate
+  std::span<const ConstTensorView> inputs;  // f32, in the order of graph.inputs; at least reference.rows() rows
+  const ReferenceLayers& reference;
+  Executor& executor;
+  std::function<void(double share)> progress;  // may be empty
+};
+
+// Isolated: every tensor is computed from AIMET's own codes, so that one difference counts once. Cumulative: as the
+// network runs; differences spread.
+struct LayerValidation {
+  std::string name, op;
+  CodeDifference kernel_isolated, aimet_isolated, kernel_cumulative, aimet_cumulative;
+  TieDistance tie;
+};
+
+// The exact simulator with the other bias mode against AIMET.
+struct OtherBias {
+  BiasMode bias = BiasMode::kInt32;
+  CodeDifference isolated, cumulative;
+  uint64_t unexplained = 0;
+};
+
+struct Validation {
+  int64_t rows = 0;
+  std::vector<LayerValidation> layers;                      // encoded activations in execution order
+  CodeDifference kernel, aimet_isolated, aimet_cumulative;  // sums over the layers
+  uint64_t unexplained = 0;
+  uint64_t output_elements = 0, outputs_different = 0;  // f32 network outputs, kernels against simulator, bitwise
+  std::optional<OtherBias> other_bias;                  // where the differences called for it
+
+  bool KernelsAgree() const { return kernel.different == 0 && outputs_different == 0; }
+  bool Passed() const { return KernelsAgree() && unexplained == 0; }
+  // The other bias mode leaves at most a tenth of the differences, and those near ties.
+  bool BiasExplains() const;
+};
+
+// Errors: what Session and Simulator refuse, fewer input rows than the layers have, layers of another size.
+Result<Validation> Validate(const ValidationRequest& request);
+
+}  // namespace lq
+
+#endif  // LANEQUANT_RUNTIME_COMPARE_VALIDATION_H_

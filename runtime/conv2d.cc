@@ -1,0 +1,128 @@
+#include "lanequant/conv2d.h"
+
+#include <fmt/format.h>
+
+#include <limits>
+#include <variant>
+
+#include "runtime/conv2d_impl.h"
+#include "runtime/status_macros.h"
+#include "runtime/views.h"
+
+namespace lq {
+namespace {
+
+constexpr size_t kLargestSize = size_t{1} << 20;  // of a kernel, stride, dilation or padding: keeps every sum below 2^63
+
+Status CheckGeometry(const Conv2dSpec& s) {
+  if (s.groups == 0 || s.in_channels == 0 || s.out_channels == 0 || s.in_channels % s.groups != 0 ||
+      s.out_channels % s.groups != 0) {
+    return InvalidArgument(fmt::format("{}: {} groups do not divide {} input and {} output channels", s.name, s.groups,
+                                       s.in_channels, s.out_channels));
+  }
+  for (size_t i = 0; i < 2; ++i) {
+    for (const auto& [what, value] : {std::pair{"kernel", s.kernel[i]}, {"stride", s.stride[i]}, {"dilation", s.dilation[i]}}) {
+      if (value >= 1 && value <= kLargestSize) continue;
+      return InvalidArgument(fmt::format("{}: {} {} is outside 1..{}", s.name, what, value, kLargestSize));
+    }
+  }
+  for (size_t pad : s.padding) {
+    if (pad <= kLargestSize) continue;
+    return InvalidArgument(fmt::format("{}: padding {} is above {}", s.name, pad, kLargestSize));
+  }
+  return OkStatus();
+}
+
+// The code that padding stands for: it must be on the grid, for kernels read codes only.
+Result<uint8_t> ZeroCode(const Conv2dSpec& spec, const PerTensor& input) {
+  const int64_t zero = -int64_t{input.offset};
+  const bool padded = spec.padding != std::array<size_t, 4>{0, 0, 0, 0};
+  if (zero >= 0 && zero <= input.grid.qmax()) return static_cast<uint8_t>(zero);
+  if (!padded) return uint8_t{0};
+  return Unsupported(fmt::format("{}: padding stands for 0, but offset {} puts code {} outside the input's grid 0..{}", spec.name,
+                                 input.offset, zero, input.grid.qmax()));
+}
+
+}  // namespace
+
+Conv2d::Conv2d(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Conv2d::Conv2d(Conv2d&&) noexcept = default;
+Conv2d& Conv2d::operator=(Conv2d&&) noexcept = default;
+Conv2d::~Conv2d() = default;
+
+const LayerInfo& Conv2d::info() const {
+  return std::visit([](const auto& engine) -> const LayerInfo& { return engine.info(); }, impl_->engine);
+}
+
+Result<Conv2d> Conv2d::Prepare(const Conv2dSpec& spec, const PrepareOptions& options) {
+  LQ_RETURN_IF_ERROR(ValidateTarget(options.max_isa));
+  LQ_RETURN_IF_ERROR(CheckGeometry(spec));
+  const size_t group_channels = spec.in_channels / spec.groups;
+  const FloatWeights floats{spec.name, spec.weight, spec.out_channels, group_channels, spec.kernel[0] * spec.kernel[1]};
+  LQ_ASSIGN_OR_RETURN(const LayerWeights weights, QuantizeWeights(floats, spec.weight_encoding, options));
+  const PerTensor input = ToUnsigned(spec.input);
+  auto impl = std::make_unique<Impl>();
+  LQ_ASSIGN_OR_RETURN(impl->zero_code, ZeroCode(spec, input));
+  impl->name = spec.name;
+  impl->in_channels = spec.in_channels;
+  impl->out_channels = spec.out_channels;
+  impl->groups = spec.groups;
+  impl->kernel = spec.kernel;
+  impl->stride = spec.stride;
+  impl->dilation = spec.dilation;
+  impl->padding = spec.padding;
+  impl->input = spec.input;
+  impl->output = spec.output.encoding;
+  const bool one_to_one = group_channels == 1 && spec.out_channels == spec.groups;
+  if (one_to_one && DepthwiseLayer::Fits(weights, input)) {
+    LQ_ASSIGN_OR_RETURN(impl->engine,
+                        DepthwiseLayer::Prepare(spec.name, weights, input, impl->zero_code, spec.output, options));
+  } else {
+    LQ_ASSIGN_OR_RETURN(impl->engine, Gemm::Prepare(spec.name, weights, spec.groups, input, spec.output, options));
+  }
+  return Conv2d(std::move(impl));
+}
+
+Result<Shape> Conv2d::OutputShape(const Shape& input) const {
+  const Impl& c = *impl_;
+  if (input.rank() != 4 || input.NumElements() < 0 || static_cast<size_t>(input[3]) != c.in_channels) {
+    return InvalidArgument(fmt::format("{}: input of shape {}, but (batch, height, width, {}) is needed", c.name,
+                                       input.ToString(), c.in_channels));
+  }
+  Shape out = input;
+  out[3] = static_cast<int64_t>(c.out_channels);
+  for (size_t i = 0; i < 2; ++i) {
+    const int64_t padded = input[i + 1] + static_cast<int64_t>(c.padding[i] + c.padding[i + 2]);
+    const auto window = static_cast<int64_t>(c.dilation[i] * (c.kernel[i] - 1) + 1);
+    if (padded < window) {
+      return InvalidArgument(fmt::format("{}: input of shape {} with padding is {} long along axis {}, shorter than its window of {}",
+                                         c.name, input.ToString(), padded, i + 1, window));
+    }
+    out[i + 1] = (padded - window) / static_cast<int64_t>(c.stride[i]) + 1;
+  }
+  if (out.NumElements() < 0) return InvalidArgument(fmt::format("{}: output shape {} overflows", c.name, out.ToString()));
+  return out;
+}
+
+size_t Conv2d::WorkspaceBytes(const Shape& input, size_t workers) const {
+  const Result<Shape> out = OutputShape(input);
+  return out.ok() ? impl_->WorkspaceBytes(input, *out, workers) : 0;
+}
+
+Status Conv2d::Run(ConstTensorView in, TensorView out, std::span<std::byte> workspace, Executor& executor) const {
+  const Impl& c = *impl_;
+  LQ_ASSIGN_OR_RETURN(const Shape out_shape, OutputShape(in.shape));
+  LQ_RETURN_IF_ERROR(CheckView(c.name, "input", in, in.shape));
+  LQ_RETURN_IF_ERROR(CheckView(c.name, "output", out, out_shape));
+  LQ_RETURN_IF_ERROR(CheckCodes(c.name, "input", in.dtype, c.input.grid));
+  LQ_ASSIGN_OR_RETURN(const kernels::OutputType type, OutputTypeFor(c.name, out.dtype, c.output ? &*c.output : nullptr));
+  const size_t need = c.WorkspaceBytes(in.shape, out_shape, executor.workers());
+  if (workspace.size() < need) {
+    return InvalidArgument(fmt::format("{}: workspace of {} bytes, but input {} on {} workers needs {}", c.name, workspace.size(),
+                                       in.shape.ToString(), executor.workers(), need));
+  }
+  if (out_shape.NumElements() > 0) c.Run(in, out, type, workspace.data(), executor);
+  return OkStatus();
+}
+
+}  // namespace lq

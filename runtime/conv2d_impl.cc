@@ -1,0 +1,135 @@
+#include "runtime/conv2d_impl.h"
+
+#include "runtime/patches.h"
+#include "runtime/run_tasks.h"
+#include "runtime/views.h"
+
+namespace lq {
+namespace {
+
+// Patches of a task stay in the second-level cache, beside the panel that they are multiplied with.
+constexpr size_t kPatchBytes = 256 * 1024;
+
+size_t Pixels(const Shape& out) { return static_cast<size_t>(out[0] * out[1] * out[2]); }
+
+}  // namespace
+
+struct Conv2d::Impl::Image {
+  const uint8_t* in;
+  std::byte* out;
+  size_t out_element;
+  Shape out_shape;
+  kernels::Window window;
+  kernels::OutputType type;
+};
+
+kernels::Window Conv2d::Impl::MakeWindow(const Shape& in, const Shape& out) const {
+  return {.in_height = static_cast<size_t>(in[1]),
+          .in_width = static_cast<size_t>(in[2]),
+          .channels = in_channels,
+          .out_height = static_cast<size_t>(out[1]),
+          .out_width = static_cast<size_t>(out[2]),
+          .kernel_height = kernel[0],
+          .kernel_width = kernel[1],
+          .stride_height = stride[0],
+          .stride_width = stride[1],
+          .dilation_height = dilation[0],
+          .dilation_width = dilation[1],
+          .pad_top = padding[0],
+          .pad_left = padding[1],
+          .y_begin = 0,
+          .y_end = static_cast<size_t>(out[1])};
+}
+
+bool Conv2d::Impl::ReadsImage() const {
+  const std::array<size_t, 2> one{1, 1};
+  return kernel == one && stride == one && padding == std::array<size_t, 4>{} && in_channels / groups % 4 == 0;
+}
+
+size_t Conv2d::Impl::PatchStride(const Gemm& gemm) const { return RoundUp(gemm.k(), 4); }
+
+Partition Conv2d::Impl::Cut(const Gemm& gemm, const Shape& out, size_t workers) const {
+  const size_t max_rows = ReadsImage() ? Pixels(out) : std::max<size_t>(6, kPatchBytes / PatchStride(gemm));
+  return MakePartition(Pixels(out), gemm.n(), gemm.k(), workers, max_rows);
+}
+
+size_t Conv2d::Impl::WorkerBytes(const Gemm& gemm, const Partition& cut) const {
+  const size_t patches = ReadsImage() ? 0 : RoundUp(cut.m_step * PatchStride(gemm), kAlignment);
+  return patches + gemm.ScratchBytes(cut.m_step);
+}
+
+size_t Conv2d::Impl::WorkspaceBytes(const Shape& in, const Shape& out, size_t workers) const {
+  const size_t copy = input.grid.is_signed ? RoundUp(static_cast<size_t>(in.NumElements()), kAlignment) : 0;
+  const Gemm* gemm = std::get_if<Gemm>(&engine);
+  return kAlignment + copy + (gemm != nullptr ? workers * WorkerBytes(*gemm, Cut(*gemm, out, workers)) : 0);
+}
+
+void Conv2d::Impl::RunGemm(const Gemm& gemm, const Image& image, std::byte* scratch, Executor& executor) const {
+  const Partition cut = Cut(gemm, image.out_shape, executor.workers());
+  const size_t worker_bytes = WorkerBytes(gemm, cut), group_channels = in_channels / groups;
+  const size_t out_row = out_channels * image.out_element;
+  const size_t work = Pixels(image.out_shape) * out_channels * gemm.k();
+  Executor& shared = static_cast<double>(work) < kSerialWork ? SerialExecutor() : executor;
+  // Groups are tasks of their own: those of depthwise layers with a channel multiplier are many and small.
+  RunTasks(shared, cut.tasks() * groups, [&](size_t index, size_t worker) {
+    const size_t group = index / cut.tasks(), task = index % cut.tasks();
+    const Range rows = cut.Rows(task), channels = cut.Channels(task);
+    const size_t first_channel = group * group_channels;
+    std::byte* memory = scratch + worker * worker_bytes;
+    Gemm::Rows r{image.in + rows.begin * in_channels + first_channel, in_channels, rows.end - rows.begin,
+                 image.out + rows.begin * out_row, out_channels, image.type};
+    if (!ReadsImage()) {
+      const size_t stride_bytes = PatchStride(gemm);
+      auto* patches = reinterpret_cast<uint8_t*>(memory);
+      GatherPatches({image.window, group_channels, first_channel, zero_code, stride_bytes}, image.in, rows.begin, r.m, patches);
+      r.a = patches;
+      r.a_stride = stride_bytes;
+      memory += RoundUp(cut.m_step * stride_bytes, kAlignment);
+    }
+    gemm.Run(r, group, channels.begin, channels.end, memory);
+  });
+}
+
+void Conv2d::Impl::RunDepthwise(const DepthwiseLayer& layer, const Image& image, Executor& executor) const {
+  const kernels::Window& w = image.window;
+  const size_t images = static_cast<size_t>(image.out_shape[0]);
+  const size_t image_work = w.out_height * w.out_width * w.channels * w.kernel_height * w.kernel_width;
+  // Tasks are bands of rows of one image, so that small images go whole and large ones are shared.
+  const size_t bands = executor.workers() == 1 || static_cast<double>(image_work) < kSerialWork
+                           ? 1
+                           : std::min(w.out_height, 2 * executor.workers());
+  const bool serial = static_cast<double>(image_work) * static_cast<double>(images) < kSerialWork;
+  const auto run = [&](size_t index, size_t) {
+    const size_t i = index / bands, band = index % bands;
+    kernels::Window part = w;
+    part.y_begin = w.out_height * band / bands;
+    part.y_end = w.out_height * (band + 1) / bands;
+    layer.Run(image.in + i * w.in_height * w.in_width * w.channels, part,
+              image.out + i * w.out_height * w.out_width * w.channels * image.out_element, image.type);
+  };
+  RunTasks(serial ? SerialExecutor() : executor, images * bands, run);
+}
+
+void Conv2d::Impl::Run(const ConstTensorView& in, const TensorView& out, kernels::OutputType type, std::byte* workspace,
+                       Executor& executor) const {
+  workspace = AlignUp(workspace);
+  Image image{in.data<uint8_t>(), out.bytes.data(), SizeOf(out.dtype), out.shape, MakeWindow(in.shape, out.shape), type};
+  if (input.grid.is_signed) {
+    const auto n = static_cast<size_t>(in.shape.NumElements());
+    auto* copy = reinterpret_cast<uint8_t*>(workspace);
+    ShiftCodes(image.in, n, static_cast<uint8_t>(-input.grid.qmin()), copy);
+    image.in = copy;
+    workspace += RoundUp(n, kAlignment);
+  }
+  if (const Gemm* gemm = std::get_if<Gemm>(&engine)) {
+    RunGemm(*gemm, image, workspace, executor);
+  } else {
+    RunDepthwise(std::get<DepthwiseLayer>(engine), image, executor);
+  }
+  if (output && output->grid.is_signed) {
+    const auto n = static_cast<size_t>(out.shape.NumElements());
+    ShiftCodes(out.data<uint8_t>(), n, static_cast<uint8_t>(output->grid.qmin()), out.data<uint8_t>());
+  }
+}
+
+}  // namespace lq

@@ -1,0 +1,132 @@
+#include "runtime/gemm.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "kernels/packing.h"
+#include "runtime/status_macros.h"
+#include "runtime/variants.h"
+
+namespace lq {
+namespace {
+
+constexpr int64_t kInt32Limit = int64_t{1} << 31;
+constexpr uint32_t kLargestU8Scale = 255;
+// Within a block the kernel keeps 16 times a sum of 15 * 128 * block / 2 in int32.
+constexpr size_t kLargestBlock = 32768;
+
+// Why LPBQ weights cannot stay 4-bit; empty if they can.
+std::string WhyExpand(const LayerWeights& weights, bool fits_int32) {
+  if (weights.block % 4 != 0) return fmt::format("block {} is not a multiple of 4", weights.block);
+  if (weights.block > kLargestBlock) return fmt::format("block {} is above {}", weights.block, kLargestBlock);
+  if (weights.bitwidth > 4) return fmt::format("codes have {} bits", weights.bitwidth);
+  const uint32_t largest = *std::max_element(weights.block_scale.begin(), weights.block_scale.end());
+  if (largest > kLargestU8Scale) return fmt::format("integer scale {} is above {}", largest, kLargestU8Scale);
+  if (!fits_int32) return "sums could leave 32 bits";
+  return "";
+}
+
+}  // namespace
+
+int64_t LargestCentred(const PerTensor& input) {
+  const int64_t low = input.grid.qmin() + input.offset, high = input.grid.qmax() + input.offset;
+  return std::max(std::abs(low), std::abs(high));
+}
+
+void Gemm::ChooseFormat(const LayerWeights& weights, int64_t largest_input) {
+  const bool fits_int32 = weights.LargestAbsoluteSum() * largest_input < kInt32Limit;
+  const auto [low, high] = std::minmax_element(weights.w.begin(), weights.w.end());
+  const bool fits_s8 = *low >= -128 && *high <= 127;
+  format_ = fits_s8 && fits_int32 ? Format::kS8 : Format::kS16;
+  info_.weights = format_ == Format::kS8 ? "int8" : fmt::format("int16: weights in {}..{}{}", *low, *high,
+                                                                 fits_int32 ? "" : ", sums need 64 bits");
+  if (weights.block == 0) return;
+  const std::string why = WhyExpand(weights, fits_int32);
+  if (why.empty()) {
+    format_ = Format::kS4;
+    block_ = weights.block;
+    info_.weights = fmt::format("4-bit LPBQ, block {}", block_);
+  } else {
+    info_.weights = fmt::format("LPBQ expanded to {}: {}", format_ == Format::kS8 ? "int8" : "int16", why);
+  }
+}
+
+void Gemm::Pack(const LayerWeights& weights, size_t groups) {
+  const kernels::PackedS4 s4{n_, k_, block_};
+  const size_t bytes = format_ == Format::kS4   ? s4.Bytes()
+                       : format_ == Format::kS8 ? kernels::PackedS8Bytes(n_, k_)
+                                                : kernels::PackedS16Bytes(n_, k_);
+  group_bytes_ = RoundUp(bytes, kAlignment);
+  packed_ = AlignedBuffer(group_bytes_ * groups);
+  for (size_t g = 0; g < groups; ++g) {
+    std::byte* out = packed_.data() + g * group_bytes_;
+    const size_t first = g * n_ * k_;
+    switch (format_) {
+      case Format::kS4:
+        kernels::PackS4(s4, weights.codes.data() + first, weights.block_scale.data() + first / block_,
+                        reinterpret_cast<uint8_t*>(out));
+        break;
+      case Format::kS8:
+        kernels::PackS8(weights.w.data() + first, n_, k_, reinterpret_cast<int8_t*>(out));
+        break;
+      case Format::kS16:
+        kernels::PackS16(weights.w.data() + first, n_, k_, reinterpret_cast<int16_t*>(out));
+        break;
+    }
+  }
+  info_.packed_bytes = packed_.size();
+}
+
+void Gemm::ChooseKernel(const std::string& max_isa) {
+  const auto variants = format_ == Format::kS4   ? kernels::MatmulU8S4Variants()
+                        : format_ == Format::kS8 ? kernels::MatmulU8S8Variants()
+                                                 : kernels::MatmulU8S16Variants();
+  const char* name = format_ == Format::kS4 ? "matmul_u8s4" : format_ == Format::kS8 ? "matmul_u8s8" : "matmul_u8s16";
+  Chosen<kernels::MatmulFn> chosen = Choose(variants, max_isa);
+  kernel_ = chosen.run;
+  info_.variant = fmt::format("{}/{}", name, chosen.name);
+  info_.why_not_better = std::move(chosen.why_not_better);
+}
+
+Result<Gemm> Gemm::Prepare(const std::string& name, const LayerWeights& weights, size_t groups, const PerTensor& input,
+                           const OutputStage& stage, const PrepareOptions& options) {
+  LQ_RETURN_IF_ERROR(ValidateTarget(options.max_isa));
+  LQ_RETURN_IF_ERROR(ValidateEncoding(name + " input", input, Shape{}));
+  if (input.grid.bitwidth > 8) {
+    return Unsupported(fmt::format("{}: input of {} bits; activations run with 2 to 8", name, input.grid.bitwidth));
+  }
+  Gemm gemm;
+  gemm.n_ = weights.n / groups;
+  gemm.k_ = weights.k;
+  LQ_ASSIGN_OR_RETURN(gemm.output_, OutputArrays::Make(name, weights, groups, input, stage, options));
+  gemm.ChooseFormat(weights, LargestCentred(input));
+  gemm.Pack(weights, groups);
+  gemm.ChooseKernel(options.max_isa);
+  for (size_t g = 0; g < groups; ++g) gemm.epilogues_.push_back(gemm.output_.Group(g));
+  return gemm;
+}
+
+size_t Gemm::ScratchBytes(size_t rows) const {
+  return RoundUp(kernels::MatmulScratchBytes(rows, k_), kAlignment);
+}
+
+void Gemm::Run(const Rows& rows, size_t group, size_t n_begin, size_t n_end, void* scratch) const {
+  const size_t element = rows.out_type == kernels::OutputType::kU8 ? 1 : rows.out_type == kernels::OutputType::kF32 ? 4 : 8;
+  kernel_({.a = rows.a,
+           .a_stride = rows.a_stride,
+           .m = rows.m,
+           .n = n_,
+           .k = k_,
+           .w = packed_.data() + group * group_bytes_,
+           .block = block_,
+           .n_begin = n_begin,
+           .n_end = n_end,
+           .epilogue = &epilogues_[group],
+           .out_type = rows.out_type,
+           .out = static_cast<std::byte*>(rows.out) + group * n_ * element,
+           .out_stride = rows.out_stride,
+           .scratch = scratch});
+}
+
+}  // namespace lq

@@ -1,0 +1,63 @@
+// Gemm: the packed weights, the epilogue and the kernel of a weighted layer; what Linear and Conv2d share.
+#ifndef LANEQUANT_RUNTIME_GEMM_H_
+#define LANEQUANT_RUNTIME_GEMM_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernels/contracts.h"
+#include "lanequant/layer.h"
+#include "lanequant/status.h"
+#include "runtime/aligned_buffer.h"
+#include "runtime/output_arrays.h"
+#include "runtime/weights.h"
+
+namespace lq {
+
+// The largest |q + offset| of an input: accumulators are bounded by it times the sum of |w|.
+int64_t LargestCentred(const PerTensor& input);
+
+class Gemm {
+ public:
+  // Chooses how weights are stored (4-bit LPBQ, int8, int16) and the kernel variant, and packs each group's channels.
+  // `weights` holds all groups: n / groups channels each.
+  static Result<Gemm> Prepare(const std::string& name, const LayerWeights& weights, size_t groups, const PerTensor& input,
+                              const OutputStage& stage, const PrepareOptions& options);
+
+  // Rows of u8 codes of one group and the output that they go to.
+  struct Rows {
+    const uint8_t* a;
+    size_t a_stride, m;     // RoundUp(k, 4) bytes of each row are readable
+    void* out;              // row 0, channel 0 of the whole layer
+    size_t out_stride;      // elements
+    kernels::OutputType out_type;
+  };
+  // Channels [n_begin, n_end) of the group; n_begin a multiple of 64, n_end too or n().
+  void Run(const Rows& rows, size_t group, size_t n_begin, size_t n_end, void* scratch) const;
+
+  size_t n() const { return n_; }  // channels of a group
+  size_t k() const { return k_; }
+  size_t ScratchBytes(size_t rows) const;
+  const LayerInfo& info() const { return info_; }
+
+ private:
+  enum class Format { kS8, kS4, kS16 };
+
+  void ChooseFormat(const LayerWeights& weights, int64_t largest_input);
+  void Pack(const LayerWeights& weights, size_t groups);
+  void ChooseKernel(const std::string& max_isa);
+
+  Format format_ = Format::kS8;
+  size_t n_ = 0, k_ = 0, block_ = 0, group_bytes_ = 0;
+  AlignedBuffer packed_;
+  OutputArrays output_;
+  std::vector<kernels::Epilogue> epilogues_;  // one per group
+  kernels::MatmulFn kernel_ = nullptr;
+  LayerInfo info_;
+};
+
+}  // namespace lq
+
+#endif  // LANEQUANT_RUNTIME_GEMM_H_

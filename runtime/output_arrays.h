@@ -1,0 +1,54 @@
+// OutputArrays: the per-channel constants of a layer's epilogue, computed once, and the memory that they live in.
+#ifndef LANEQUANT_RUNTIME_OUTPUT_ARRAYS_H_
+#define LANEQUANT_RUNTIME_OUTPUT_ARRAYS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "kernels/contracts.h"
+#include "lanequant/layer.h"
+#include "lanequant/status.h"
+#include "runtime/weights.h"
+
+namespace lq {
+
+// The encoding on the unsigned grid that kernels store: same values, code + 2^(bitwidth-1) where it was signed.
+PerTensor ToUnsigned(const PerTensor& encoding);
+
+// The quantizer of an output with a fused clip, on the unsigned grid. clip bounds are real values (a real tensor's rule).
+kernels::QuantizeTo MakeQuantizeTo(const PerTensor& encoding, RoundingProfile profile, float clip_min, float clip_max);
+
+class OutputArrays {
+ public:
+  // `weights` holds all `groups` groups of channels, each of weights.n / groups; every group's arrays start at a multiple of
+  // 64 channels. Errors: lengths of bias and batch norm, values that are not finite.
+  static Result<OutputArrays> Make(const std::string& name, const LayerWeights& weights, size_t groups,
+                                   const PerTensor& input, const OutputStage& stage, const PrepareOptions& options);
+
+  // Points into this object.
+  kernels::Epilogue Group(size_t group) const;
+
+ private:
+  struct Fast {
+    int32_t window;
+    bool usable;
+  };
+  void Resize(size_t size, const OutputStage& stage);
+  void SetStart(size_t at, int64_t offset, std::span<const int32_t> w);
+  void SetStage(size_t at, size_t channel, const OutputStage& stage, double bias);
+
+  size_t group_stride_ = 0;
+  std::vector<int32_t> start_u8_, start_s8_;
+  std::vector<int64_t> start_wide_;
+  std::vector<double> scale_, bias_, bn_mean_, bn_gain_, bn_beta_;  // empty where there is none
+  std::vector<float> fast_mul_, fast_add_;
+  std::vector<Fast> fast_;  // one per group
+  kernels::Epilogue common_{};
+};
+
+}  // namespace lq
+
+#endif  // LANEQUANT_RUNTIME_OUTPUT_ARRAYS_H_

@@ -1,0 +1,105 @@
+// The steps at the two ends of a plan: from the caller's floats to codes, and back.
+#include "runtime/output_arrays.h"
+#include "runtime/plan/layout.h"
+#include "runtime/plan/steps.h"
+#include "runtime/run_tasks.h"
+#include "runtime/variants.h"
+
+namespace lq {
+namespace {
+
+constexpr size_t kGrain = 1 << 16;  // elements that are worth a task: about 10 us
+
+class QuantizeStep final : public Step {
+ public:
+  QuantizeStep(const PerTensor& encoding, const PrepareOptions& options)
+      : encoding_(ToUnsigned(encoding)),
+        profile_(options.profile),
+        kernel_(Choose(kernels::QuantizeAffineVariants(), options.max_isa)) {}
+
+  Result<Shape> OutputShape(std::span<const Shape> in) const override { return PlanShape(in[0]); }
+
+  size_t ScratchBytes(std::span<const Shape> in, size_t) const override { return static_cast<size_t>(in[0].NumElements()); }
+
+  Status Run(const StepRun& run) const override {
+    const float* in = run.in[0].data<float>();
+    auto* codes = run.out.shape.rank() == 4 ? reinterpret_cast<uint8_t*>(run.scratch.data()) : run.out.data<uint8_t>();
+    RunRanges(run.executor, static_cast<size_t>(run.out.shape.NumElements()), kGrain, [&](Range r) {
+      kernel_.run({.in = in + r.begin,
+                   .n = r.end - r.begin,
+                   .layout = {&encoding_.scale, &encoding_.offset, 1, r.end - r.begin},
+                   .qmin = 0,
+                   .qmax = static_cast<int32_t>(encoding_.grid.qmax()),
+                   .profile = profile_,
+                   .type = kernels::CodeType::kU8,
+                   .out = codes + r.begin});
+    });
+    if (run.out.shape.rank() == 4) FromOnnxOrder(codes, run.out.shape, run.out.data<uint8_t>());
+    return OkStatus();
+  }
+
+  LayerInfo info() const override {
+    return {"quantize_affine/" + kernel_.name, kernel_.why_not_better, "", 0};
+  }
+
+ private:
+  PerTensor encoding_;
+  RoundingProfile profile_;
+  Chosen<kernels::QuantizeAffineFn> kernel_;
+};
+
+class OutputStep final : public Step {
+ public:
+  OutputStep(const std::optional<PerTensor>& encoding, const PrepareOptions& options)
+      : kernel_(Choose(kernels::DequantizeAffineVariants(), options.max_isa)) {
+    if (encoding) encoding_ = ToUnsigned(*encoding);
+  }
+
+  Result<Shape> OutputShape(std::span<const Shape> in) const override { return OnnxShape(in[0]); }
+
+  size_t ScratchBytes(std::span<const Shape> in, size_t) const override { return static_cast<size_t>(in[0].NumElements()); }
+
+  Status Run(const StepRun& run) const override {
+    const ConstTensorView& in = run.in[0];
+    auto* out = run.out.data<float>();
+    if (!encoding_) {
+      ToOnnxOrder(in.data<float>(), in.shape, out);
+      return OkStatus();
+    }
+    const auto* codes = in.data<uint8_t>();
+    if (in.shape.rank() == 4) {
+      auto* ordered = reinterpret_cast<uint8_t*>(run.scratch.data());
+      ToOnnxOrder(codes, in.shape, ordered);
+      codes = ordered;
+    }
+    RunRanges(run.executor, static_cast<size_t>(in.shape.NumElements()), kGrain, [&](Range r) {
+      kernel_.run({.in = codes + r.begin,
+                   .n = r.end - r.begin,
+                   .layout = {&encoding_->scale, &encoding_->offset, 1, r.end - r.begin},
+                   .type = kernels::CodeType::kU8,
+                   .out = out + r.begin});
+    });
+    return OkStatus();
+  }
+
+  LayerInfo info() const override {
+    if (!encoding_) return {};
+    return {"dequantize_affine/" + kernel_.name, kernel_.why_not_better, "", 0};
+  }
+
+ private:
+  std::optional<PerTensor> encoding_;
+  Chosen<kernels::DequantizeAffineFn> kernel_;
+};
+
+}  // namespace
+
+std::unique_ptr<Step> MakeQuantizeStep(const PerTensor& encoding, const PrepareOptions& options) {
+  return std::make_unique<QuantizeStep>(encoding, options);
+}
+
+std::unique_ptr<Step> MakeOutputStep(const std::optional<PerTensor>& encoding, const PrepareOptions& options) {
+  return std::make_unique<OutputStep>(encoding, options);
+}
+
+}  // namespace lq

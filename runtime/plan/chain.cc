@@ -1,0 +1,112 @@
+#include "runtime/plan/chain.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "runtime/status_macros.h"
+
+namespace lq {
+namespace {
+
+constexpr ptrdiff_t kNone = -1, kMany = -2;
+
+bool IsMovement(const std::string& op) {
+  return op == "Identity" || op == "Flatten" || op == "Reshape" || op == "MaxPool";
+}
+
+// The constant operand of an Add whose other operand is `value`; kAbsent if it has none.
+ValueId ConstantOperand(const Node& add, ValueId value, const Constants& constants) {
+  const ValueId other = add.inputs[0] == value ? add.inputs[1] : add.inputs[0];
+  return constants.Find(other) != nullptr ? other : kAbsent;
+}
+
+// Takes `node` into the chain; false if it must stay outside.
+Result<bool> Absorb(const ChainContext& context, const Node& node, ValueId value, ChainRules rules, Chain& chain) {
+  const bool first = chain.clip_min == -__builtin_inff() && chain.clip_max == __builtin_inff() && chain.movements.empty() &&
+                     chain.batch_norm == nullptr;
+  if (node.op == "Relu" || node.op == "Clip") {
+    LQ_ASSIGN_OR_RETURN(const ClipBounds bounds, BoundsOf(context.graph, node, context.constants, context.options));
+    ComposeClip(bounds.low, bounds.high, chain);
+  } else if (IsMovement(node.op)) {
+    chain.movements.push_back(&node);
+  } else if (rules.batch_norm && first && node.op == "BatchNormalization") {
+    chain.batch_norm = &node;
+  } else if (rules.bias && first && node.op == "Add" && chain.bias == kAbsent &&
+             ConstantOperand(node, value, context.constants) != kAbsent) {
+    chain.bias = ConstantOperand(node, value, context.constants);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+void ComposeClip(float low, float high, Chain& chain) {
+  chain.clip_min = std::min(std::max(chain.clip_min, low), high);
+  chain.clip_max = std::min(std::max(chain.clip_max, low), high);
+}
+
+Result<ClipBounds> BoundsOf(const Graph& graph, const Node& node, const Constants& constants, const PrepareOptions& options) {
+  ClipBounds bounds;
+  if (node.op == "Relu") {
+    bounds.low = 0;
+    return bounds;
+  }
+  bounds.low = node.Float("min", bounds.low);  // up to opset 10
+  bounds.high = node.Float("max", bounds.high);
+  for (size_t i = 1; i < node.inputs.size() && i <= 2; ++i) {
+    if (node.inputs[i] == kAbsent) continue;
+    LQ_ASSIGN_OR_RETURN(const std::vector<float> values, constants.Floats(node.inputs[i], options));
+    if (values.size() != 1) {
+      return InvalidArgument(fmt::format("{}: bound '{}' has {} values, not 1", graph.Describe(node),
+                                         graph.value(node.inputs[i]).name, values.size()));
+    }
+    (i == 1 ? bounds.low : bounds.high) = values[0];
+  }
+  return bounds;
+}
+
+Consumers::Consumers(const Graph& graph) : only_(graph.values.size(), kNone), output_(graph.values.size(), false) {
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    for (ValueId id : graph.nodes[i].inputs) {
+      if (id == kAbsent) continue;
+      ptrdiff_t& only = only_[static_cast<size_t>(id)];
+      only = only == kNone ? static_cast<ptrdiff_t>(i) : kMany;
+    }
+  }
+  for (ValueId id : graph.outputs) {
+    output_[static_cast<size_t>(id)] = true;
+    only_[static_cast<size_t>(id)] = kMany;
+  }
+  std::replace(only_.begin(), only_.end(), kMany, kNone);
+}
+
+Result<Chain> FollowChain(const ChainContext& context, const Node& start, ChainRules rules) {
+  const Graph& graph = context.graph;
+  Chain chain;
+  chain.ops = start.op;
+  ValueId value = start.outputs[0];
+  while (!graph.value(value).encoding && !context.consumers.IsGraphOutput(value)) {
+    const ptrdiff_t next = context.consumers.Only(value);
+    bool absorbed = false;
+    if (next != kNone) {
+      LQ_ASSIGN_OR_RETURN(absorbed, Absorb(context, graph.nodes[static_cast<size_t>(next)], value, rules, chain));
+    }
+    if (!absorbed) {
+      return Unsupported(fmt::format(
+          "{}: tensor '{}' has no encoding, and what follows cannot be fused; integer layers run between encoded tensors "
+          "(the simulator runs it: --reference)",
+          graph.Describe(start), graph.value(value).name));
+    }
+    const Node& node = graph.nodes[static_cast<size_t>(next)];
+    chain.absorbed.push_back(static_cast<size_t>(next));
+    chain.ops += "+" + node.op;
+    value = node.outputs[0];
+  }
+  chain.result = value;
+  return chain;
+}
+
+}  // namespace lq

@@ -1,0 +1,92 @@
+#include "runtime/plan/constants.h"
+
+#include <fmt/format.h>
+
+#include <cstdint>
+
+#include "kernels/contracts.h"
+#include "runtime/status_macros.h"
+#include "runtime/variants.h"
+
+namespace lq {
+namespace {
+
+// q + offset of each value, through 16-bit codes: they hold every grid of up to 16 bits.
+std::vector<int32_t> Centred(const PerTensor& e, const PrepareOptions& options, const std::vector<float>& values) {
+  std::vector<uint16_t> codes(values.size());
+  Choose(kernels::QuantizeAffineVariants(), options.max_isa)
+      .run({.in = values.data(),
+            .n = values.size(),
+            .layout = {&e.scale, &e.offset, 1, values.size()},
+            .qmin = static_cast<int32_t>(e.grid.qmin()),
+            .qmax = static_cast<int32_t>(e.grid.qmax()),
+            .profile = options.profile,
+            .type = e.grid.is_signed ? kernels::CodeType::kS16 : kernels::CodeType::kU16,
+            .out = codes.data()});
+  std::vector<int32_t> centred;
+  for (uint16_t code : codes) {
+    centred.push_back((e.grid.is_signed ? int32_t{static_cast<int16_t>(code)} : int32_t{code}) + e.offset);
+  }
+  return centred;
+}
+
+}  // namespace
+
+Constants::Constants(const Graph& graph) : graph_(graph) {
+  for (const Node& node : graph.nodes) {
+    if (node.op == "Identity") identity_[node.outputs[0]] = node.inputs[0];
+  }
+}
+
+ValueId Constants::Source(ValueId id) const {
+  // Nodes are sorted, so the chain of Identity nodes ends.
+  for (auto it = identity_.find(id); it != identity_.end(); it = identity_.find(id)) id = it->second;
+  return id;
+}
+
+const Constant* Constants::Find(ValueId id) const {
+  if (id == kAbsent) return nullptr;
+  const std::optional<Constant>& constant = graph_.value(Source(id)).constant;
+  return constant ? &*constant : nullptr;
+}
+
+const std::optional<Encoding>& Constants::EncodingOf(ValueId id) const {
+  const std::optional<Encoding>& own = graph_.value(id).encoding;
+  return own ? own : graph_.value(Source(id)).encoding;
+}
+
+Result<const Constant*> Constants::CheckedFloats(ValueId id) const {
+  const Constant* constant = Find(id);
+  const std::string name = id == kAbsent ? "" : graph_.value(id).name;
+  if (constant == nullptr || constant->dtype != DType::kF32) {
+    return Unsupported(fmt::format("tensor '{}' must be a float constant", name));
+  }
+  const std::optional<Encoding>& encoding = EncodingOf(id);
+  if (encoding && !std::holds_alternative<PerTensor>(*encoding)) {
+    return Unsupported(fmt::format("constant '{}' is encoded {}; only weights may be, others per tensor", name, Describe(*encoding)));
+  }
+  return constant;
+}
+
+Result<std::vector<float>> Constants::Floats(ValueId id, const PrepareOptions& options) const {
+  LQ_ASSIGN_OR_RETURN(const Constant* constant, CheckedFloats(id));
+  std::vector<float> values = constant->f32;
+  const std::optional<Encoding>& encoding = EncodingOf(id);
+  if (!encoding) return values;
+  const auto& e = std::get<PerTensor>(*encoding);
+  const std::vector<int32_t> centred = Centred(e, options, values);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(centred[i]) * e.scale;
+  return values;
+}
+
+Result<std::vector<double>> Constants::Reals(ValueId id, const PrepareOptions& options) const {
+  LQ_ASSIGN_OR_RETURN(const Constant* constant, CheckedFloats(id));
+  const std::optional<Encoding>& encoding = EncodingOf(id);
+  if (!encoding) return std::vector<double>(constant->f32.begin(), constant->f32.end());
+  const auto& e = std::get<PerTensor>(*encoding);
+  std::vector<double> values;
+  for (int32_t w : Centred(e, options, constant->f32)) values.push_back(double(w) * double(e.scale));
+  return values;
+}
+
+}  // namespace lq

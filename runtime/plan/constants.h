@@ -1,0 +1,40 @@
+// Constants as the planner needs them: found behind Identity nodes, quantized where they have an encoding.
+#ifndef LANEQUANT_RUNTIME_PLAN_CONSTANTS_H_
+#define LANEQUANT_RUNTIME_PLAN_CONSTANTS_H_
+
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "lanequant/encoding.h"
+#include "lanequant/layer.h"
+#include "lanequant/status.h"
+#include "runtime/graph.h"
+
+namespace lq {
+
+class Constants {
+ public:
+  explicit Constants(const Graph& graph);
+
+  // The constant that a value is, itself or through Identity nodes; null for activations and absent inputs.
+  const Constant* Find(ValueId id) const;
+  // The encoding of the value, or of the constant behind it.
+  const std::optional<Encoding>& EncodingOf(ValueId id) const;
+  // Its floats; where the constant has a per-tensor encoding, fl32((q + offset) * scale). Errors: not a float constant,
+  // another kind of encoding.
+  Result<std::vector<float>> Floats(ValueId id, const PrepareOptions& options) const;
+  // The same as exact reals: (q + offset) * scale is not rounded to float.
+  Result<std::vector<double>> Reals(ValueId id, const PrepareOptions& options) const;
+
+ private:
+  ValueId Source(ValueId id) const;
+  Result<const Constant*> CheckedFloats(ValueId id) const;
+
+  const Graph& graph_;
+  std::map<ValueId, ValueId> identity_;  // output -> input
+};
+
+}  // namespace lq
+
+#endif  // LANEQUANT_RUNTIME_PLAN_CONSTANTS_H_

@@ -1,0 +1,70 @@
+// Weighted layers as steps.
+#include <fmt/format.h>
+
+#include "runtime/plan/steps.h"
+
+namespace lq {
+namespace {
+
+class LinearStep final : public Step {
+ public:
+  LinearStep(std::string name, Linear linear, size_t in_features, size_t out_features)
+      : name_(std::move(name)),
+        linear_(std::move(linear)),
+        in_features_(static_cast<int64_t>(in_features)),
+        out_features_(static_cast<int64_t>(out_features)) {}
+
+  Result<Shape> OutputShape(std::span<const Shape> in) const override {
+    Shape out = in[0];
+    if (out.rank() == 0 || out[out.rank() - 1] != in_features_) {
+      return InvalidArgument(fmt::format("{}: input of shape {}, but its last dimension must be {}", name_, out.ToString(),
+                                         in_features_));
+    }
+    out[out.rank() - 1] = out_features_;
+    return out;
+  }
+
+  size_t ScratchBytes(std::span<const Shape> in, size_t workers) const override {
+    return linear_.WorkspaceBytes(static_cast<size_t>(Rows(in[0])), workers);
+  }
+
+  Status Run(const StepRun& run) const override {
+    const int64_t rows = Rows(run.in[0].shape);
+    return linear_.Run({run.in[0].dtype, {rows, in_features_}, run.in[0].bytes},
+                       {run.out.dtype, {rows, out_features_}, run.out.bytes}, run.scratch, run.executor);
+  }
+
+  LayerInfo info() const override { return linear_.info(); }
+
+ private:
+  int64_t Rows(const Shape& in) const { return in.NumElements() / in_features_; }
+
+  std::string name_;
+  Linear linear_;
+  int64_t in_features_, out_features_;
+};
+
+class Conv2dStep final : public Step {
+ public:
+  explicit Conv2dStep(Conv2d conv) : conv_(std::move(conv)) {}
+
+  Result<Shape> OutputShape(std::span<const Shape> in) const override { return conv_.OutputShape(in[0]); }
+  size_t ScratchBytes(std::span<const Shape> in, size_t workers) const override {
+    return conv_.WorkspaceBytes(in[0], workers);
+  }
+  Status Run(const StepRun& run) const override { return conv_.Run(run.in[0], run.out, run.scratch, run.executor); }
+  LayerInfo info() const override { return conv_.info(); }
+
+ private:
+  Conv2d conv_;
+};
+
+}  // namespace
+
+std::unique_ptr<Step> MakeLinearStep(const std::string& name, Linear linear, size_t in_features, size_t out_features) {
+  return std::make_unique<LinearStep>(name, std::move(linear), in_features, out_features);
+}
+
+std::unique_ptr<Step> MakeConv2dStep(Conv2d conv) { return std::make_unique<Conv2dStep>(std::move(conv)); }
+
+}  // namespace lq

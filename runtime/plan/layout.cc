@@ -1,0 +1,65 @@
+#include "runtime/plan/layout.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace lq {
+namespace {
+
+// [batch][rows][columns] -> [batch][columns][rows], in tiles that stay in the first-level cache.
+template <class T>
+void Transpose(const T* in, size_t batch, size_t rows, size_t columns, T* out) {
+  if (rows == 1 || columns == 1) {
+    std::copy(in, in + batch * rows * columns, out);
+    return;
+  }
+  constexpr size_t kTile = 32;
+  for (size_t b = 0; b < batch; ++b, in += rows * columns, out += rows * columns) {
+    for (size_t r0 = 0; r0 < rows; r0 += kTile) {
+      for (size_t c0 = 0; c0 < columns; c0 += kTile) {
+        const size_t r1 = std::min(rows, r0 + kTile), c1 = std::min(columns, c0 + kTile);
+        for (size_t c = c0; c < c1; ++c) {
+          for (size_t r = r0; r < r1; ++r) out[c * rows + r] = in[r * columns + c];
+        }
+      }
+    }
+  }
+}
+
+struct Dims {
+  size_t batch, pixels, channels;
+};
+
+Dims DimsOf(const Shape& plan) {
+  if (plan.rank() != 4) return {1, 1, static_cast<size_t>(plan.NumElements())};
+  return {static_cast<size_t>(plan[0]), static_cast<size_t>(plan[1] * plan[2]), static_cast<size_t>(plan[3])};
+}
+
+}  // namespace
+
+Shape PlanShape(const Shape& onnx) {
+  return onnx.rank() == 4 ? Shape{onnx[0], onnx[2], onnx[3], onnx[1]} : onnx;
+}
+
+Shape OnnxShape(const Shape& plan) { return plan.rank() == 4 ? Shape{plan[0], plan[3], plan[1], plan[2]} : plan; }
+
+template <class T>
+void ToOnnxOrder(const T* in, const Shape& plan, T* out) {
+  const Dims d = DimsOf(plan);
+  Transpose(in, d.batch, d.pixels, d.channels, out);
+}
+
+template <class T>
+void FromOnnxOrder(const T* in, const Shape& plan, T* out) {
+  const Dims d = DimsOf(plan);
+  Transpose(in, d.batch, d.channels, d.pixels, out);
+}
+
+template void ToOnnxOrder(const uint8_t*, const Shape&, uint8_t*);
+template void ToOnnxOrder(const float*, const Shape&, float*);
+template void ToOnnxOrder(const int32_t*, const Shape&, int32_t*);
+template void FromOnnxOrder(const uint8_t*, const Shape&, uint8_t*);
+template void FromOnnxOrder(const float*, const Shape&, float*);
+template void FromOnnxOrder(const int32_t*, const Shape&, int32_t*);
+
+}  // namespace lq

@@ -1,0 +1,50 @@
+// Functions of one coded tensor: requantization, Relu, Clip, an unfolded batch normalization of codes.
+#include "runtime/plan/steps.h"
+#include "runtime/run_tasks.h"
+#include "runtime/variants.h"
+
+namespace lq {
+namespace {
+
+constexpr size_t kTable = 256;
+constexpr size_t kGrain = 1 << 17;  // codes that are worth a task
+
+class LookupStep final : public Step {
+ public:
+  LookupStep(std::vector<uint8_t> tables, const PrepareOptions& options)
+      : tables_(std::move(tables)), kernel_(Choose(kernels::LookupVariants(), options.max_isa)) {}
+
+  Result<Shape> OutputShape(std::span<const Shape> in) const override { return in[0]; }
+
+  Status Run(const StepRun& run) const override {
+    const auto* in = run.in[0].data<uint8_t>();
+    auto* out = run.out.data<uint8_t>();
+    const auto n = static_cast<size_t>(run.out.shape.NumElements());
+    const size_t channels = tables_.size() / kTable;
+    RunRanges(run.executor, n, kGrain, [&](Range r) {
+      if (channels == 1) {
+        kernel_.run({in + r.begin, r.end - r.begin, tables_.data(), out + r.begin});
+        return;
+      }
+      for (size_t i = r.begin; i < r.end; ++i) out[i] = tables_[i % channels * kTable + in[i]];
+    });
+    return OkStatus();
+  }
+
+  LayerInfo info() const override {
+    if (tables_.size() > kTable) return {"table per channel", "", "", tables_.size()};
+    return {"lookup/" + kernel_.name, kernel_.why_not_better, "", tables_.size()};
+  }
+
+ private:
+  std::vector<uint8_t> tables_;
+  Chosen<kernels::LookupFn> kernel_;
+};
+
+}  // namespace
+
+std::unique_ptr<Step> MakeLookupStep(std::vector<uint8_t> tables, const PrepareOptions& options) {
+  return std::make_unique<LookupStep>(std::move(tables), options);
+}
+
+}  // namespace lq

@@ -1,0 +1,181 @@
+// Planning of Add, of functions of one tensor (tables), and of data movement.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/epilogue.h"
+#include "runtime/output_arrays.h"
+#include "runtime/plan/planner.h"
+#include "runtime/status_macros.h"
+#include "runtime/variants.h"
+
+namespace lq {
+namespace {
+
+constexpr size_t kTable = 256;
+
+bool SameCodes(const PerTensor& a, const PerTensor& b) { return ToUnsigned(a) == ToUnsigned(b); }
+
+}  // namespace
+
+Status Planner::PlanAdd(const Node& node) {
+  AddSpec spec;
+  spec.name = graph_.Describe(node);
+  std::vector<size_t> inputs;
+  for (size_t i = 0; i < 2; ++i) {
+    if (const Constant* constant = constants_.Find(node.inputs[i])) {
+      LQ_ASSIGN_OR_RETURN(spec.operands[i].values, constants_.Floats(node.inputs[i], options_));
+      spec.operands[i].shape = constant->shape;
+    } else {
+      LQ_ASSIGN_OR_RETURN(const size_t input, Codes(node, node.inputs[i]));
+      inputs.push_back(input);
+      spec.operands[i].encoding = EncodingOf(input);
+    }
+  }
+  LQ_ASSIGN_OR_RETURN(const Chain chain, TakeChain(node, {}));
+  LQ_ASSIGN_OR_RETURN(spec.encoding, ResultEncoding(chain));
+  spec.clip_min = chain.clip_min;
+  spec.clip_max = chain.clip_max;
+  const PlanTensor output{kAbsent, spec.encoding};
+  auto step = MakeAddStep(std::move(spec), options_);
+  LQ_ASSIGN_OR_RETURN(const size_t tensor, Emit(std::move(step), chain.ops, node, std::move(inputs), output));
+  return EmitMovements(chain, tensor);
+}
+
+// A function of codes is a table. Without batch normalization its values are f32 tensors (exact_simulator.md 5), with it real.
+std::vector<uint8_t> Planner::Table(const PerTensor& in, const Chain& clip, const PerTensor& out) const {
+  std::vector<uint8_t> codes(kTable);
+  for (size_t i = 0; i < kTable; ++i) codes[i] = static_cast<uint8_t>(i);
+  const PerTensor from = ToUnsigned(in), to = ToUnsigned(out);
+  std::vector<float> values(kTable);
+  Choose(kernels::DequantizeAffineVariants(), options_.max_isa)
+      .run({codes.data(), kTable, {&from.scale, &from.offset, 1, kTable}, kernels::CodeType::kU8, values.data()});
+  for (float& v : values) v = std::min(std::max(v, clip.clip_min), clip.clip_max);
+  Choose(kernels::QuantizeAffineVariants(), options_.max_isa)
+      .run({values.data(), kTable, {&to.scale, &to.offset, 1, kTable}, 0, static_cast<int32_t>(to.grid.qmax()),
+            options_.profile, kernels::CodeType::kU8, codes.data()});
+  return codes;
+}
+
+Result<std::vector<uint8_t>> Planner::ChannelTables(const PerTensor& in, const Node& batch_norm, const Chain& clip,
+                                                    const PerTensor& out) const {
+  const PerTensor from = ToUnsigned(in);
+  const kernels::QuantizeTo to = MakeQuantizeTo(out, options_.profile, -__builtin_inff(), __builtin_inff());
+  const Constant* gamma = batch_norm.inputs.size() > 1 ? constants_.Find(batch_norm.inputs[1]) : nullptr;
+  const size_t channels = gamma != nullptr ? gamma->f32.size() : 0;
+  OutputStage stage;
+  StageArrays arrays;
+  LQ_RETURN_IF_ERROR(SetBatchNorm(batch_norm, channels, stage, arrays));
+  std::vector<uint8_t> tables;
+  for (size_t c = 0; c < channels; ++c) {
+    const double gain = double{arrays.gamma[c]} / std::sqrt(double{arrays.variance[c]} + double{stage.batch_norm->epsilon});
+    for (int32_t q = 0; q < static_cast<int32_t>(kTable); ++q) {
+      const double x = double(q + from.offset) * double(from.scale);
+      const double y = (x - double{arrays.mean[c]}) * gain + double{arrays.beta[c]};
+      tables.push_back(kernels::CodeOf(std::min(std::max(y, double{clip.clip_min}), double{clip.clip_max}), to));
+    }
+  }
+  return tables;
+}
+
+Status Planner::PlanUnary(const Node& node) {
+  LQ_ASSIGN_OR_RETURN(const size_t input, Codes(node, node.inputs[0]));
+  LQ_ASSIGN_OR_RETURN(const Chain chain, TakeChain(node, {}));
+  LQ_ASSIGN_OR_RETURN(const std::optional<PerTensor> out, ResultEncoding(chain));
+  if (!out) {
+    return Unsupported(fmt::format("{}: graph output '{}' has no encoding", graph_.Describe(node), graph_.value(chain.result).name));
+  }
+  Chain clip;
+  std::vector<uint8_t> tables;
+  if (node.op == "BatchNormalization") {
+    const Shape& shape = plan_.shapes[input];
+    ComposeClip(chain.clip_min, chain.clip_max, clip);
+    LQ_ASSIGN_OR_RETURN(tables, ChannelTables(EncodingOf(input), node, clip, *out));
+    if ((shape.rank() != 4 && shape.rank() != 2) || tables.size() != kTable * static_cast<size_t>(shape[shape.rank() - 1])) {
+      return InvalidArgument(fmt::format("{}: {} channels do not fit its input of shape {}", graph_.Describe(node),
+                                         tables.size() / kTable, shape.ToString()));
+    }
+  } else {
+    LQ_ASSIGN_OR_RETURN(const ClipBounds bounds, BoundsOf(graph_, node, constants_, options_));
+    ComposeClip(bounds.low, bounds.high, clip);
+    ComposeClip(chain.clip_min, chain.clip_max, clip);
+    tables = Table(EncodingOf(input), clip, *out);
+  }
+  LQ_ASSIGN_OR_RETURN(const size_t tensor,
+                      Emit(MakeLookupStep(std::move(tables), options_), chain.ops, node, {input}, {kAbsent, out}));
+  return EmitMovements(chain, tensor);
+}
+
+// T = the table of a Relu or Clip that alone reads an encoded tensor. Where T(clamp(q, lo, hi)) is the clamp that the layer's own
+// quantizer makes of both clips, the layer may apply it: no lemma needed, all 256 codes are compared.
+Status Planner::FuseClampBehind(Chain& chain) {
+  const ptrdiff_t next = consumers_.Only(chain.result);
+  if (options_.keep_encoded_tensors || next < 0 || !graph_.value(chain.result).encoding) return OkStatus();
+  const Node& node = graph_.nodes[static_cast<size_t>(next)];
+  const auto& encoding = graph_.value(node.outputs[0]).encoding;
+  const auto* out = encoding ? std::get_if<PerTensor>(&*encoding) : nullptr;
+  LQ_ASSIGN_OR_RETURN(const std::optional<PerTensor> in, ResultEncoding(chain));
+  if ((node.op != "Relu" && node.op != "Clip") || out == nullptr || !SameCodes(*in, *out)) return OkStatus();
+  LQ_ASSIGN_OR_RETURN(const ClipBounds bounds, BoundsOf(graph_, node, constants_, options_));
+  Chain behind, both = chain;
+  ComposeClip(bounds.low, bounds.high, behind);
+  ComposeClip(bounds.low, bounds.high, both);
+  const std::vector<uint8_t> table = Table(*in, behind, *out);
+  const kernels::QuantizeTo before = MakeQuantizeTo(*in, options_.profile, chain.clip_min, chain.clip_max);
+  const kernels::QuantizeTo after = MakeQuantizeTo(*out, options_.profile, both.clip_min, both.clip_max);
+  for (int32_t q = before.qmin; q <= before.qmax; ++q) {
+    const int32_t apart = table[static_cast<size_t>(std::clamp(q, before.lo, before.hi))];
+    if (apart != std::clamp(q, after.lo, after.hi)) return OkStatus();
+  }
+  chain.clip_min = both.clip_min;
+  chain.clip_max = both.clip_max;
+  chain.ops += "+" + node.op;
+  chain.result = node.outputs[0];
+  absorbed_[static_cast<size_t>(next)] = true;
+  return OkStatus();
+}
+
+Result<std::unique_ptr<Step>> Planner::MakeMovement(const Node& node, size_t tensor) const {
+  if (node.op == "MaxPool") {
+    LQ_ASSIGN_OR_RETURN(PoolSpec spec, MakePoolSpec(node, tensor));
+    return MakeMaxPoolStep(std::move(spec), options_);
+  }
+  Movement movement{graph_.Describe(node), std::nullopt, {}, false};
+  if (node.op == "Flatten") {
+    movement.flatten_axis = node.Int("axis", 1);
+    return MakeMovementStep(std::move(movement));
+  }
+  const Constant* dims = node.inputs.size() > 1 ? constants_.Find(node.inputs[1]) : nullptr;
+  if (node.op != "Reshape" || dims == nullptr || dims->dtype != DType::kS64) {
+    return Unsupported(fmt::format("{}: not run between integer layers, or its shape is no constant", graph_.Describe(node)));
+  }
+  movement.dims = dims->s64;
+  movement.allow_zero = node.Int("allowzero", 0) != 0;
+  return MakeMovementStep(std::move(movement));
+}
+
+Status Planner::PlanMovement(const Node& node) {
+  LQ_ASSIGN_OR_RETURN(size_t tensor, Codes(node, node.inputs[0]));
+  const PerTensor in = EncodingOf(tensor);
+  if (node.op != "Identity") {
+    LQ_ASSIGN_OR_RETURN(auto step, MakeMovement(node, tensor));
+    LQ_ASSIGN_OR_RETURN(tensor, Emit(std::move(step), node.op, node, {tensor}, {kAbsent, in}));
+  }
+  const ValueId result = node.outputs[0];
+  tensor_of_[result] = tensor;
+  Chain identity;
+  identity.result = result;
+  LQ_ASSIGN_OR_RETURN(const std::optional<PerTensor> out, ResultEncoding(identity));
+  if (!out) return OkStatus();  // it keeps its input's codes
+  if (SameCodes(in, *out) && node.op != "Identity") {
+    plan_.tensors[tensor].value = result;
+    plan_.tensors[tensor].encoding = out;
+    return OkStatus();
+  }
+  LQ_ASSIGN_OR_RETURN(tensor_of_[result], Emit(MakeLookupStep(Table(in, identity, *out), options_), node.op + "+Requantize", node,
+                                               {tensor}, {result, out}));
+  return OkStatus();
+}
+
+}  // namespace lq

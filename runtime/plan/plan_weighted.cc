@@ -1,0 +1,180 @@
+// Planning of weighted layers: Conv, Gemm, MatMul with what their output stage takes in.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "runtime/output_arrays.h"
+#include "runtime/plan/layout.h"
+#include "runtime/plan/planner.h"
+#include "runtime/plan/window_attributes.h"
+#include "runtime/status_macros.h"
+
+namespace lq {
+namespace {
+
+// Does a bias of this shape hold one value per channel of a layer's output (channel dimension: the second of an image, else
+// the last), or one for all?
+bool IsChannelShape(const Shape& shape, int64_t channels, bool image) {
+  const int64_t elements = shape.NumElements();
+  if (elements == 1) return true;
+  if (elements != channels) return false;
+  if (!image) return shape[shape.rank() - 1] == channels;
+  return shape.rank() >= 3 && shape[shape.rank() - 3] == channels;
+}
+
+// A weight encoding whose channel axis is 1 (K, N), as of the transposed weight (N, K).
+Encoding SwapAxes(Encoding encoding) {
+  if (auto* e = std::get_if<PerChannel>(&encoding)) e->axis = 1 - e->axis;
+  if (auto* e = std::get_if<PerBlock>(&encoding)) std::swap(e->channel_axis, e->block_axis);
+  if (auto* e = std::get_if<Lpbq>(&encoding)) std::swap(e->channel_axis, e->block_axis);
+  return encoding;
+}
+
+std::vector<float> Transposed(const std::vector<float>& in, size_t rows, size_t columns) {
+  std::vector<float> out(in.size());
+  for (size_t r = 0; r < rows; ++r) {
+    for (size_t c = 0; c < columns; ++c) out[c * rows + r] = in[r * columns + c];
+  }
+  return out;
+}
+
+}  // namespace
+
+Status Planner::SetBias(const Node& node, ValueId bias, size_t channels, OutputStage& stage, StageArrays& arrays) const {
+  const Constant* constant = constants_.Find(bias);
+  if (constant == nullptr) {
+    return Unsupported(fmt::format("{}: bias '{}' is no constant", graph_.Describe(node), graph_.value(bias).name));
+  }
+  // A bias of its own (Conv) is one value per channel; one that is added broadcasts from the last dimension.
+  const bool image = node.op == "Conv" && constant->shape.rank() > 1;
+  if (!IsChannelShape(constant->shape, static_cast<int64_t>(channels), image)) {
+    return Unsupported(fmt::format("{}: bias '{}' of shape {} is not one value for each of {} channels", graph_.Describe(node),
+                                   graph_.value(bias).name, constant->shape.ToString(), channels));
+  }
+  LQ_ASSIGN_OR_RETURN(const std::vector<double> reals, constants_.Reals(bias, options_));
+  if (constants_.EncodingOf(bias)) {
+    for (size_t i = 0; i < channels; ++i) arrays.coded_bias.push_back(reals[reals.size() == 1 ? 0 : i]);
+    stage.coded_bias = arrays.coded_bias;
+  } else {
+    for (size_t i = 0; i < channels; ++i) arrays.bias.push_back(constant->f32[reals.size() == 1 ? 0 : i]);
+    stage.bias = arrays.bias;
+  }
+  return OkStatus();
+}
+
+Status Planner::SetBatchNorm(const Node& node, size_t channels, OutputStage& stage, StageArrays& arrays) const {
+  std::vector<float>* const into[] = {&arrays.gamma, &arrays.beta, &arrays.mean, &arrays.variance};
+  for (size_t i = 0; i < 4; ++i) {
+    if (i + 1 >= node.inputs.size()) return InvalidArgument(fmt::format("{}: {} inputs, not 5", graph_.Describe(node), node.inputs.size()));
+    LQ_ASSIGN_OR_RETURN(*into[i], constants_.Floats(node.inputs[i + 1], options_));
+    if (into[i]->size() == channels) continue;
+    return InvalidArgument(fmt::format("{}: '{}' has {} values, but there are {} channels", graph_.Describe(node),
+                                       graph_.value(node.inputs[i + 1]).name, into[i]->size(), channels));
+  }
+  stage.batch_norm = BatchNorm{arrays.gamma, arrays.beta, arrays.mean, arrays.variance, node.Float("epsilon", 1e-5f)};
+  return OkStatus();
+}
+
+Result<OutputStage> Planner::MakeStage(const Node& node, const Chain& chain, size_t channels, StageArrays& arrays) const {
+  OutputStage stage;
+  if (node.op == "Gemm") {
+    stage.alpha = node.Float("alpha", 1.0f);
+    stage.beta = node.Float("beta", 1.0f);
+  }
+  const ValueId own = node.inputs.size() > 2 ? node.inputs[2] : kAbsent;
+  const ValueId bias = own != kAbsent ? own : chain.bias;
+  if (bias != kAbsent) LQ_RETURN_IF_ERROR(SetBias(node, bias, channels, stage, arrays));
+  if (chain.batch_norm != nullptr) LQ_RETURN_IF_ERROR(SetBatchNorm(*chain.batch_norm, channels, stage, arrays));
+  stage.clip_min = chain.clip_min;
+  stage.clip_max = chain.clip_max;
+  LQ_ASSIGN_OR_RETURN(stage.encoding, ResultEncoding(chain));
+  if (stage.encoding) stage.encoding = ToUnsigned(*stage.encoding);
+  return stage;
+}
+
+Result<Planner::Weight> Planner::FindWeight(const Node& node, size_t rank) const {
+  const Constant* constant = constants_.Find(node.inputs[1]);
+  const std::string& name = graph_.value(node.inputs[1]).name;
+  if (constant == nullptr || constant->dtype != DType::kF32 || constant->shape.rank() != rank) {
+    return Unsupported(fmt::format("{}: '{}' is no float constant of {} dimensions; integer layers multiply activations with weights",
+                                   graph_.Describe(node), name, rank));
+  }
+  const std::optional<Encoding>& encoding = constants_.EncodingOf(node.inputs[1]);
+  if (!encoding) {
+    return Unsupported(fmt::format("{}: weight '{}' has no encoding (the simulator runs it: --reference)", graph_.Describe(node), name));
+  }
+  return Weight{constant, *encoding};
+}
+
+Result<Chain> Planner::TakeWeightedChain(const Node& node) {
+  const bool has_bias = node.inputs.size() > 2 && node.inputs[2] != kAbsent;
+  LQ_ASSIGN_OR_RETURN(Chain chain, TakeChain(node, {.bias = !has_bias, .batch_norm = true}));
+  LQ_RETURN_IF_ERROR(FuseClampBehind(chain));
+  return chain;
+}
+
+Status Planner::EmitLayer(std::unique_ptr<Step> step, const Node& node, const Chain& chain, size_t input) {
+  LQ_ASSIGN_OR_RETURN(const std::optional<PerTensor> result, ResultEncoding(chain));
+  LQ_ASSIGN_OR_RETURN(const size_t output, Emit(std::move(step), chain.ops, node, {input}, {kAbsent, result}));
+  return EmitMovements(chain, output);
+}
+
+Status Planner::PlanConv(const Node& node) {
+  LQ_ASSIGN_OR_RETURN(const size_t input, Codes(node, node.inputs[0]));
+  LQ_ASSIGN_OR_RETURN(const Weight weight, FindWeight(node, 4));
+  const int64_t groups = node.Int("group", 1);
+  const int64_t in_channels = plan_.shapes[input].rank() == 4 ? plan_.shapes[input][3] : 0;
+  if (groups < 1 || weight.constant->shape[1] * groups != in_channels) {
+    return InvalidArgument(fmt::format("{}: weight '{}' of shape {} in {} groups does not fit {} input channels",
+                                       graph_.Describe(node), graph_.value(node.inputs[1]).name,
+                                       weight.constant->shape.ToString(), groups, in_channels));
+  }
+  const std::array<size_t, 2> kernel{weight.dim(2), weight.dim(3)};
+  LQ_ASSIGN_OR_RETURN(const WindowAttributes window, ReadWindow(graph_, node, kernel, plan_.shapes[input]));
+  LQ_ASSIGN_OR_RETURN(const Chain chain, TakeWeightedChain(node));
+  StageArrays arrays;
+  LQ_ASSIGN_OR_RETURN(const OutputStage stage, MakeStage(node, chain, weight.dim(0), arrays));
+  const Conv2dSpec spec{.name = graph_.Describe(node),
+                        .in_channels = static_cast<size_t>(in_channels),
+                        .out_channels = weight.dim(0),
+                        .groups = static_cast<size_t>(groups),
+                        .kernel = window.kernel,
+                        .stride = window.stride,
+                        .dilation = window.dilation,
+                        .padding = window.padding,
+                        .weight = weight.constant->f32,
+                        .weight_encoding = weight.encoding,
+                        .input = ToUnsigned(EncodingOf(input)),
+                        .output = stage};
+  LQ_ASSIGN_OR_RETURN(Conv2d conv, Conv2d::Prepare(spec, options_));
+  return EmitLayer(MakeConv2dStep(std::move(conv)), node, chain, input);
+}
+
+Status Planner::PlanMatrix(const Node& node) {
+  LQ_ASSIGN_OR_RETURN(const size_t input, Codes(node, node.inputs[0]));
+  LQ_ASSIGN_OR_RETURN(const Weight weight, FindWeight(node, 2));
+  LQ_ASSIGN_OR_RETURN(const Chain chain, TakeWeightedChain(node));
+  const size_t rank = plan_.shapes[input].rank();
+  if (rank == 4 || node.Int("transA", 0) != 0 || (rank != 2 && chain.batch_norm != nullptr)) {
+    return Unsupported(fmt::format("{}: input '{}' of rank {}, transA {}; integer layers take rows of features of rank 1 to 3, "
+                                   "with a batch normalization of rank 2",
+                                   graph_.Describe(node), graph_.value(node.inputs[0]).name, rank, node.Int("transA", 0)));
+  }
+  const bool rows_are_channels = node.op == "Gemm" && node.Int("transB", 0) != 0;
+  const size_t out_features = weight.dim(rows_are_channels ? 0 : 1), in_features = weight.dim(rows_are_channels ? 1 : 0);
+  const std::vector<float> transposed =
+      rows_are_channels ? std::vector<float>() : Transposed(weight.constant->f32, in_features, out_features);
+  StageArrays arrays;
+  LQ_ASSIGN_OR_RETURN(const OutputStage stage, MakeStage(node, chain, out_features, arrays));
+  const LinearSpec spec{.name = graph_.Describe(node),
+                        .in_features = in_features,
+                        .out_features = out_features,
+                        .weight = rows_are_channels ? weight.constant->f32 : transposed,
+                        .weight_encoding = rows_are_channels ? weight.encoding : SwapAxes(weight.encoding),
+                        .input = ToUnsigned(EncodingOf(input)),
+                        .output = stage};
+  LQ_ASSIGN_OR_RETURN(Linear linear, Linear::Prepare(spec, options_));
+  return EmitLayer(MakeLinearStep(spec.name, std::move(linear), in_features, out_features), node, chain, input);
+}
+
+}  // namespace lq

@@ -1,0 +1,131 @@
+#include "runtime/plan/planner.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "runtime/output_arrays.h"
+#include "runtime/plan/layout.h"
+#include "runtime/status_macros.h"
+
+namespace lq {
+
+Planner::Planner(const Graph& graph, const SessionOptions& options)
+    : graph_(graph), options_(options), constants_(graph), consumers_(graph), absorbed_(graph.nodes.size(), false) {}
+
+Result<Plan> Planner::Build(const Graph& graph, const SessionOptions& options) {
+  LQ_RETURN_IF_ERROR(ValidateTarget(options.max_isa));
+  Planner planner(graph, options);
+  LQ_RETURN_IF_ERROR(planner.PlanInputs());
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    if (!planner.absorbed_[i]) LQ_RETURN_IF_ERROR(planner.PlanNode(i));
+  }
+  LQ_RETURN_IF_ERROR(planner.PlanOutputs());
+  return std::move(planner.plan_);
+}
+
+Status Planner::PlanInputs() {
+  for (size_t i = 0; i < graph_.inputs.size(); ++i) {
+    const Value& value = graph_.value(graph_.inputs[i]);
+    if (!value.shape) return InvalidArgument(fmt::format("input '{}' has no shape", value.name));
+    Shape shape = *value.shape;
+    if (shape.rank() > 0 && shape[0] < 0) shape[0] = 1;
+    if (shape.NumElements() < 0) {
+      return Unsupported(fmt::format("input '{}' has shape {}: only its first dimension may be dynamic", value.name,
+                                     value.shape->ToString()));
+    }
+    const auto* encoding = value.encoding ? std::get_if<PerTensor>(&*value.encoding) : nullptr;
+    if (encoding == nullptr) {
+      return Unsupported(fmt::format("input '{}' has no per-tensor encoding; integer layers need one (the simulator runs it: --reference)",
+                                     value.name));
+    }
+    plan_.tensors.push_back({graph_.inputs[i], std::nullopt, PlanTensor::Place::kGraphInput, i});
+    plan_.shapes.push_back(shape);
+    const Node node{value.name, "QuantizeLinear", "", {}, {}, {}};
+    LQ_ASSIGN_OR_RETURN(tensor_of_[graph_.inputs[i]], Emit(MakeQuantizeStep(*encoding, options_), "Quantize", node,
+                                                           {plan_.tensors.size() - 1}, {graph_.inputs[i], *encoding}));
+  }
+  return OkStatus();
+}
+
+Status Planner::PlanOutputs() {
+  for (size_t i = 0; i < graph_.outputs.size(); ++i) {
+    const Value& value = graph_.value(graph_.outputs[i]);
+    const auto it = tensor_of_.find(graph_.outputs[i]);
+    if (it == tensor_of_.end()) {
+      return Unsupported(fmt::format("output '{}' is computed by no integer layer", value.name));
+    }
+    const Node node{value.name, "DequantizeLinear", "", {}, {}, {}};
+    const PlanTensor output{graph_.outputs[i], std::nullopt, PlanTensor::Place::kGraphOutput, i};
+    const auto& encoding = plan_.tensors[it->second].encoding;
+    LQ_ASSIGN_OR_RETURN(const size_t tensor, Emit(MakeOutputStep(encoding, options_), "Output", node, {it->second}, output));
+    (void)tensor;
+  }
+  return OkStatus();
+}
+
+Status Planner::PlanNode(size_t index) {
+  const Node& node = graph_.nodes[index];
+  if (std::all_of(node.inputs.begin(), node.inputs.end(),
+                  [&](ValueId id) { return id == kAbsent || constants_.Find(id) != nullptr; })) {
+    if (node.op == "Identity") return OkStatus();  // another name of a constant
+    return Unsupported(fmt::format("{}: all inputs are constants", graph_.Describe(node)));
+  }
+  if (node.op == "Conv") return PlanConv(node);
+  if (node.op == "Gemm" || node.op == "MatMul") return PlanMatrix(node);
+  if (node.op == "Add") return PlanAdd(node);
+  if (node.op == "AveragePool" || node.op == "GlobalAveragePool") return PlanAverage(node);
+  if (node.op == "Relu" || node.op == "Clip" || node.op == "BatchNormalization") return PlanUnary(node);
+  return PlanMovement(node);
+}
+
+Result<size_t> Planner::Codes(const Node& node, ValueId value) const {
+  const auto it = tensor_of_.find(value);
+  if (it != tensor_of_.end() && plan_.tensors[it->second].encoding) return it->second;
+  const std::string name = value == kAbsent ? "(absent)" : graph_.value(value).name;
+  return Unsupported(fmt::format("{}: its input '{}' is no encoded activation; integer layers need one (the simulator runs it: --reference)",
+                                 graph_.Describe(node), name));
+}
+
+Result<std::optional<PerTensor>> Planner::ResultEncoding(const Chain& chain) const {
+  const Value& value = graph_.value(chain.result);
+  if (!value.encoding) return std::optional<PerTensor>();
+  if (const auto* e = std::get_if<PerTensor>(&*value.encoding)) return std::optional<PerTensor>(*e);
+  return Unsupported(fmt::format("tensor '{}' is encoded {}; activations run per tensor", value.name, Describe(*value.encoding)));
+}
+
+Result<Chain> Planner::TakeChain(const Node& node, ChainRules rules) {
+  LQ_ASSIGN_OR_RETURN(Chain chain, FollowChain(context(), node, rules));
+  for (size_t index : chain.absorbed) absorbed_[index] = true;
+  return chain;
+}
+
+Result<size_t> Planner::Emit(std::unique_ptr<Step> step, const std::string& op, const Node& node, std::vector<size_t> inputs,
+                             PlanTensor output) {
+  std::vector<Shape> shapes;
+  for (size_t input : inputs) shapes.push_back(plan_.shapes[input]);
+  LQ_ASSIGN_OR_RETURN(const Shape shape, step->OutputShape(shapes));
+  const size_t tensor = plan_.tensors.size();
+  plan_.tensors.push_back(std::move(output));
+  plan_.shapes.push_back(shape);
+  plan_.steps.push_back({std::move(step), op, node.name, std::move(inputs), tensor});
+  return tensor;
+}
+
+Status Planner::EmitMovements(const Chain& chain, size_t tensor) {
+  for (const Node* node : chain.movements) {
+    if (node->op == "Identity") continue;
+    if (node->op == "MaxPool" && !plan_.tensors[tensor].encoding) {
+      return Unsupported(fmt::format("{}: graph output '{}' behind it has no encoding", graph_.Describe(*node),
+                                     graph_.value(chain.result).name));
+    }
+    LQ_ASSIGN_OR_RETURN(auto step, MakeMovement(*node, tensor));
+    const PlanTensor output{kAbsent, plan_.tensors[tensor].encoding};
+    LQ_ASSIGN_OR_RETURN(tensor, Emit(std::move(step), node->op, *node, {tensor}, output));
+  }
+  plan_.tensors[tensor].value = chain.result;
+  tensor_of_[chain.result] = tensor;
+  return OkStatus();
+}
+
+}  // namespace lq

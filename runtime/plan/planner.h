@@ -1,0 +1,102 @@
+// Planner: from a graph to the steps of a session. Decides what is fused and in which form each tensor lives.
+#ifndef LANEQUANT_RUNTIME_PLAN_PLANNER_H_
+#define LANEQUANT_RUNTIME_PLAN_PLANNER_H_
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lanequant/model.h"
+#include "lanequant/status.h"
+#include "runtime/graph.h"
+#include "runtime/plan/chain.h"
+#include "runtime/plan/constants.h"
+#include "runtime/plan/step.h"
+#include "runtime/plan/steps.h"
+
+namespace lq {
+
+struct Plan {
+  std::vector<PlanTensor> tensors;
+  std::vector<PlannedStep> steps;   // in execution order
+  std::vector<Shape> shapes;        // of the tensors, plan order, for the batch in the file (dynamic: 1)
+};
+
+class Planner {
+ public:
+  // Weights are packed and kernels chosen here. Errors name the node and the tensor.
+  static Result<Plan> Build(const Graph& graph, const SessionOptions& options);
+
+ private:
+  Planner(const Graph& graph, const SessionOptions& options);
+
+  Status PlanInputs();
+  Status PlanOutputs();
+  Status PlanNode(size_t index);
+  Status PlanConv(const Node& node);
+  Status PlanMatrix(const Node& node);  // Gemm, MatMul
+  Status PlanAdd(const Node& node);
+  Status PlanAverage(const Node& node);
+  Status PlanUnary(const Node& node);
+  Status PlanMovement(const Node& node);
+
+  // The tensor that holds a value's codes. Error: an activation without an encoding, named.
+  Result<size_t> Codes(const Node& node, ValueId value) const;
+  const PerTensor& EncodingOf(size_t tensor) const { return *plan_.tensors[tensor].encoding; }
+
+  // Takes the chain behind a node out of the graph.
+  Result<Chain> TakeChain(const Node& node, ChainRules rules);
+  // The same for a weighted layer: a bias and a batch normalization may join, and a clip behind the encoded tensor.
+  Result<Chain> TakeWeightedChain(const Node& node);
+  // The encoding of a chain's result; nothing for a graph output without one. Error: not per tensor.
+  Result<std::optional<PerTensor>> ResultEncoding(const Chain& chain) const;
+  // Relu or Clip behind an encoded tensor is a clamp of its codes: takes it into the chain where that is proven.
+  Status FuseClampBehind(Chain& chain);
+
+  // The weight of a layer, a float constant of `rank` dimensions, and its encoding.
+  struct Weight {
+    const Constant* constant;
+    Encoding encoding;
+    size_t dim(size_t i) const { return static_cast<size_t>(constant->shape[i]); }
+  };
+  Result<Weight> FindWeight(const Node& node, size_t rank) const;
+  // What a weighted layer's output stage points to.
+  struct StageArrays {
+    std::vector<float> bias, gamma, beta, mean, variance;
+    std::vector<double> coded_bias;
+  };
+  Result<OutputStage> MakeStage(const Node& node, const Chain& chain, size_t channels, StageArrays& arrays) const;
+  Status SetBias(const Node& node, ValueId bias, size_t channels, OutputStage& stage, StageArrays& arrays) const;
+  Status SetBatchNorm(const Node& node, size_t channels, OutputStage& stage, StageArrays& arrays) const;
+
+  // The codes of a coded tensor after a function of it: one table of 256, or one for each channel.
+  std::vector<uint8_t> Table(const PerTensor& in, const Chain& clip, const PerTensor& out) const;
+  Result<std::vector<uint8_t>> ChannelTables(const PerTensor& in, const Node& batch_norm, const Chain& clip,
+                                             const PerTensor& out) const;
+
+  // Appends a step; returns its output tensor.
+  Result<size_t> Emit(std::unique_ptr<Step> step, const std::string& op, const Node& node, std::vector<size_t> inputs,
+                      PlanTensor output);
+  // A weighted layer's step, its movements and its result.
+  Status EmitLayer(std::unique_ptr<Step> step, const Node& node, const Chain& chain, size_t input);
+  // Appends a chain's movements behind the tensor that a step wrote, and registers the chain's result.
+  Status EmitMovements(const Chain& chain, size_t tensor);
+  Result<std::unique_ptr<Step>> MakeMovement(const Node& node, size_t tensor) const;
+  Result<PoolSpec> MakePoolSpec(const Node& node, size_t tensor) const;
+  ChainContext context() const { return {graph_, consumers_, constants_, options_}; }
+
+  const Graph& graph_;
+  const SessionOptions& options_;
+  Constants constants_;
+  Consumers consumers_;
+  std::vector<bool> absorbed_;
+  std::map<ValueId, size_t> tensor_of_;
+  Plan plan_;
+};
+
+}  // namespace lq
+
+#endif  // LANEQUANT_RUNTIME_PLAN_PLANNER_H_

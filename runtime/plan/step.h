@@ -1,0 +1,61 @@
+// Step: one thing that a session does in a run. Prepared once, const afterwards, allocates nothing.
+#ifndef LANEQUANT_RUNTIME_PLAN_STEP_H_
+#define LANEQUANT_RUNTIME_PLAN_STEP_H_
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lanequant/encoding.h"
+#include "lanequant/executor.h"
+#include "lanequant/layer.h"
+#include "lanequant/status.h"
+#include "lanequant/tensor.h"
+#include "runtime/graph.h"
+
+namespace lq {
+
+// An activation of the plan: u8 codes on an unsigned grid, or f32 values where nothing encodes them.
+struct PlanTensor {
+  enum class Place { kWorkspace, kGraphInput, kGraphOutput };  // the caller's memory is f32 in ONNX order
+
+  ValueId value = kAbsent;            // the ONNX tensor that it holds; kAbsent: only an intermediate of the plan
+  std::optional<PerTensor> encoding;  // as in the file; the codes are those of ToUnsigned(encoding)
+  Place place = Place::kWorkspace;
+  size_t index = 0;                   // of the graph input or output
+
+  DType dtype() const { return encoding ? DType::kU8 : DType::kF32; }
+};
+
+// What a step gets for one run. Shapes are the plan's (channels last).
+struct StepRun {
+  std::span<const ConstTensorView> in;
+  TensorView out;
+  std::span<std::byte> scratch;
+  Executor& executor;
+};
+
+class Step {
+ public:
+  virtual ~Step() = default;
+  // The output's shape (plan order) for these inputs. Errors name the node and the shapes.
+  virtual Result<Shape> OutputShape(std::span<const Shape> in) const = 0;
+  virtual size_t ScratchBytes(std::span<const Shape> in, size_t workers) const;
+  virtual Status Run(const StepRun& run) const = 0;
+  virtual LayerInfo info() const;
+};
+
+// A step in its place: which tensors it reads and writes.
+struct PlannedStep {
+  std::unique_ptr<Step> step;
+  std::string op, name;         // "Conv+Relu", the ONNX node's name
+  std::vector<size_t> inputs;   // at most two
+  size_t output = 0;
+};
+
+}  // namespace lq
+
+#endif  // LANEQUANT_RUNTIME_PLAN_STEP_H_

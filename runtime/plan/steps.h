@@ -1,0 +1,72 @@
+// The kinds of steps, one factory each.
+#ifndef LANEQUANT_RUNTIME_PLAN_STEPS_H_
+#define LANEQUANT_RUNTIME_PLAN_STEPS_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kernels/contracts.h"
+#include "lanequant/conv2d.h"
+#include "lanequant/linear.h"
+#include "runtime/plan/step.h"
+
+namespace lq {
+
+// Graph input (f32, ONNX order) -> codes.
+std::unique_ptr<Step> MakeQuantizeStep(const PerTensor& encoding, const PrepareOptions& options);
+// Codes or f32 -> graph output (f32, ONNX order).
+std::unique_ptr<Step> MakeOutputStep(const std::optional<PerTensor>& encoding, const PrepareOptions& options);
+
+// Rows are all dimensions but the last. The layers' encodings are on unsigned grids.
+std::unique_ptr<Step> MakeLinearStep(const std::string& name, Linear linear, size_t in_features, size_t out_features);
+std::unique_ptr<Step> MakeConv2dStep(Conv2d conv);
+
+// out = table[channel][code], one table for all channels or one for each (the plan's last dimension).
+std::unique_ptr<Step> MakeLookupStep(std::vector<uint8_t> tables, const PrepareOptions& options);
+
+// Flatten, Reshape and whatever else keeps the elements in ONNX's order: the target dimensions as Reshape writes them
+// (0: copied from the input, -1: what is left); `flatten_axis` instead of them for Flatten.
+struct Movement {
+  std::string name;
+  std::optional<int64_t> flatten_axis;
+  std::vector<int64_t> dims;
+  bool allow_zero = false;  // a 0 is a 0
+};
+std::unique_ptr<Step> MakeMovementStep(Movement movement);
+
+// One operand of Add: an activation (values empty), or a constant with its ONNX shape.
+struct AddOperandSpec {
+  std::optional<PerTensor> encoding;  // activations: their codes
+  std::vector<float> values;          // constants, after their own quantizer if they have one
+  Shape shape;                        // constants
+};
+struct AddSpec {
+  std::string name;
+  std::array<AddOperandSpec, 2> operands;  // activations come in order from StepRun::in
+  float clip_min, clip_max;
+  std::optional<PerTensor> encoding;       // of the output; absent: f32
+};
+std::unique_ptr<Step> MakeAddStep(AddSpec spec, const PrepareOptions& options);
+
+// A pool over a 4-D tensor. `global`: the kernel is the whole image.
+struct PoolSpec {
+  std::string name;
+  bool global = false;
+  std::array<size_t, 2> kernel{1, 1}, stride{1, 1}, dilation{1, 1};
+  std::array<size_t, 4> padding{0, 0, 0, 0};  // top, left, bottom, right
+  bool ceil_mode = false, count_include_pad = false;
+  PerTensor input;
+  float clip_min = -__builtin_inff(), clip_max = __builtin_inff();  // average pools with an output encoding
+  std::optional<PerTensor> encoding;                                // average pools: of the output; absent: f32
+};
+std::unique_ptr<Step> MakeMaxPoolStep(PoolSpec spec, const PrepareOptions& options);
+std::unique_ptr<Step> MakeAveragePoolStep(PoolSpec spec, const PrepareOptions& options);
+
+}  // namespace lq
+
+#endif  // LANEQUANT_RUNTIME_PLAN_STEPS_H_

@@ -1,0 +1,172 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "lanequant/model.h"
+#include "runtime/plan/layout.h"
+#include "runtime/plan/memory_plan.h"
+#include "runtime/session_impl.h"
+#include "runtime/status_macros.h"
+#include "runtime/views.h"
+
+namespace lq {
+namespace {
+
+constexpr int64_t kLargestTensor = int64_t{1} << 40;  // elements: sums of bytes stay far below 2^63
+
+std::vector<TensorInfo> Describe(const Graph& graph, const std::vector<ValueId>& ids) {
+  std::vector<TensorInfo> infos;
+  for (ValueId id : ids) infos.push_back({graph.value(id).name, graph.value(id).shape.value_or(Shape{})});
+  return infos;
+}
+
+std::vector<StepInfo> DescribeSteps(const Graph& graph, const Plan& plan) {
+  std::vector<StepInfo> infos;
+  for (const PlannedStep& step : plan.steps) {
+    const PlanTensor& out = plan.tensors[step.output];
+    infos.push_back({step.op, step.name, out.value == kAbsent ? "" : graph.value(out.value).name,
+                     out.place == PlanTensor::Place::kGraphOutput ? plan.shapes[step.output] : OnnxShape(plan.shapes[step.output]),
+                     out.encoding ? lq::Describe(Encoding(*out.encoding)) : "f32", step.step->info()});
+  }
+  return infos;
+}
+
+// From the step that writes a tensor to the last one that reads it.
+std::vector<Lifetime> Lifetimes(const Plan& plan, const std::vector<Shape>& shapes) {
+  std::vector<Lifetime> lifetimes(plan.tensors.size());
+  for (size_t s = 0; s < plan.steps.size(); ++s) {
+    Lifetime& out = lifetimes[plan.steps[s].output];
+    out.first = out.last = s;
+    for (size_t input : plan.steps[s].inputs) lifetimes[input].last = s;
+  }
+  for (size_t t = 0; t < lifetimes.size(); ++t) {
+    const PlanTensor& tensor = plan.tensors[t];
+    const bool ours = tensor.place == PlanTensor::Place::kWorkspace;
+    lifetimes[t].bytes = ours ? static_cast<size_t>(shapes[t].NumElements()) * SizeOf(tensor.dtype()) : 0;
+  }
+  return lifetimes;
+}
+
+}  // namespace
+
+Workspace::Workspace(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Workspace::Workspace(Workspace&&) noexcept = default;
+Workspace& Workspace::operator=(Workspace&&) noexcept = default;
+Workspace::~Workspace() = default;
+size_t Workspace::bytes() const { return impl_->memory.size(); }
+
+Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Session::Session(Session&&) noexcept = default;
+Session& Session::operator=(Session&&) noexcept = default;
+Session::~Session() = default;
+const std::vector<TensorInfo>& Session::inputs() const { return impl_->inputs; }
+const std::vector<TensorInfo>& Session::outputs() const { return impl_->outputs; }
+const std::vector<StepInfo>& Session::steps() const { return impl_->steps; }
+
+Result<Session> Session::Prepare(const Model& model, const SessionOptions& options) {
+  const Graph& graph = model.graph();
+  auto impl = std::make_unique<Impl>();
+  LQ_ASSIGN_OR_RETURN(impl->plan, Planner::Build(graph, options));
+  impl->inputs = Describe(graph, graph.inputs);
+  impl->outputs = Describe(graph, graph.outputs);
+  impl->steps = DescribeSteps(graph, impl->plan);
+  return Session(std::move(impl));
+}
+
+Result<std::vector<Shape>> Session::Impl::ShapesFor(int64_t batch) const {
+  std::vector<Shape> shapes(plan.tensors.size());
+  for (size_t t = 0; t < plan.tensors.size(); ++t) {
+    if (plan.tensors[t].place != PlanTensor::Place::kGraphInput) continue;
+    const TensorInfo& input = inputs[plan.tensors[t].index];
+    shapes[t] = input.shape;
+    if (batch < 1 || (input.shape.rank() > 0 && input.shape[0] >= 0 && input.shape[0] != batch)) {
+      return InvalidArgument(fmt::format("batch {} does not fit input '{}' of shape {}", batch, input.name, input.shape.ToString()));
+    }
+    if (input.shape.rank() > 0) shapes[t][0] = batch;
+  }
+  for (const PlannedStep& step : plan.steps) {
+    std::vector<Shape> in;
+    for (size_t input : step.inputs) in.push_back(shapes[input]);
+    LQ_ASSIGN_OR_RETURN(shapes[step.output], step.step->OutputShape(in));
+    const int64_t elements = shapes[step.output].NumElements();
+    if (elements >= 0 && elements <= kLargestTensor) continue;
+    return InvalidArgument(fmt::format("{} '{}': output of shape {} is too large", step.op, step.name, shapes[step.output].ToString()));
+  }
+  return shapes;
+}
+
+Result<Workspace> Session::NewWorkspace(int64_t batch, size_t workers) const {
+  const Plan& plan = impl_->plan;
+  LQ_ASSIGN_OR_RETURN(const std::vector<Shape> shapes, impl_->ShapesFor(batch));
+  const MemoryPlan memory = PlanMemory(Lifetimes(plan, shapes));
+  size_t scratch = 0;
+  for (const PlannedStep& step : plan.steps) {
+    std::vector<Shape> in;
+    for (size_t input : step.inputs) in.push_back(shapes[input]);
+    scratch = std::max(scratch, step.step->ScratchBytes(in, std::max<size_t>(workers, 1)));
+  }
+  auto impl = std::make_unique<Workspace::Impl>();
+  impl->session = impl_.get();
+  impl->workers = std::max<size_t>(workers, 1);
+  impl->memory = AlignedBuffer(memory.bytes + scratch);
+  impl->scratch = impl->memory.span().subspan(memory.bytes);
+  for (size_t t = 0; t < plan.tensors.size(); ++t) {
+    TensorView view{plan.tensors[t].dtype(), shapes[t], {}};
+    if (plan.tensors[t].place == PlanTensor::Place::kWorkspace) {
+      const size_t bytes = static_cast<size_t>(shapes[t].NumElements()) * SizeOf(view.dtype);
+      view.bytes = impl->memory.span().subspan(memory.offsets[t], bytes);
+    }
+    impl->tensors.push_back(view);
+  }
+  return Workspace(std::move(impl));
+}
+
+Status Session::Impl::CheckRun(std::span<const ConstTensorView> in, std::span<const TensorView> out,
+                               const Workspace::Impl& workspace, const Executor& executor) const {
+  if (in.size() != inputs.size() || out.size() != outputs.size()) {
+    return InvalidArgument(fmt::format("{} inputs and {} outputs, but the model has {} and {}", in.size(), out.size(),
+                                       inputs.size(), outputs.size()));
+  }
+  if (workspace.session != this) return InvalidArgument("the workspace belongs to another session");
+  if (executor.workers() > workspace.workers) {
+    return InvalidArgument(fmt::format("the workspace is for {} workers, but the executor has {}", workspace.workers, executor.workers()));
+  }
+  for (size_t t = 0; t < plan.tensors.size(); ++t) {
+    const PlanTensor& tensor = plan.tensors[t];
+    if (tensor.place == PlanTensor::Place::kWorkspace) continue;
+    const bool input = tensor.place == PlanTensor::Place::kGraphInput;
+    const ConstTensorView view = input ? in[tensor.index] : ConstTensorView(out[tensor.index]);
+    const std::string& name = input ? inputs[tensor.index].name : outputs[tensor.index].name;
+    if (view.dtype != DType::kF32) {
+      return InvalidArgument(fmt::format("{} '{}' has type {}, not f32", input ? "input" : "output", name, NameOf(view.dtype)));
+    }
+    LQ_RETURN_IF_ERROR(CheckView(name, input ? "(input)" : "(output)", view, workspace.tensors[t].shape));
+  }
+  return OkStatus();
+}
+
+Status Session::Impl::RunStep(size_t index, std::span<const ConstTensorView> in, std::span<const TensorView> out,
+                              const Workspace::Impl& workspace, Executor& executor) const {
+  const PlannedStep& step = plan.steps[index];
+  std::array<ConstTensorView, 2> views;
+  for (size_t i = 0; i < step.inputs.size(); ++i) {
+    const PlanTensor& tensor = plan.tensors[step.inputs[i]];
+    views[i] = tensor.place == PlanTensor::Place::kGraphInput ? in[tensor.index]
+                                                              : ConstTensorView(workspace.tensors[step.inputs[i]]);
+  }
+  const PlanTensor& target = plan.tensors[step.output];
+  const TensorView output = target.place == PlanTensor::Place::kGraphOutput ? out[target.index] : workspace.tensors[step.output];
+  return step.step->Run({std::span(views).first(step.inputs.size()), output, workspace.scratch, executor});
+}
+
+Status Session::Run(std::span<const ConstTensorView> inputs, std::span<const TensorView> outputs, Workspace& workspace,
+                    Executor& executor) const {
+  LQ_RETURN_IF_ERROR(impl_->CheckRun(inputs, outputs, *workspace.impl_, executor));
+  for (size_t i = 0; i < impl_->plan.steps.size(); ++i) {
+    LQ_RETURN_IF_ERROR(impl_->RunStep(i, inputs, outputs, *workspace.impl_, executor));
+  }
+  return OkStatus();
+}
+
+}  // namespace lq

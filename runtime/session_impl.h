@@ -1,0 +1,38 @@
+// What Session and Workspace hold, and the run loop that Session and SessionInspector share.
+#ifndef LANEQUANT_RUNTIME_SESSION_IMPL_H_
+#define LANEQUANT_RUNTIME_SESSION_IMPL_H_
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "lanequant/model.h"
+#include "runtime/aligned_buffer.h"
+#include "runtime/plan/planner.h"
+
+namespace lq {
+
+struct Workspace::Impl {
+  const void* session = nullptr;     // the Session::Impl that it belongs to
+  size_t workers = 1;
+  AlignedBuffer memory;
+  std::vector<TensorView> tensors;   // of the plan; graph inputs and outputs without memory, with their ONNX shapes
+  std::span<std::byte> scratch;
+};
+
+struct Session::Impl {
+  Plan plan;
+  std::vector<TensorInfo> inputs, outputs;
+  std::vector<StepInfo> steps;
+
+  // Shapes of all tensors for this batch, inputs first.
+  Result<std::vector<Shape>> ShapesFor(int64_t batch) const;
+  Status CheckRun(std::span<const ConstTensorView> in, std::span<const TensorView> out, const Workspace::Impl& workspace,
+                  const Executor& executor) const;
+  Status RunStep(size_t index, std::span<const ConstTensorView> in, std::span<const TensorView> out,
+                 const Workspace::Impl& workspace, Executor& executor) const;
+};
+
+}  // namespace lq
+
+#endif  // LANEQUANT_RUNTIME_SESSION_IMPL_H_

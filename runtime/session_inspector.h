@@ -1,0 +1,25 @@
+// SessionInspector: runs a session step by step and shows every encoded activation that its plan keeps (all of them with
+// SessionOptions::keep_encoded_tensors). For validation and dumps; allocates.
+#ifndef LANEQUANT_RUNTIME_SESSION_INSPECTOR_H_
+#define LANEQUANT_RUNTIME_SESSION_INSPECTOR_H_
+
+#include <span>
+
+#include "lanequant/executor.h"
+#include "lanequant/model.h"
+#include "lanequant/status.h"
+#include "lanequant/tensor.h"
+#include "runtime/observer.h"
+
+namespace lq {
+
+class SessionInspector {
+ public:
+  // As Session::Run; `observer` sees each encoded activation in ONNX order and may replace its codes before the next step.
+  static Status Run(const Session& session, std::span<const ConstTensorView> inputs, std::span<const TensorView> outputs,
+                    Workspace& workspace, Executor& executor, const Observer& observer);
+};
+
+}  // namespace lq
+
+#endif  // LANEQUANT_RUNTIME_SESSION_INSPECTOR_H_

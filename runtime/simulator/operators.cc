@@ -1,0 +1,124 @@
+#include "runtime/simulator/operators.h"
+
+#include <fmt/format.h>
+
+#include "kernels/reference/reference.h"
+#include "runtime/status_macros.h"
+
+namespace lq::simulator {
+namespace {
+
+struct Operator {
+  const char* op;
+  Result<RunNode> (*prepare)(const NodeContext&);
+  size_t min_inputs, max_inputs;
+  size_t first_taken, end_taken;  // inputs that are taken at preparation where they are constant
+};
+
+constexpr Operator kOperators[] = {
+    {"Add", PrepareAdd, 2, 2, 0, 0},
+    {"AveragePool", PrepareAveragePool, 1, 1, 0, 0},
+    {"BatchNormalization", PrepareBatchNormalization, 5, 5, 1, 5},
+    {"Clip", PrepareClip, 1, 3, 0, 0},
+    {"Conv", PrepareConv, 2, 3, 1, 3},
+    {"Flatten", PrepareFlatten, 1, 1, 0, 0},
+    {"Gemm", PrepareGemm, 2, 3, 1, 3},
+    {"GlobalAveragePool", PrepareGlobalAveragePool, 1, 1, 0, 0},
+    {"Identity", PrepareIdentity, 1, 1, 0, 0},
+    {"MatMul", PrepareMatMul, 2, 2, 1, 2},
+    {"MaxPool", PrepareMaxPool, 1, 1, 0, 0},
+    {"Relu", PrepareRelu, 1, 1, 0, 0},
+    {"Reshape", PrepareReshape, 2, 2, 1, 2},
+};
+
+const Operator* Find(const Node& node) {
+  if (!node.domain.empty() && node.domain != "ai.onnx") return nullptr;
+  for (const Operator& op : kOperators) {
+    if (node.op == op.op) return &op;
+  }
+  return nullptr;
+}
+
+std::string Supported() {
+  std::string names;
+  for (const Operator& op : kOperators) names += (names.empty() ? "" : " ") + std::string(op.op);
+  return names;
+}
+
+}  // namespace
+
+bool NodeContext::Has(size_t input) const { return input < node.inputs.size() && node.inputs[input] != kAbsent; }
+
+const GraphConstant* NodeContext::ConstantInput(size_t input) const {
+  if (!Has(input)) return nullptr;
+  const std::optional<GraphConstant>& constant = constants[static_cast<size_t>(node.inputs[input])];
+  return constant.has_value() ? &*constant : nullptr;
+}
+
+std::string NodeContext::InputName(size_t input) const {
+  return Has(input) ? graph.value(node.inputs[input]).name : std::string();
+}
+
+Result<RunNode> PrepareNode(const NodeContext& context) {
+  const Node& node = context.node;
+  const Operator* op = Find(node);
+  if (op == nullptr) {
+    return Unsupported(
+        fmt::format("{}: the simulator does not run this operator, only {}", context.Name(), Supported()));
+  }
+  if (node.inputs.size() < op->min_inputs || node.inputs.size() > op->max_inputs) {
+    return InvalidArgument(fmt::format("{}: {} inputs, but {} takes {} to {}", context.Name(), node.inputs.size(),
+                                       node.op, op->min_inputs, op->max_inputs));
+  }
+  for (size_t i = 0; i < op->min_inputs; ++i) {
+    if (!context.Has(i)) return InvalidArgument(fmt::format("{}: input {} is absent", context.Name(), i));
+  }
+  size_t outputs = 0;
+  for (ValueId output : node.outputs) outputs += output != kAbsent;
+  if (outputs != 1 || node.outputs[0] == kAbsent) {
+    return Unsupported(
+        fmt::format("{}: {} outputs are used, but only the first one is supported", context.Name(), outputs));
+  }
+  return op->prepare(context);
+}
+
+bool TakesConstant(const Node& node, size_t input) {
+  const Operator* op = Find(node);
+  return op != nullptr && input >= op->first_taken && input < op->end_taken;
+}
+
+Status CheckConstant(const NodeContext& context, size_t input) {
+  const std::string name = context.InputName(input);
+  const GraphConstant* constant = context.ConstantInput(input);
+  if (constant == nullptr) {
+    return Unsupported(fmt::format("{}: input {} '{}' must be a constant", context.Name(), input, name));
+  }
+  const Constant& data = *constant->data;
+  if (data.dtype != DType::kF32) {
+    return Unsupported(
+        fmt::format("{}: constant '{}' is {}, but f32 is needed", context.Name(), name, NameOf(data.dtype)));
+  }
+  if (data.shape.NumElements() != static_cast<int64_t>(data.f32.size())) {
+    return InvalidArgument(
+        fmt::format("constant '{}': {} values, but shape {}", name, data.f32.size(), data.shape.ToString()));
+  }
+  return constant->encoding == nullptr ? OkStatus() : ValidateEncoding(name, *constant->encoding, data.shape);
+}
+
+Result<std::vector<double>> RealConstant(const NodeContext& context, size_t input) {
+  LQ_RETURN_IF_ERROR(CheckConstant(context, input));
+  const GraphConstant& constant = *context.ConstantInput(input);
+  const std::vector<float>& values = constant.data->f32;
+  if (constant.encoding == nullptr) return std::vector<double>(values.begin(), values.end());
+  return reference::RoundToGrid(values, constant.data->shape, *constant.encoding, context.options.profile);
+}
+
+Status CheckSize(const std::string& name, const Shape& shape) {
+  constexpr int64_t kMaxElements = int64_t{1} << 28;  // 2 GiB of binary64
+  const int64_t elements = shape.NumElements();
+  if (elements >= 0 && elements <= kMaxElements) return OkStatus();
+  return Unsupported(
+      fmt::format("{}: output of shape {} has more than {} elements", name, shape.ToString(), kMaxElements));
+}
+
+}  // namespace lq::simulator

@@ -1,0 +1,75 @@
+// Operators of the simulator: each node is prepared once into a function of its inputs.
+#ifndef LANEQUANT_RUNTIME_SIMULATOR_OPERATORS_H_
+#define LANEQUANT_RUNTIME_SIMULATOR_OPERATORS_H_
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lanequant/status.h"
+#include "runtime/graph.h"
+#include "runtime/simulator/simulator.h"
+#include "runtime/simulator/tensor.h"
+
+namespace lq::simulator {
+
+// A constant of the graph, seen through Identity nodes: exporters store equal tensors once and alias the others.
+struct GraphConstant {
+  const Constant* data;
+  const Encoding* encoding;  // null: none
+};
+
+struct NodeContext {
+  const Graph& graph;
+  const Node& node;
+  const SimulatorOptions& options;
+  std::span<const std::optional<GraphConstant>> constants;  // by ValueId
+
+  bool Has(size_t input) const;
+  // Null where the input is absent or not constant.
+  const GraphConstant* ConstantInput(size_t input) const;
+  // The tensor's name, "" where the input is absent.
+  std::string InputName(size_t input) const;
+  // "Conv 'conv1' of tensor 'y'", for messages.
+  std::string Name() const { return graph.Describe(node); }
+};
+
+// One pointer for each input of the node; null where the input is absent or is a constant that the operator took at
+// preparation (weights and biases).
+using Inputs = std::span<const SimTensor* const>;
+using RunNode = std::function<Result<SimTensor>(Inputs)>;
+
+// Errors: an operator or attribute that is not known here, by node and name.
+Result<RunNode> PrepareNode(const NodeContext& context);
+// Weights, biases and statistics are taken from `constants` by the operator itself; everything else arrives as a
+// tensor.
+bool TakesConstant(const Node& node, size_t input);
+
+// The constant of this input as exact reals, on the grid of its encoding if it has one. Error: absent, not float, or an
+// encoding that does not fit.
+Result<std::vector<double>> RealConstant(const NodeContext& context, size_t input);
+// Error: not a float constant with as many values as its shape says and an encoding that fits it.
+Status CheckConstant(const NodeContext& context, size_t input);
+// Error: more elements than this program is willing to hold.
+Status CheckSize(const std::string& name, const Shape& shape);
+
+// The families, for the table in operators.cc.
+Result<RunNode> PrepareConv(const NodeContext& context);
+Result<RunNode> PrepareGemm(const NodeContext& context);
+Result<RunNode> PrepareMatMul(const NodeContext& context);
+Result<RunNode> PrepareAdd(const NodeContext& context);
+Result<RunNode> PrepareRelu(const NodeContext& context);
+Result<RunNode> PrepareClip(const NodeContext& context);
+Result<RunNode> PrepareBatchNormalization(const NodeContext& context);
+Result<RunNode> PrepareAveragePool(const NodeContext& context);
+Result<RunNode> PrepareGlobalAveragePool(const NodeContext& context);
+Result<RunNode> PrepareMaxPool(const NodeContext& context);
+Result<RunNode> PrepareFlatten(const NodeContext& context);
+Result<RunNode> PrepareIdentity(const NodeContext& context);
+Result<RunNode> PrepareReshape(const NodeContext& context);
+
+}  // namespace lq::simulator
+
+#endif  // LANEQUANT_RUNTIME_SIMULATOR_OPERATORS_H_
