@@ -1,0 +1,176 @@
+#include "lanequant/conv2d.h"
+
+#include <gtest/gtest.h>
+
+#include "kernels/reference/reference.h"
+#include "tests/support/executors.h"
+#include "tests/support/guarded_buffer.h"
+#include "tests/support/layer_cases.h"
+
+namespace lq {
+namespace {
+
+using testing::GuardedBuffer;
+using testing::LayerCase;
+
+struct ConvCase {
+  LayerCase layer;
+  Conv2dSpec spec;
+  Shape input;  // channels last
+};
+
+// Groups: one, several, or one channel each with one or more outputs.
+ConvCase Draw(testing::Random& random) {
+  ConvCase c;
+  Conv2dSpec& s = c.spec;
+  const size_t groups = random.Chance(0.5) ? 1 : random.LogSize(1, 20);
+  const size_t in_group = random.Chance(0.4) ? 1 : random.LogSize(1, 24), out_group = random.Chance(0.4) ? 1 : random.LogSize(1, 30);
+  s.name = "conv";
+  s.groups = groups;
+  s.in_channels = groups * in_group;
+  s.out_channels = groups * out_group;
+  for (size_t i = 0; i < 2; ++i) {
+    s.kernel[i] = random.Chance(0.4) ? 1 : random.LogSize(1, 5);
+    s.stride[i] = random.Size(1, 2);
+    s.dilation[i] = random.Size(1, 2);
+    s.padding[i] = random.Chance(0.5) ? 0 : random.Size(0, 3);
+    s.padding[i + 2] = random.Chance(0.5) ? 0 : random.Size(0, 3);
+  }
+  const auto length = [&](size_t i) { return (s.kernel[i] - 1) * s.dilation[i] + random.LogSize(1, 8); };
+  c.input = {static_cast<int64_t>(random.Size(1, 2)), static_cast<int64_t>(length(0)), static_cast<int64_t>(length(1)),
+             static_cast<int64_t>(s.in_channels)};
+  c.layer = testing::DrawLayer(random, {static_cast<int64_t>(s.out_channels), static_cast<int64_t>(in_group),
+                                        static_cast<int64_t>(s.kernel[0]), static_cast<int64_t>(s.kernel[1])});
+  return c;
+}
+
+void Connect(ConvCase& c) {
+  c.spec.weight = c.layer.weight;
+  c.spec.weight_encoding = c.layer.weight_encoding;
+  c.spec.input = c.layer.input;
+  c.spec.output = c.layer.Stage();
+}
+
+testing::Expected Expect(const ConvCase& c, const Shape& out, std::span<const uint8_t> codes) {
+  const Conv2dSpec& s = c.spec;
+  const auto u = [](int64_t v) { return static_cast<size_t>(v); };
+  const reference::ConvGeometry g{u(c.input[0]), s.in_channels, u(c.input[1]), u(c.input[2]), s.out_channels, u(out[1]), u(out[2]),
+                                  s.groups, s.kernel[0], s.kernel[1], s.stride[0], s.stride[1], s.dilation[0], s.dilation[1],
+                                  s.padding[0], s.padding[1]};
+  const size_t pixels = g.in_height * g.in_width;
+  std::vector<int32_t> x(codes.size());
+  for (size_t i = 0; i < codes.size(); ++i) {
+    const size_t channel = i % s.in_channels, pixel = i / s.in_channels % pixels, image = i / s.in_channels / pixels;
+    x[(image * s.in_channels + channel) * pixels + pixel] = testing::Centred(c.layer.input, codes[i]);
+  }
+  std::vector<int64_t> acc(static_cast<size_t>(out.NumElements()));
+  reference::ConvAcc(g, x, testing::ExpectedWeights(c.layer), acc);
+  return testing::ExpectedOutputs(c.layer, acc, u(out[1] * out[2]));
+}
+
+void Check(const ConvCase& c, const Conv2d& conv, testing::Random& random, Executor& executor) {
+  const Result<Shape> out_shape = conv.OutputShape(c.input);
+  ASSERT_TRUE(out_shape.ok()) << out_shape.status().message();
+  const std::vector<uint8_t> codes = testing::DrawCodes(random, c.layer.input, static_cast<size_t>(c.input.NumElements()));
+  GuardedBuffer<uint8_t> in(codes.size());
+  std::copy(codes.begin(), codes.end(), in.begin());
+  const testing::Expected expected = Expect(c, *out_shape, codes);
+  const auto n = static_cast<size_t>(out_shape->NumElements());
+  const size_t channels = c.spec.out_channels, pixels = static_cast<size_t>((*out_shape)[1] * (*out_shape)[2]);
+  const auto first = [&](size_t i) {  // channels last -> channels first
+    return (i / channels / pixels * channels + i % channels) * pixels + i / channels % pixels;
+  };
+  GuardedBuffer<std::byte> workspace(conv.WorkspaceBytes(c.input, executor.workers()));
+  const ConstTensorView x{c.layer.input.grid.is_signed ? DType::kS8 : DType::kU8, c.input, std::as_bytes(std::span<uint8_t>(in))};
+  if (c.layer.output) {
+    GuardedBuffer<uint8_t> out(n);
+    const DType type = c.layer.output->grid.is_signed ? DType::kS8 : DType::kU8;
+    const Status status = conv.Run(x, {type, *out_shape, std::as_writable_bytes(std::span<uint8_t>(out))}, workspace, executor);
+    ASSERT_TRUE(status.ok()) << status.message();
+    for (size_t i = 0; i < n; ++i) ASSERT_EQ(out[i], static_cast<uint8_t>(expected.codes[first(i)])) << "output " << i;
+  } else {
+    GuardedBuffer<float> out(n);
+    const Status status = conv.Run(x, {DType::kF32, *out_shape, std::as_writable_bytes(std::span<float>(out))}, workspace, executor);
+    ASSERT_TRUE(status.ok()) << status.message();
+    for (size_t i = 0; i < n; ++i) ASSERT_EQ(out[i], static_cast<float>(expected.reals[first(i)])) << "output " << i;
+  }
+}
+
+TEST(Conv2d, MatchesReferenceOnEveryTargetAndExecutor) {
+  testing::Random random(91);
+  testing::ThreadExecutor two(2), seven(7);
+  testing::ReverseExecutor reversed(3);
+  Executor* const executors[] = {&SerialExecutor(), &two, &seven, &reversed};
+  const std::vector<TargetInfo> targets = CompiledTargets();
+  for (size_t i = 0; i < testing::Cases(400); ++i) {
+    SCOPED_TRACE("case " + std::to_string(i) + " seed " + std::to_string(testing::Seed()));
+    ConvCase c = Draw(random);
+    Connect(c);
+    c.layer.options.max_isa = targets[random.Size(0, targets.size() - 1)].name;
+    const Result<Conv2d> conv = Conv2d::Prepare(c.spec, c.layer.options);
+    ASSERT_TRUE(conv.ok()) << conv.status().message();
+    SCOPED_TRACE(conv->info().variant + ", " + conv->info().weights);
+    Check(c, *conv, random, *executors[random.Size(0, 3)]);
+    if (HasFatalFailure()) return;
+  }
+}
+
+// Large enough to be cut into bands, blocks of pixels and stripes of channels.
+TEST(Conv2d, ThreadsDoNotChangeBits) {
+  testing::Random random(92);
+  testing::ThreadExecutor two(2), seven(7);
+  for (const size_t groups : {size_t{1}, size_t{2}, size_t{64}}) {
+    ConvCase c;
+    c.spec.name = "conv";
+    c.spec.in_channels = c.spec.out_channels = 64;
+    c.spec.groups = groups;
+    c.spec.kernel = {3, 3};
+    c.spec.padding = {1, 1, 1, 1};
+    c.input = {2, 30, 31, 64};
+    c.layer = testing::DrawLayer(random, {64, static_cast<int64_t>(64 / groups), 3, 3});
+    Connect(c);
+    const Result<Conv2d> conv = Conv2d::Prepare(c.spec, c.layer.options);
+    ASSERT_TRUE(conv.ok()) << conv.status().message();
+    for (Executor* executor : {&SerialExecutor(), static_cast<Executor*>(&two), static_cast<Executor*>(&seven)}) {
+      Check(c, *conv, random, *executor);
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+TEST(Conv2d, RefusesWhatDoesNotFit) {
+  testing::Random random(93);
+  ConvCase c = Draw(random);
+  c.spec.groups = 1;
+  c.spec.in_channels = 4;
+  c.spec.out_channels = 6;
+  c.spec.kernel = {3, 3};
+  c.layer = testing::DrawLayer(random, {6, 4, 3, 3});
+  c.layer.input = {{8, false}, 0.1f, -3};
+  Connect(c);
+  const auto refused = [&](const char* words, auto spoil) {
+    Conv2dSpec spec = c.spec;
+    spoil(spec);
+    const Result<Conv2d> conv = Conv2d::Prepare(spec);
+    ASSERT_FALSE(conv.ok()) << words;
+    EXPECT_NE(conv.status().message().find(words), std::string::npos) << conv.status().message();
+  };
+  refused("3 groups do not divide 4 input and 6 output", [](Conv2dSpec& s) { s.groups = 3; });
+  refused("0 groups", [](Conv2dSpec& s) { s.groups = 0; });
+  refused("stride 0 is outside", [](Conv2dSpec& s) { s.stride = {0, 1}; });
+  refused("dilation 0 is outside", [](Conv2dSpec& s) { s.dilation = {1, 0}; });
+  refused("216 weights, but 6 output channels x 4 inputs x 6 taps", [](Conv2dSpec& s) { s.kernel = {3, 2}; });
+  refused("offset 5 puts code -5 outside the input's grid", [](Conv2dSpec& s) {
+    s.padding = {1, 1, 1, 1};
+    s.input.offset = 5;
+  });
+  c.spec.padding = {0, 0, 0, 0};
+  const Result<Conv2d> conv = Conv2d::Prepare(c.spec);
+  ASSERT_TRUE(conv.ok()) << conv.status().message();
+  EXPECT_FALSE(conv->OutputShape({1, 2, 9, 4}).ok());
+  EXPECT_FALSE(conv->OutputShape({1, 9, 9, 5}).ok());
+  EXPECT_FALSE(conv->OutputShape({9, 9, 4}).ok());
+}
+
+}  // namespace
+}  // namespace lq

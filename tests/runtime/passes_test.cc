@@ -1,0 +1,167 @@
+// FoldConstants, RemoveDeadNodes, SortNodes. The other passes have files of their own.
+#include "runtime/passes/passes.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/expect_error.h"
+#include "tests/support/read_graph.h"
+
+namespace lq {
+namespace {
+
+using testing::ExpectInvalid;
+using testing::ExpectUnsupported;
+using testing::FindValue;
+using testing::FloatTensor;
+using testing::HasValue;
+using testing::NodeNames;
+using testing::OnnxGraph;
+using testing::OnnxNode;
+using testing::OnnxValue;
+using testing::Proto;
+using testing::ReadGraph;
+
+using Names = std::vector<std::string>;
+
+// A graph x -> y of these nodes.
+Graph GraphOf(const std::vector<Proto>& nodes, const std::vector<Proto>& initializers = {}) {
+  return ReadGraph({nodes, initializers, {OnnxValue("x", {-1, 4})}, {OnnxValue("y", {-1, 4})}});
+}
+
+Proto ConstantNode(const Proto& attribute) { return OnnxNode("Constant", "constant", {}, {"c"}, {attribute}); }
+
+Constant FoldedConstant(const Proto& attribute) {
+  Graph graph = GraphOf({ConstantNode(attribute), OnnxNode("Add", "add", {"x", "c"}, {"y"})});
+  const Status status = FoldConstants(graph);
+  EXPECT_TRUE(status.ok()) << status.message();
+  EXPECT_EQ(NodeNames(graph), Names{"add"});
+  return FindValue(graph, "c").constant.value_or(Constant{});
+}
+
+TEST(FoldConstantsTest, FoldsEveryAttribute) {
+  const Constant tensor = FoldedConstant(testing::TensorAttribute("value", FloatTensor("", {2, 1}, {3, 4})));
+  EXPECT_EQ(tensor.shape, (Shape{2, 1}));
+  EXPECT_EQ(tensor.f32, (std::vector<float>{3, 4}));
+  const Constant one_float = FoldedConstant(testing::FloatAttribute("value_float", 1.5f));
+  EXPECT_EQ(one_float.shape.rank(), 0u);
+  EXPECT_EQ(one_float.f32, std::vector<float>{1.5f});
+  const Constant one_int = FoldedConstant(testing::IntAttribute("value_int", -7));
+  EXPECT_EQ(one_int.dtype, DType::kS64);
+  EXPECT_EQ(one_int.s64, std::vector<int64_t>{-7});
+  const Constant ints = FoldedConstant(testing::IntsAttribute("value_ints", {1, 2, 3}));
+  EXPECT_EQ(ints.shape, Shape{3});
+  EXPECT_EQ(ints.s64, (std::vector<int64_t>{1, 2, 3}));
+  const Constant floats = FoldedConstant(Proto().Bytes(1, "value_floats").Int(20, 6).Float(7, 1).Float(7, 2));
+  EXPECT_EQ(floats.shape, Shape{2});
+  EXPECT_EQ(floats.f32, (std::vector<float>{1, 2}));
+}
+
+TEST(FoldConstantsTest, RefusesWhatIsNoTensor) {
+  const auto fold = [](const Proto& node) {
+    Graph graph = GraphOf({node, OnnxNode("Add", "add", {"x", "c"}, {"y"})});
+    return FoldConstants(graph);
+  };
+  ExpectUnsupported(fold(ConstantNode(testing::StringAttribute("value_string", "s"))),
+                    {"Constant 'constant' of tensor 'c'", "value_string", "value_float"});
+  ExpectUnsupported(fold(ConstantNode(testing::IntAttribute("value_float", 1))), {"'value_float'"});
+  ExpectInvalid(fold(OnnxNode("Constant", "constant", {}, {"c"})), {"0 attributes"});
+  ExpectInvalid(fold(OnnxNode("Constant", "constant", {"x"}, {"c"}, {testing::IntAttribute("value_int", 1)})),
+                {"1 inputs"});
+}
+
+TEST(FoldConstantsTest, RefusesTwoConstantsOfOneName) {
+  Graph graph =
+      GraphOf({ConstantNode(testing::IntAttribute("value_int", 1)), OnnxNode("Add", "add", {"x", "c"}, {"y"})},
+              {FloatTensor("c", {1}, {1})});
+  ExpectInvalid(FoldConstants(graph), {"'c'", "another constant"});
+}
+
+TEST(RemoveDeadNodesTest, KeepsWhatReachesAnOutput) {
+  Graph graph = GraphOf({OnnxNode("Identity", "dead1", {"w"}, {"a"}), OnnxNode("Relu", "live1", {"x"}, {"b"}),
+                         OnnxNode("Identity", "dead2", {"a"}, {"d"}), OnnxNode("Add", "live2", {"b", "v"}, {"y"})},
+                        {FloatTensor("w", {1}, {1}), FloatTensor("v", {1}, {2})});
+  ASSERT_TRUE(RemoveDeadNodes(graph).ok());
+  EXPECT_EQ(NodeNames(graph), (Names{"live1", "live2"}));
+  EXPECT_FALSE(HasValue(graph, "w"));
+  EXPECT_FALSE(HasValue(graph, "a"));
+  EXPECT_FALSE(HasValue(graph, "d"));
+  ASSERT_EQ(graph.values.size(), 4u);  // x, b, v, y
+  EXPECT_EQ(graph.value(graph.nodes[1].inputs[1]).name, "v");
+  EXPECT_EQ(graph.value(graph.nodes[1].inputs[1]).constant->f32, std::vector<float>{2});
+  EXPECT_EQ(graph.value(graph.inputs[0]).name, "x");
+  EXPECT_EQ(graph.value(graph.outputs[0]).name, "y");
+}
+
+TEST(RemoveDeadNodesTest, EndsOnCyclesAndKeepsUnusedInputs) {
+  Graph graph = ReadGraph({{OnnxNode("Add", "a", {"q", "x"}, {"p"}), OnnxNode("Add", "b", {"p", ""}, {"q"}),
+                            OnnxNode("Relu", "c", {"q"}, {"y"})},
+                           {},
+                           {OnnxValue("x", {1}), OnnxValue("unused", {1})},
+                           {OnnxValue("y", {1})}});
+  ASSERT_TRUE(RemoveDeadNodes(graph).ok());
+  EXPECT_EQ(graph.nodes.size(), 3u);
+  EXPECT_EQ(graph.nodes[1].inputs[1], kAbsent);
+  EXPECT_EQ(graph.value(graph.inputs[1]).name, "unused");
+}
+
+TEST(RemoveDeadNodesTest, LeavesGoldenModelWithItsLayers) {
+  auto graph = ReadOnnx(testing::GoldenPath("digits_cnn/w4a8_lpbq/model.onnx"));
+  ASSERT_TRUE(graph.ok());
+  ASSERT_TRUE(FoldConstants(*graph).ok());
+  ASSERT_TRUE(RemoveDeadNodes(*graph).ok());
+  EXPECT_EQ(graph->nodes.size(), 18u);  // 29 - 9 dead Identity - 2 Constant
+  EXPECT_FALSE(HasValue(*graph, "pointwise.conv.param_quantizers.weight.offset"));
+}
+
+TEST(SortNodesTest, SortsAndKeepsTheOrderOfSortedGraphs) {
+  Graph graph = GraphOf({OnnxNode("Relu", "3", {"b"}, {"y"}), OnnxNode("Relu", "1", {"x"}, {"a"}),
+                         OnnxNode("Add", "2", {"a", "x"}, {"b"})});
+  ASSERT_TRUE(SortNodes(graph).ok());
+  EXPECT_EQ(NodeNames(graph), (Names{"1", "2", "3"}));
+  // b and c could be swapped; they are not.
+  Graph sorted = GraphOf({OnnxNode("Relu", "a", {"x"}, {"p"}), OnnxNode("Relu", "c", {"p"}, {"q"}),
+                          OnnxNode("Relu", "b", {"p"}, {"r"}), OnnxNode("Add", "d", {"q", "r"}, {"y"})});
+  ASSERT_TRUE(SortNodes(sorted).ok());
+  EXPECT_EQ(NodeNames(sorted), (Names{"a", "c", "b", "d"}));
+}
+
+TEST(SortNodesTest, SortsAChainOf100000BackwardsWithoutRecursion) {
+  Graph graph;
+  constexpr ValueId kLength = 100000;
+  for (ValueId i = 0; i <= kLength; ++i) graph.values.push_back({"v" + std::to_string(i), {}, {}, {}});
+  for (ValueId i = kLength; i-- > 0;) graph.nodes.push_back({std::to_string(i), "Relu", "", {i}, {i + 1}, {}});
+  graph.inputs = {0};
+  graph.outputs = {kLength};
+  ASSERT_TRUE(RemoveDeadNodes(graph).ok());
+  ASSERT_TRUE(SortNodes(graph).ok());
+  for (size_t i = 0; i < kLength; ++i) ASSERT_EQ(graph.nodes[i].name, std::to_string(i));
+}
+
+TEST(SortNodesTest, NamesACycle) {
+  Graph graph = GraphOf({OnnxNode("Relu", "before", {"x"}, {"a"}), OnnxNode("Add", "first", {"a", "q"}, {"p"}),
+                         OnnxNode("Relu", "second", {"p"}, {"q"}), OnnxNode("Relu", "behind", {"q"}, {"y"})});
+  ExpectInvalid(SortNodes(graph), {"Add 'first' of tensor 'p'", "cycle", "3 of 4 nodes"});
+  Graph itself = GraphOf({OnnxNode("Relu", "self", {"y"}, {"y"})});
+  ExpectInvalid(SortNodes(itself), {"Relu 'self'", "1 of 1 nodes"});
+}
+
+TEST(SortNodesTest, NamesMissingAndDoubleProducers) {
+  Graph missing = GraphOf({OnnxNode("Add", "add", {"x", "ghost"}, {"y"})});
+  ExpectInvalid(SortNodes(missing), {"Add 'add'", "'ghost'"});
+  Graph no_output = GraphOf({OnnxNode("Relu", "relu", {"x"}, {"z"})});
+  ExpectInvalid(SortNodes(no_output), {"graph output 'y'"});
+  Graph twice = GraphOf({OnnxNode("Relu", "one", {"x"}, {"y"}), OnnxNode("Relu", "two", {"x"}, {"y"})});
+  ExpectInvalid(SortNodes(twice), {"'y'", "'one'", "'two'"});
+  Graph over_input = GraphOf({OnnxNode("Relu", "one", {"x"}, {"x"}), OnnxNode("Relu", "two", {"x"}, {"y"})});
+  ExpectInvalid(SortNodes(over_input), {"'x'", "graph input or constant", "'one'"});
+  Graph over_constant = GraphOf({OnnxNode("Relu", "one", {"x"}, {"c"}), OnnxNode("Add", "two", {"x", "c"}, {"y"})},
+                                {FloatTensor("c", {1}, {1})});
+  ExpectInvalid(SortNodes(over_constant), {"'c'", "graph input or constant", "'one'"});
+  Graph constant_input = GraphOf({OnnxNode("Constant", "k", {}, {"x"}, {testing::FloatAttribute("value_float", 1)}),
+                                  OnnxNode("Relu", "r", {"x"}, {"y"})});
+  ASSERT_TRUE(FoldConstants(constant_input).ok());
+  ExpectInvalid(SortNodes(constant_input), {"graph input 'x'", "Constant"});
+}
+
+}  // namespace
+}  // namespace lq
