@@ -33,6 +33,7 @@ FetchContent_Declare(hwy SYSTEM  # SYSTEM first: CMake 3.25.1 takes it for a par
   URL_HASH SHA256=${LQ_HIGHWAY_SHA256}
   DOWNLOAD_EXTRACT_TIMESTAMP FALSE)
 FetchContent_MakeAvailable(hwy)
+set_property(DIRECTORY ${hwy_SOURCE_DIR} PROPERTY EXCLUDE_FROM_ALL ON)  # a program in it lists targets when it is built
 if(NOT TARGET hwy::hwy)
   add_library(hwy::hwy ALIAS hwy)
 endif()

@@ -104,7 +104,7 @@ HWY_INLINE void ShortBlocks(const LpbqExpandArgs& args) {
   const auto lanes_of_blocks = hn::Load(d, order);
   size_t block = 0;
   for (; (block + kBlocks) * kBlock <= args.n; block += kBlocks) {
-    uint32_t scales = 0;  // kBlocks bytes in every four
+    uint32_t scales = 0;  // bytes beyond kBlocks are not taken
     std::memcpy(&scales, args.scale + block, kBlocks);
     const auto spread =
         hn::TableLookupBytes(hn::BitCast(d, hn::Set(hn::Repartition<uint32_t, D8>(), scales)), lanes_of_blocks);

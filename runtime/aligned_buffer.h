@@ -4,9 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <memory>
-#include <new>
 #include <span>
 
 namespace lq {
@@ -22,11 +20,8 @@ inline std::byte* AlignUp(std::byte* p) {
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
-  explicit AlignedBuffer(size_t bytes)
-      : data_(static_cast<std::byte*>(::operator new(RoundUp(bytes, kAlignment), std::align_val_t{kAlignment}))),
-        size_(bytes) {
-    std::memset(data_.get(), 0, RoundUp(bytes, kAlignment));
-  }
+  // Large buffers ask for huge pages.
+  explicit AlignedBuffer(size_t bytes);
 
   std::byte* data() const { return data_.get(); }
   size_t size() const { return size_; }
@@ -38,7 +33,10 @@ class AlignedBuffer {
 
  private:
   struct Free {
-    void operator()(std::byte* p) const { ::operator delete(p, std::align_val_t{kAlignment}); }
+    Free() : alignment(kAlignment) {}
+    explicit Free(size_t bytes) : alignment(bytes) {}
+    void operator()(std::byte* p) const;
+    size_t alignment;
   };
   std::unique_ptr<std::byte, Free> data_;
   size_t size_ = 0;

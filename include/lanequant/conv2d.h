@@ -11,6 +11,7 @@
 
 #include "lanequant/encoding.h"
 #include "lanequant/executor.h"
+#include "lanequant/export.h"
 #include "lanequant/layer.h"
 #include "lanequant/status.h"
 #include "lanequant/tensor.h"
@@ -31,7 +32,7 @@ struct Conv2dSpec {
 };
 
 // As Linear: prepared once, run many times, const, allocates nothing.
-class Conv2d {
+class LQ_EXPORT Conv2d {
  public:
   static Result<Conv2d> Prepare(const Conv2dSpec& spec, const PrepareOptions& options = {});
   Conv2d(Conv2d&&) noexcept;

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "lanequant/export.h"
 #include "lanequant/status.h"
 #include "lanequant/tensor.h"
 
@@ -80,10 +81,10 @@ enum class RoundingProfile {
 // Checks an encoding against the tensor that it is for: grid of 2..16 bits, scales finite and > 0, offsets that keep
 // q + offset within 2^24, as many scales as the shape asks for, blocks that divide. `name` is the tensor's name for
 // the message.
-Status ValidateEncoding(const std::string& name, const Encoding& encoding, const Shape& shape);
+LQ_EXPORT Status ValidateEncoding(const std::string& name, const Encoding& encoding, const Shape& shape);
 
 // "u8 per tensor, scale 0.0039, offset 0", "LPBQ s4 -> 8 bits, 64 channels, block 16"
-std::string Describe(const Encoding& encoding);
+LQ_EXPORT std::string Describe(const Encoding& encoding);
 
 }  // namespace lq
 

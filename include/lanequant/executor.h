@@ -6,6 +6,8 @@
 #include <memory>
 #include <type_traits>
 
+#include "lanequant/export.h"
+
 namespace lq {
 
 // A reference to a callable void(size_t task, size_t worker). Owns nothing: lives no longer than the call it is passed to.
@@ -26,7 +28,7 @@ class TaskRef {
 
 // A host with its own thread pool derives from this in ten lines. ForEach may be called from several threads at once only
 // if the implementation says so; both implementations below do.
-class Executor {
+class LQ_EXPORT Executor {
  public:
   virtual ~Executor() = default;
   // The number of distinct `worker` values that ForEach passes: 0 <= worker < workers().
@@ -37,14 +39,14 @@ class Executor {
 };
 
 // Runs everything on the caller, in order.
-Executor& SerialExecutor();
+LQ_EXPORT Executor& SerialExecutor();
 
 // A oneTBB arena of `threads` threads; 0 means DefaultThreads(). Above the core count it really runs that many.
 // Returns a serial executor where the library was built without oneTBB.
-std::unique_ptr<Executor> MakeTbbExecutor(size_t threads = 0);
+LQ_EXPORT std::unique_ptr<Executor> MakeTbbExecutor(size_t threads = 0);
 
 // The smaller of the CPU affinity mask and the cgroup's CPU quota (rounded up), at least 1.
-size_t DefaultThreads();
+LQ_EXPORT size_t DefaultThreads();
 
 }  // namespace lq
 

@@ -9,6 +9,7 @@
 
 #include "lanequant/encoding.h"
 #include "lanequant/executor.h"
+#include "lanequant/export.h"
 #include "lanequant/layer.h"
 #include "lanequant/status.h"
 #include "lanequant/tensor.h"
@@ -27,7 +28,7 @@ struct LinearSpec {
 
 // Prepared once (validates, packs, chooses a kernel variant), run many times. Run is const, allocates nothing and may be
 // called from any number of threads at once, each with its own workspace.
-class Linear {
+class LQ_EXPORT Linear {
  public:
   // Errors: sizes that do not match, encodings that ValidateEncoding refuses, sums that could leave 63 bits.
   static Result<Linear> Prepare(const LinearSpec& spec, const PrepareOptions& options = {});

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "lanequant/executor.h"
+#include "lanequant/export.h"
 #include "lanequant/layer.h"
 #include "lanequant/status.h"
 #include "lanequant/tensor.h"
@@ -18,15 +19,17 @@ namespace lq {
 struct Graph;  // runtime/graph.h
 
 // What the files say; no weights packed yet. Cheap to copy (shares its contents), immutable.
-class Model {
+class LQ_EXPORT Model {
  public:
   // Errors name the file, and the node or tensor with its numbers.
   static Result<Model> Load(const std::string& onnx_path, const std::string& encodings_path);
 
+  // From a graph that a program made or read itself, after the passes of runtime/passes.
+  explicit Model(std::shared_ptr<const Graph> graph) : graph_(std::move(graph)) {}
+
   const Graph& graph() const { return *graph_; }
 
  private:
-  explicit Model(std::shared_ptr<const Graph> graph) : graph_(std::move(graph)) {}
   std::shared_ptr<const Graph> graph_;
 };
 
@@ -49,7 +52,7 @@ struct StepInfo {
 };
 
 // The memory of one run at a time: activations planned once for a batch, scratch for each worker.
-class Workspace {
+class LQ_EXPORT Workspace {
  public:
   Workspace(Workspace&&) noexcept;
   Workspace& operator=(Workspace&&) noexcept;
@@ -66,7 +69,7 @@ class Workspace {
 
 // Packed weights and chosen kernels. const methods may be called from any number of threads at once, each with its own
 // Workspace. Run allocates nothing.
-class Session {
+class LQ_EXPORT Session {
  public:
   static Result<Session> Prepare(const Model& model, const SessionOptions& options = {});
   Session(Session&&) noexcept;

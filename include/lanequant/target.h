@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "lanequant/export.h"
 #include "lanequant/status.h"
 
 namespace lq {
@@ -15,13 +16,13 @@ struct TargetInfo {
 };
 
 // All compiled targets, best first.
-std::vector<TargetInfo> CompiledTargets();
+LQ_EXPORT std::vector<TargetInfo> CompiledTargets();
 
 // Checks a name (any case) for PrepareOptions::max_isa; an unknown one gets a message that lists the known ones.
-Status ValidateTarget(const std::string& name);
+LQ_EXPORT Status ValidateTarget(const std::string& name);
 
 // The environment variable LQ_MAX_ISA, else "": the default of PrepareOptions::max_isa.
-std::string DefaultMaxIsa();
+LQ_EXPORT std::string DefaultMaxIsa();
 
 }  // namespace lq
 

@@ -9,17 +9,19 @@
 #include <span>
 #include <string>
 
+#include "lanequant/export.h"
+
 namespace lq {
 
 enum class DType { kF32, kF64, kU8, kS8, kU16, kS16, kS32, kS64 };
 
 // Bytes of one element: 1, 2, 4 or 8.
-size_t SizeOf(DType dtype);
+LQ_EXPORT size_t SizeOf(DType dtype);
 // "f32", "u8", ...
-const char* NameOf(DType dtype);
+LQ_EXPORT const char* NameOf(DType dtype);
 
 // Up to 8 dimensions, each >= 0. A rank of 0 is a scalar.
-class Shape {
+class LQ_EXPORT Shape {
  public:
   static constexpr size_t kMaxRank = 8;
 

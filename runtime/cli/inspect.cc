@@ -43,11 +43,15 @@ void PrintText(const Inspection& inspection) {
                {"tensor", Align::kLeft, ""},
                {"shape", Align::kLeft, ""},
                {"encoding", Align::kLeft, ""}});
-  Table layers({{"tensor", Align::kLeft, ""}, {"variant", Align::kLeft, ""}, {"weights", Align::kLeft, ""}});
+  Table layers({{"tensor", Align::kLeft, ""},
+                {"variant", Align::kLeft, ""},
+                {"weights", Align::kLeft, ""},
+                {"bytes", Align::kRight, ""}});
   for (const StepInfo& step : inspection.session.steps()) {
     const std::string name = ShortenLeft(step.output.empty() ? step.name : step.output, kNameWidth);
     steps.AddRow({step.op, name, step.shape.ToString(), step.encoding});
-    if (!step.layer.variant.empty()) layers.AddRow({name, step.layer.variant, step.layer.weights});
+    if (!step.layer.variant.empty())
+      layers.AddRow({name, step.layer.variant, step.layer.weights, std::to_string(step.layer.packed_bytes)});
   }
   fmt::print("\n{}\n{}\n", steps.ToString(), layers.ToString());
   std::string last;

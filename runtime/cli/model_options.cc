@@ -54,12 +54,6 @@ Result<SessionOptions> MakeSessionOptions(const ModelOptions& options, RoundingP
   return session;
 }
 
-Result<Simulator> MakeSimulator(const Model& model, const SessionOptions& options) {
-  // The simulator shares the graph: it lives in a copy of the model.
-  const auto copy = std::make_shared<const Model>(model);
-  return Simulator::Prepare(std::shared_ptr<const Graph>(copy, &copy->graph()), {options.profile, options.bias, false});
-}
-
 std::unique_ptr<Executor> MakeExecutor(size_t threads) { return MakeTbbExecutor(threads); }
 
 const char* NameOf(BiasMode bias) { return bias == BiasMode::kFloat ? "float" : "int32"; }

@@ -10,7 +10,6 @@
 #include "lanequant/executor.h"
 #include "lanequant/model.h"
 #include "lanequant/status.h"
-#include "runtime/simulator/simulator.h"
 
 namespace lq::cli {
 
@@ -28,8 +27,6 @@ Result<Model> LoadModel(const ModelOptions& options);
 
 // `default_profile` where the command line names none. Errors: names that do not exist.
 Result<SessionOptions> MakeSessionOptions(const ModelOptions& options, RoundingProfile default_profile);
-
-Result<Simulator> MakeSimulator(const Model& model, const SessionOptions& options);
 
 std::unique_ptr<Executor> MakeExecutor(size_t threads);
 

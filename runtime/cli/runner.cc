@@ -6,10 +6,11 @@
 #include <utility>
 
 #include "runtime/cli/arrays.h"
-#include "runtime/cli/model_options.h"
 #include "runtime/cli/progress.h"
 #include "runtime/compare/rows.h"
 #include "runtime/compare/session_rows.h"
+#include "runtime/compare/share_graph.h"
+#include "runtime/simulator/simulator.h"
 #include "runtime/status_macros.h"
 
 namespace lq::cli {
@@ -63,7 +64,9 @@ Result<RunOutcome> RunOnKernels(const RunRequest& request) {
 
 Result<RunOutcome> RunOnSimulator(const RunRequest& request) {
   LQ_ASSIGN_OR_RETURN(Prepared prepared, Prepare(request));
-  LQ_ASSIGN_OR_RETURN(const Simulator simulator, MakeSimulator(request.model, request.options));
+  LQ_ASSIGN_OR_RETURN(
+      const Simulator simulator,
+      Simulator::Prepare(ShareGraph(request.model), {request.options.profile, request.options.bias, false}));
   Progress progress("simulate");
   for (size_t i = 0; i < prepared.slices.size(); ++i) {
     std::vector<ConstTensorView> inputs;

@@ -29,6 +29,12 @@ std::vector<size_t> Table::Widths() const {
   return widths;
 }
 
+size_t Table::Width() const {
+  size_t total = 0;
+  for (size_t width : Widths()) total += width + kGap;
+  return total - std::min(total, kGap);
+}
+
 std::string Table::GroupLine(const std::vector<size_t>& widths) const {
   std::string line;
   for (size_t i = 0; i < columns_.size();) {

@@ -21,6 +21,8 @@ class Table {
 
   // As many cells as columns.
   void AddRow(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+  // Of the widest line.
+  size_t Width() const;
   // Each line ends with a newline, none with a space.
   std::string ToString() const;
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "runtime/cli/json.h"
 #include "runtime/cli/model_options.h"
 #include "runtime/cli/table.h"
@@ -9,7 +11,7 @@
 namespace lq::cli {
 namespace {
 
-constexpr size_t kNameWidth = 36, kOpWidth = 14;
+constexpr size_t kLineWidth = 120, kNameWidth = 36, kMinNameWidth = 10, kOpWidth = 17;
 
 // "0", "12 (1)": differing codes and the largest difference; "-" where nothing was compared.
 std::string Cell(const CodeDifference& difference) {
@@ -28,11 +30,9 @@ std::string TieCell(const LayerValidation& layer) {
 std::string BiasLine(const Validation& validation, const SessionOptions& options) {
   if (!validation.BiasExplains()) return "";
   const OtherBias& other = *validation.other_bias;
-  return fmt::format(
-      "the bias mode alone explains the drift: with --bias {} the exact simulator differs in {} of {} codes "
-      "(with {}: {})\n",
-      NameOf(other.bias), other.cumulative.different, other.cumulative.compared, NameOf(options.bias),
-      validation.aimet_cumulative.different);
+  return fmt::format("the bias mode alone explains the drift: with --bias {} {} of {} codes differ (with {}: {})\n",
+                     NameOf(other.bias), other.cumulative.different, other.cumulative.compared, NameOf(options.bias),
+                     validation.aimet_cumulative.different);
 }
 
 std::string KernelSentence(const Validation& validation) {
@@ -53,6 +53,24 @@ std::string AimetSentence(const Validation& validation) {
                      isolated.compared, validation.unexplained);
 }
 
+Table MakeTable(const Validation& validation, size_t name_width) {
+  Table table({{"tensor", Align::kLeft, ""},
+               {"op", Align::kLeft, ""},
+               {"codes", Align::kRight, ""},
+               {"kernel", Align::kRight, "isolated: codes that differ"},
+               {"AIMET", Align::kRight, "isolated: codes that differ"},
+               {"from tie / allowed", Align::kLeft, "isolated: codes that differ"},
+               {"kernel", Align::kRight, "cumulative"},
+               {"AIMET", Align::kRight, "cumulative"}});
+  for (const LayerValidation& layer : validation.layers) {
+    const uint64_t codes = layer.kernel_isolated.compared;
+    table.AddRow({ShortenLeft(layer.name, name_width), layer.op.substr(0, kOpWidth), std::to_string(codes),
+                  Cell(layer.kernel_isolated), Cell(layer.aimet_isolated), TieCell(layer),
+                  Cell(layer.kernel_cumulative), Cell(layer.aimet_cumulative)});
+  }
+  return table;
+}
+
 void WriteDifference(const char* key, const CodeDifference& difference, JsonWriter& json) {
   json.BeginObject(key).Number("compared", difference.compared).Number("different", difference.different);
   json.Number("largest", difference.largest).End();
@@ -71,19 +89,9 @@ void WriteLayer(const LayerValidation& layer, JsonWriter& json) {
 }  // namespace
 
 std::string ValidationTable(const Validation& validation, const SessionOptions& options) {
-  Table table({{"tensor", Align::kLeft, ""},
-               {"op", Align::kLeft, ""},
-               {"codes", Align::kRight, ""},
-               {"kernel", Align::kRight, "isolated: codes that differ"},
-               {"AIMET", Align::kRight, "isolated: codes that differ"},
-               {"from tie / allowed", Align::kLeft, "isolated: codes that differ"},
-               {"kernel", Align::kRight, "cumulative"},
-               {"AIMET", Align::kRight, "cumulative"}});
-  for (const LayerValidation& layer : validation.layers) {
-    const uint64_t codes = layer.kernel_isolated.compared;
-    table.AddRow({ShortenLeft(layer.name, kNameWidth), layer.op.substr(0, kOpWidth), std::to_string(codes),
-                  Cell(layer.kernel_isolated), Cell(layer.aimet_isolated), TieCell(layer),
-                  Cell(layer.kernel_cumulative), Cell(layer.aimet_cumulative)});
+  Table table = MakeTable(validation, kNameWidth);
+  if (const size_t width = table.Width(); width > kLineWidth) {
+    table = MakeTable(validation, std::max(kMinNameWidth, kNameWidth - std::min(kNameWidth, width - kLineWidth)));
   }
   return fmt::format("{}{}{}: {}; {}\n", table.ToString(), BiasLine(validation, options),
                      validation.Passed() ? "passed" : "FAILED", KernelSentence(validation), AimetSentence(validation));

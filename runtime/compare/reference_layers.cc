@@ -142,7 +142,7 @@ Result<ReferenceLayers> ReferenceLayers::Make(const Graph& graph, std::span<cons
     }
   }
   if (without_encoding > 0) {
-    result.notes_.push_back(fmt::format("{} layers without an encoding are not compared", without_encoding));
+    result.notes_.push_back(fmt::format("layers without an encoding, not compared: {}", without_encoding));
   }
   if (result.layers_.empty()) {
     return InvalidArgument(fmt::format("none of the {} layers is an encoded activation of the network", arrays.size()));

@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <map>
-#include <memory>
 #include <utility>
 
 #include "runtime/compare/rows.h"
 #include "runtime/compare/session_rows.h"
+#include "runtime/compare/share_graph.h"
 #include "runtime/simulator/simulator.h"
 #include "runtime/status_macros.h"
 
@@ -61,10 +61,7 @@ class Validator {
 };
 
 Result<Simulator> Validator::MakeSimulator(BiasMode bias) const {
-  // The simulator shares the graph: it lives in a copy of the model.
-  const auto model = std::make_shared<const Model>(request_.model);
-  const SimulatorOptions options{request_.options.profile, bias, true};
-  return Simulator::Prepare(std::shared_ptr<const Graph>(model, &model->graph()), options);
+  return Simulator::Prepare(ShareGraph(request_.model), {request_.options.profile, bias, true});
 }
 
 LayerValidation& Validator::LayerOf(ValueId id) {

@@ -27,16 +27,18 @@ void CheckForEach(Executor& executor, size_t n) {
   for (size_t i = 0; i < n; ++i) EXPECT_EQ(runs[i].load(), 1) << "task " << i << " of " << n;
 }
 
-// Every task waits until `threads` of them run at once: passes only where that many threads exist.
+// Every task waits until `threads` of them run at once, ten seconds at most: that many threads are seen only where
+// there are as many.
 size_t ThreadsSeen(Executor& executor, size_t threads) {
   std::mutex mutex;
   std::condition_variable arrived;
   std::set<std::thread::id> seen;
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
   executor.ForEach(threads, [&](size_t, size_t) {
     std::unique_lock lock(mutex);
     seen.insert(std::this_thread::get_id());
     arrived.notify_all();
-    arrived.wait_for(lock, std::chrono::seconds(20), [&] { return seen.size() >= threads; });
+    arrived.wait_until(lock, until, [&] { return seen.size() >= threads; });
   });
   return seen.size();
 }
@@ -91,21 +93,28 @@ TEST(Executor, MayBeCalledFromSeveralThreadsAtOnce) {
   for (std::thread& caller : callers) caller.join();
 }
 
-// A task that runs tasks of its own: while it waits, its thread must not start another outer task under the same
-// worker.
+// Tasks that run tasks of their own: while one waits for those, its thread must not start another outer task under the
+// same worker. That takes a thread without work, an outer task left elsewhere and inner ones that were taken away:
+// hence tasks of different lengths, many times over.
 TEST(Executor, KeepsOuterTasksApartWhereATaskCallsForEach) {
   const std::unique_ptr<Executor> executor = MakeTbbExecutor(4);
-  std::vector<std::atomic<int>> busy(executor->workers());
-  std::atomic<int> inner{0};
-  executor->ForEach(64, [&](size_t, size_t worker) {
-    EXPECT_EQ(busy[worker].fetch_add(1), 0);
-    executor->ForEach(16, [&](size_t, size_t) {
-      inner.fetch_add(1);
-      std::this_thread::sleep_for(std::chrono::microseconds(20));
+  const auto work = [](size_t task, size_t) {
+    std::this_thread::sleep_for(std::chrono::microseconds(100 + 300 * (task % 3)));
+  };
+  for (int round = 0; round < 60; ++round) {
+    std::vector<std::atomic<int>> busy(executor->workers());
+    std::atomic<size_t> inner{0};
+    executor->ForEach(16, [&](size_t task, size_t worker) {
+      EXPECT_EQ(busy[worker].fetch_add(1), 0);
+      if (task % 2 == 0) {
+        executor->ForEach(5, [&](size_t i, size_t) { work(i, inner.fetch_add(1)); });
+      } else {
+        work(task, worker);
+      }
+      busy[worker].fetch_sub(1);
     });
-    busy[worker].fetch_sub(1);
-  });
-  EXPECT_EQ(inner.load(), 64 * 16);
+    EXPECT_EQ(inner.load(), 8u * 5u);
+  }
 }
 
 TEST(Executor, ZeroThreadsMeansTheDefault) { EXPECT_EQ(MakeTbbExecutor(0)->workers(), DefaultThreads()); }

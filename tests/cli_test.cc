@@ -1,0 +1,240 @@
+// The lanequant program from outside: exit status, what it prints, what it writes.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <cstdlib>
+#include <cstring>
+
+#include "lanequant/target.h"
+#include "runtime/io/npz.h"
+#include "tests/support/golden_bundle.h"
+#include "tests/support/temp_folder.h"
+
+namespace lq {
+namespace {
+
+using testing::GoldenPath;
+using testing::ReadWhole;
+using testing::TempFolder;
+
+class CliTest : public ::testing::Test {
+ protected:
+  struct Outcome {
+    int exit_status;
+    std::string out, err;
+  };
+
+  Outcome Run(const std::string& arguments) const {
+    const std::string out = folder_ / "out", err = folder_ / "err";
+    const int status = std::system(("'" LQ_PROGRAM "' " + arguments + " >'" + out + "' 2>'" + err + "'").c_str());
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, ReadWhole(out), ReadWhole(err)};
+  }
+
+  // "MODEL --encodings FILE" of a golden bundle.
+  static std::string ModelArguments(const std::string& bundle) {
+    return Quote(GoldenPath(bundle + "/model.onnx")) + " --encodings " + Quote(GoldenPath(bundle + "/model.encodings"));
+  }
+  static std::string Quote(const std::string& path) { return "'" + path + "'"; }
+  static std::string Data(const std::string& bundle, const std::string& file = "data.npz") {
+    return Quote(GoldenPath(bundle + "/" + file));
+  }
+
+  testing::Arrays Read(const std::string& name) const {
+    auto arrays = testing::ReadArrays(folder_ / name);
+    EXPECT_TRUE(arrays.ok()) << arrays.status().message();
+    return arrays.ok() ? *std::move(arrays) : testing::Arrays();
+  }
+
+  // One sentence on stderr, nothing on stdout but what a command printed before, exit status 2.
+  void ExpectRefused(const std::string& arguments, std::initializer_list<const char*> parts) const {
+    const Outcome outcome = Run(arguments);
+    EXPECT_EQ(outcome.exit_status, 2) << arguments;
+    EXPECT_EQ(outcome.err.rfind("lanequant: ", 0), 0u) << outcome.err;
+    EXPECT_EQ(outcome.err.find('\n'), outcome.err.size() - 1) << outcome.err;
+    for (const char* part : parts) EXPECT_NE(outcome.err.find(part), std::string::npos) << part << ": " << outcome.err;
+  }
+
+  TempFolder folder_;
+};
+
+// The table fits 120 columns; the first line names a path, which is as long as it is.
+void ExpectNarrow(const std::string& text) {
+  for (size_t start = text.find('\n') + 1; start < text.size();) {
+    const size_t end = text.find('\n', start);
+    EXPECT_LE(end - start, 120u) << text.substr(start, end - start);
+    start = end + 1;
+  }
+}
+
+bool Contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+TEST_F(CliTest, InfoShowsTargets) {
+  const Outcome text = Run("info");
+  EXPECT_EQ(text.exit_status, 0) << text.err;
+  EXPECT_EQ(text.err, "");
+  const Outcome json = Run("info --json");
+  EXPECT_EQ(json.exit_status, 0) << json.err;
+  for (const TargetInfo& target : CompiledTargets()) {
+    EXPECT_TRUE(Contains(text.out, target.name)) << text.out;
+    EXPECT_TRUE(Contains(json.out, "\"name\": \"" + target.name + "\"")) << json.out;
+  }
+}
+
+TEST_F(CliTest, RunGivesAimetsValues) {
+  const std::string bundle = "digits_cnn/w8a8";
+  const Outcome outcome = Run("run " + ModelArguments(bundle) + " --input " + Data(bundle) + " --labels " +
+                              Data(bundle, "data.npz:label") + " --output " + Quote(folder_ / "y.npz"));
+  ASSERT_EQ(outcome.exit_status, 0) << outcome.err;
+  // tests/golden/README.md
+  EXPECT_TRUE(Contains(outcome.out, "357 of 360 right")) << outcome.out;
+  EXPECT_TRUE(Contains(outcome.out, "bias float, profile aimet_div")) << outcome.out;
+  // AIMET in float32 and binary64 agree in the first four rows of this network.
+  const auto aimet = testing::ReadArrays(GoldenPath(bundle + "/layers.npz"));
+  ASSERT_TRUE(aimet.ok());
+  const NamedArray& expected = aimet->at("output");
+  const NamedArray output = Read("y.npz").at("output");
+  EXPECT_EQ(output.shape, (Shape{360, 10}));
+  EXPECT_EQ(std::memcmp(output.bytes.data(), expected.bytes.data(), expected.bytes.size()), 0);
+}
+
+// values:<name> of the first rows are those of AIMET in binary64, rounded to float32; codes:<name> are theirs.
+TEST_F(CliTest, DumpsAimetsLayers) {
+  const std::string bundle = "digits_cnn/w4a8_lpbq";
+  auto aimet = testing::ReadArrays(GoldenPath(bundle + "/layers_fp64.npz"));
+  ASSERT_TRUE(aimet.ok());
+  const auto model = testing::LoadBundle(GoldenPath(bundle));
+  ASSERT_TRUE(model.ok());
+  for (const char* how : {"", " --reference", " --threads 1"}) {
+    const Outcome outcome = Run("run " + ModelArguments(bundle) + " --input " + Data(bundle, "data.npz:input") +
+                                " --dump-layers " + Quote(folder_ / "l.npz") + how);
+    ASSERT_EQ(outcome.exit_status, 0) << outcome.err;
+    const testing::Arrays dump = Read("l.npz");
+    EXPECT_EQ(dump.size(), 2 * (aimet->size() + 1)) << "the layers of AIMET, and Flatten";
+    for (const auto& [name, layer] : *aimet) {
+      const NamedArray& values = dump.at("values:" + name);
+      const NamedArray& codes = dump.at("codes:" + name);
+      ASSERT_EQ(codes.dtype, DType::kS32);
+      ASSERT_EQ(codes.shape, values.shape);
+      ASSERT_EQ(values.shape[0], 360);
+      for (const Value& value : model->model.graph().values) {
+        if (value.name != name) continue;
+        const std::vector<int32_t> expected = testing::CodesOf(layer, std::get<PerTensor>(*value.encoding));
+        EXPECT_EQ(std::memcmp(codes.bytes.data(), expected.data(), 4 * expected.size()), 0) << name << how;
+      }
+      const auto count = static_cast<size_t>(layer.shape.NumElements());
+      for (size_t i = 0; i < count; ++i) {
+        ASSERT_EQ(values.view().data<float>()[i], static_cast<float>(layer.view().data<double>()[i])) << name << how;
+      }
+    }
+  }
+}
+
+// Any target, any number of threads, the reference: the same bytes.
+TEST_F(CliTest, RunIsTheSameEverywhere) {
+  const std::string bundle = "digits_cnn/w4a8_lpbq";
+  const std::string command = "run " + ModelArguments(bundle) + " --input " + Data(bundle) + " --output ";
+  ASSERT_EQ(Run(command + Quote(folder_ / "expected.npz") + " --reference").exit_status, 0);
+  const NamedArray expected = Read("expected.npz").at("output");
+  EXPECT_EQ(expected.shape, (Shape{360, 10}));
+  std::vector<std::string> ways{"--threads 1", "--threads 7", "--target amx"};
+  for (const TargetInfo& target : CompiledTargets()) ways.push_back("--target " + target.name);
+  for (const std::string& way : ways) {
+    const Outcome outcome = Run(command + Quote(folder_ / "y.npz") + " " + way);
+    ASSERT_EQ(outcome.exit_status, 0) << outcome.err;
+    EXPECT_EQ(Read("y.npz").at("output").bytes, expected.bytes) << way;
+  }
+  EXPECT_TRUE(Contains(Run(command + Quote(folder_ / "y.npz") + " --threads 7").out, "7 threads"));
+}
+
+TEST_F(CliTest, ValidatePassesOnAimetsLayers) {
+  const std::string bundle = "digits_cnn/w4a8_lpbq";
+  const Outcome outcome = Run("validate " + ModelArguments(bundle) + " --input " + Data(bundle) + " --layers " +
+                              Data(bundle, "layers.npz") + " --json " + Quote(folder_ / "v.json"));
+  EXPECT_EQ(outcome.exit_status, 0) << outcome.err;
+  EXPECT_TRUE(Contains(outcome.out, "passed: kernels = exact simulator in every code; AIMET differs in 1 of 49960"))
+      << outcome.out;
+  ExpectNarrow(outcome.out);
+  const std::string json = ReadWhole(folder_ / "v.json");
+  EXPECT_TRUE(Contains(json, "\"passed\": true")) << json;
+  EXPECT_TRUE(Contains(json, "\"tensor\": \"/res1/act/Relu_output_0\"")) << json;
+}
+
+TEST_F(CliTest, ValidateReadsFoldersOfLayerOutputUtil) {
+  const std::string bundle = "digits_cnn/w4a8_lpbq";
+  const Outcome outcome =
+      Run("validate " + ModelArguments(bundle) + " --layers " + Data(bundle, "layer_outputs_onnx_names"));
+  EXPECT_EQ(outcome.exit_status, 0) << outcome.err;
+  EXPECT_TRUE(Contains(outcome.out, "2 rows, 12 of 13 layers")) << outcome.out;
+  EXPECT_TRUE(Contains(outcome.out, "layers without an encoding, not compared: 6")) << outcome.out;
+  EXPECT_TRUE(Contains(outcome.out, "exact simulator = AIMET in all 25108 codes")) << outcome.out;
+}
+
+TEST_F(CliTest, ValidateFailsAndNamesTheBias) {
+  const std::string bundle = "digits_cnn/w8a8";
+  const std::string command = "validate " + ModelArguments(bundle) + " --input " + Data(bundle) + " --layers " +
+                              Data(bundle, "layers_fp64_int32_bias.npz");
+  const Outcome outcome = Run(command);
+  EXPECT_EQ(outcome.exit_status, 1) << outcome.err;
+  EXPECT_TRUE(Contains(outcome.out, "the bias mode alone explains the drift: with --bias int32")) << outcome.out;
+  EXPECT_TRUE(Contains(outcome.out, "FAILED: ")) << outcome.out;
+  ExpectNarrow(outcome.out);
+  EXPECT_EQ(Run(command + " --bias int32").exit_status, 0);
+}
+
+TEST_F(CliTest, InspectShowsStepsAndMemory) {
+  const Outcome text = Run("inspect " + ModelArguments("digits_cnn/w4a8_lpbq"));
+  EXPECT_EQ(text.exit_status, 0) << text.err;
+  EXPECT_TRUE(Contains(text.out, "LPBQ, block 64")) << text.out;
+  EXPECT_TRUE(Contains(text.out, "packed weights: ")) << text.out;
+  const Outcome json = Run("inspect --json " + ModelArguments("digits_cnn/w4a8_lpbq"));
+  EXPECT_EQ(json.exit_status, 0) << json.err;
+  EXPECT_TRUE(Contains(json.out, "\"tensor\": \"/conv2/act/Relu_output_0\"")) << json.out;
+}
+
+TEST_F(CliTest, DemoRunsWithoutArguments) {
+  const Outcome outcome = Run("demo");
+  EXPECT_EQ(outcome.exit_status, 0) << outcome.err;
+  EXPECT_EQ(outcome.err, "");
+  EXPECT_TRUE(Contains(outcome.out, "passed: ")) << outcome.out;
+  EXPECT_TRUE(Contains(outcome.out, "356 of 360 right")) << outcome.out;
+  EXPECT_TRUE(Contains(outcome.out, "LPBQ, block 64: ")) << outcome.out;
+}
+
+TEST_F(CliTest, RefusesBadOptionsInASentence) {
+  const std::string run = "run " + ModelArguments("mlp/w8a8") + " --input " + Data("mlp/w8a8") + " ";
+  ExpectRefused("", {"subcommand"});
+  ExpectRefused("frobnicate", {});
+  ExpectRefused("run", {"required"});
+  ExpectRefused(run + "--target nonsense", {"'nonsense'", "AMX"});
+  ExpectRefused(run + "--target amx --reference", {"--reference"});
+  ExpectRefused(run + "--bias maybe", {"'maybe'", "int32"});
+  ExpectRefused(run + "--profile exact", {"'exact'", "aimet_onnx"});
+  ExpectRefused(run + "--threads many", {"many"});
+  ExpectRefused(run + "--nonsense", {"--nonsense"});
+}
+
+TEST_F(CliTest, RefusesBadFilesInASentence) {
+  const std::string model = ModelArguments("mlp/w8a8");
+  ExpectRefused("run nothing.onnx --encodings nothing.encodings --input x.npz", {"nothing.onnx"});
+  ExpectRefused("run " + model + " --input nothing.npz", {"nothing.npz"});
+  ExpectRefused("run " + model + " --input " + Data("mlp/w8a8", "data.npz:nothing"), {"'nothing'", "'label'"});
+  ExpectRefused("run " + model + " --input " + Data("mlp/w8a8", "data.npz:label"), {"'label'", "(360)"});
+  ExpectRefused("run " + model + " --input " + Data("mlp/w8a8") + " --labels " + Data("mlp/w8a8"), {"arrays", ":key"});
+  ExpectRefused("run " + model + " --input " + Data("mlp/w8a8") + " --output no/such/folder/y.npz", {"y.npz"});
+  ExpectRefused("validate " + model + " --layers " + Data("mlp/w8a8", "layers.npz"), {"--input is needed"});
+  ExpectRefused("validate " + ModelArguments("digits_cnn/w8a8") + " --input " + Data("digits_cnn/w8a8") + " --layers " +
+                    Data("digits_cnn/w4a8_lpbq", "layers.npz"),
+                {"the encodings do not match the layers", "'/conv2/act/Relu_output_0'"});
+  ExpectRefused("demo --data no/such/folder", {"no/such/folder"});
+}
+
+TEST_F(CliTest, ReportsAFullDisk) {
+  const std::string err = folder_ / "err";
+  const int status = std::system(("'" LQ_PROGRAM "' info >/dev/full 2>'" + err + "'").c_str());
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 2);
+  EXPECT_TRUE(Contains(ReadWhole(err), "lanequant: stdout: ")) << ReadWhole(err);
+}
+
+}  // namespace
+}  // namespace lq

@@ -1,0 +1,159 @@
+// Validate on AIMET's exports, and on a network small enough to know every code by hand.
+#include "runtime/compare/validation.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <optional>
+
+#include "tests/support/expect_error.h"
+#include "tests/support/golden_bundle.h"
+#include "tests/support/onnx_writer.h"
+#include "tests/support/temp_folder.h"
+
+namespace lq {
+namespace {
+
+using testing::ExpectInvalid;
+using testing::FloatTensor;
+using testing::GoldenPath;
+using testing::OnnxGraph;
+using testing::OnnxNode;
+using testing::OnnxValue;
+using testing::TempFolder;
+
+Result<Validation> ValidateGolden(const std::string& name, const std::string& layers, BiasMode bias) {
+  auto bundle = testing::LoadBundle(GoldenPath(name));
+  EXPECT_TRUE(bundle.ok()) << bundle.status().message();
+  if (!bundle.ok()) return bundle.status();
+  auto arrays = ReadNpz(GoldenPath(name + "/" + layers));
+  EXPECT_TRUE(arrays.ok()) << arrays.status().message();
+  if (!arrays.ok()) return arrays.status();
+  const auto reference = ReferenceLayers::Make(bundle->model.graph(), *arrays);
+  if (!reference.ok()) return reference.status();
+  SessionOptions options;
+  options.bias = bias;
+  const std::vector<ConstTensorView> inputs{bundle->data.at("input").view()};
+  return Validate({bundle->model, options, inputs, *reference, SerialExecutor(), nullptr});
+}
+
+// AIMET in float32 loses one tie, which grows to 71 of 49960 codes (tests/golden/README.md).
+TEST(ValidationTest, ExplainsALostTie) {
+  const auto validation = ValidateGolden("digits_cnn/w4a8_lpbq", "layers.npz", BiasMode::kFloat);
+  ASSERT_TRUE(validation.ok()) << validation.status().message();
+  EXPECT_TRUE(validation->Passed());
+  EXPECT_EQ(validation->rows, 4);
+  EXPECT_EQ(validation->kernel.different, 0u);
+  EXPECT_EQ(validation->outputs_different, 0u);
+  EXPECT_EQ(validation->output_elements, 2 * 4 * 10u);
+  EXPECT_EQ(validation->aimet_isolated.compared, 49960u);
+  EXPECT_EQ(validation->aimet_isolated.different, 1u);
+  EXPECT_EQ(validation->aimet_isolated.largest, 1);
+  EXPECT_EQ(validation->unexplained, 0u);
+  EXPECT_EQ(validation->aimet_cumulative.different, 71u);
+  // Kernels show Flatten's codes too, which the file does not have, in both passes.
+  EXPECT_EQ(validation->kernel.compared, 2 * (49960u + 4 * 128u));
+  EXPECT_FALSE(validation->BiasExplains());
+}
+
+TEST(ValidationTest, AgreesWithAimetInBinary64) {
+  for (const char* name :
+       {"digits_cnn/w8a8", "digits_cnn/w8a8_bn", "digits_cnn/w4a8_lpbq", "mlp/w8a8", "mlp/w4a8_lpbq"}) {
+    const auto validation = ValidateGolden(name, "layers_fp64.npz", BiasMode::kFloat);
+    ASSERT_TRUE(validation.ok()) << validation.status().message();
+    EXPECT_TRUE(validation->Passed()) << name;
+    EXPECT_EQ(validation->aimet_isolated.different, 0u) << name;
+    EXPECT_EQ(validation->aimet_cumulative.different, 0u) << name;
+    EXPECT_GT(validation->aimet_isolated.compared, 1000u) << name;
+    EXPECT_FALSE(validation->other_bias.has_value()) << name;
+  }
+}
+
+TEST(ValidationTest, BlamesTheBiasMode) {
+  const auto drifted = ValidateGolden("digits_cnn/w8a8", "layers_fp64_int32_bias.npz", BiasMode::kFloat);
+  ASSERT_TRUE(drifted.ok()) << drifted.status().message();
+  EXPECT_TRUE(drifted->KernelsAgree());
+  EXPECT_FALSE(drifted->Passed());
+  EXPECT_GT(drifted->unexplained, 0u);
+  ASSERT_TRUE(drifted->other_bias.has_value());
+  EXPECT_EQ(drifted->other_bias->bias, BiasMode::kInt32);
+  EXPECT_EQ(drifted->other_bias->isolated.different, 0u);
+  EXPECT_EQ(drifted->other_bias->cumulative.different, 0u);
+  EXPECT_EQ(drifted->other_bias->cumulative.compared, 49960u);
+  EXPECT_TRUE(drifted->BiasExplains());
+  const auto same = ValidateGolden("digits_cnn/w8a8", "layers_fp64_int32_bias.npz", BiasMode::kInt32);
+  ASSERT_TRUE(same.ok()) << same.status().message();
+  EXPECT_TRUE(same->Passed());
+  EXPECT_EQ(same->aimet_cumulative.different, 0u);
+}
+
+// y = x * [[1, 2], [3, 4]] with a fixed batch of 2; x has scale 1/2, y scale 1, so that no code is rounded.
+class FixedBatchTest : public ::testing::Test {
+ protected:
+  FixedBatchTest() {
+    const OnnxGraph graph{{OnnxNode("MatMul", "m", {"x", "w"}, {"y"})},
+                          {FloatTensor("w", {2, 2}, {1, 2, 3, 4})},
+                          {OnnxValue("x", {2, 2})},
+                          {OnnxValue("y", {2, 2})}};
+    const std::string onnx = folder_.Write("m.onnx", graph.Model());
+    const std::string encodings = folder_.Write(
+        "m.encodings",
+        R"({"version":"1.0.0","activation_encodings":[)"
+        R"({"name":"x","dtype":"INT","enc_type":"PER_TENSOR","bw":8,"is_sym":false,"scale":[0.5],"offset":[0]},)"
+        R"({"name":"y","dtype":"INT","enc_type":"PER_TENSOR","bw":8,"is_sym":false,"scale":[1.0],"offset":[0]}],)"
+        R"("param_encodings":[)"
+        R"({"name":"w","dtype":"INT","enc_type":"PER_TENSOR","bw":8,"is_sym":true,"scale":[1.0],"offset":[-128]}]})");
+    auto model = Model::Load(onnx, encodings);
+    EXPECT_TRUE(model.ok()) << model.status().message();
+    if (model.ok()) model_ = *std::move(model);
+  }
+
+  // Four rows of y: 7 10, 15 22, 2 3, 9 13.
+  Result<Validation> Run(std::vector<float> y, int64_t columns = 2) const {
+    const auto rows = static_cast<int64_t>(y.size()) / columns;
+    NamedArray layer{"y", DType::kF32, {rows, columns}, std::vector<std::byte>(y.size() * sizeof(float))};
+    std::memcpy(layer.bytes.data(), y.data(), layer.bytes.size());
+    const auto reference = ReferenceLayers::Make(model_->graph(), std::span(&layer, 1));
+    if (!reference.ok()) return reference.status();
+    const std::vector<float> x{1, 2, 3, 4, 0.5f, 0.5f, 1.5f, 2.5f};
+    const std::vector<ConstTensorView> inputs{{DType::kF32, {4, 2}, std::as_bytes(std::span(x))}};
+    return Validate({*model_, {}, inputs, *reference, SerialExecutor(), nullptr});
+  }
+
+  TempFolder folder_;
+  std::optional<Model> model_;
+};
+
+TEST_F(FixedBatchTest, RunsInSlicesOfTheBatch) {
+  ASSERT_TRUE(model_.has_value());
+  const auto validation = Run({7, 10, 15, 22, 2, 3, 9, 13});
+  ASSERT_TRUE(validation.ok()) << validation.status().message();
+  EXPECT_TRUE(validation->Passed());
+  EXPECT_EQ(validation->aimet_isolated.compared, 8u);
+  EXPECT_EQ(validation->aimet_cumulative.different, 0u);
+  ASSERT_EQ(validation->layers.size(), 2u);
+  EXPECT_EQ(validation->layers[0].op, "input");
+  EXPECT_EQ(validation->layers[1].name, "y");
+  EXPECT_EQ(validation->layers[1].op, "MatMul");
+}
+
+TEST_F(FixedBatchTest, FailsOnADifferenceFarFromATie) {
+  ASSERT_TRUE(model_.has_value());
+  const auto validation = Run({7, 10, 15, 22, 2, 3, 9, 14});
+  ASSERT_TRUE(validation.ok()) << validation.status().message();
+  EXPECT_TRUE(validation->KernelsAgree());
+  EXPECT_FALSE(validation->Passed());
+  EXPECT_EQ(validation->unexplained, 1u);
+  EXPECT_EQ(validation->aimet_isolated.different, 1u);
+  EXPECT_EQ(validation->layers[1].tie.distance, 0.5);
+}
+
+TEST_F(FixedBatchTest, RefusesRowsAndSizesThatDoNotFit) {
+  ASSERT_TRUE(model_.has_value());
+  ExpectInvalid(Run({7, 10, 15, 22, 2, 3}).status(), {"3 rows", "batch of 2"});
+  ExpectInvalid(Run({7, 10, 15, 22, 2, 3, 9, 13, 0, 0}).status(), {"5 rows", "(4, 2)"});
+  ExpectInvalid(Run({7, 10, 15, 22, 2, 3, 9, 13, 0, 0, 0, 0}, 3).status(), {"layer 'y'", "6 elements", "computes 4"});
+}
+
+}  // namespace
+}  // namespace lq
