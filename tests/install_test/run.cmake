@@ -24,3 +24,17 @@ execute_process(COMMAND pkg-config --cflags --libs lanequant OUTPUT_VARIABLE fla
 separate_arguments(flags UNIX_COMMAND "${flags}")
 run(${CXX} -std=c++20 -fno-exceptions ${SOURCE}/consumer.cc -o ${WORK}/by_pkg_config ${flags})
 run(${WORK}/by_pkg_config)
+
+# The README's program, as it stands there.
+file(READ ${README} readme)
+string(REGEX MATCH "```cpp\n([^`]*)```" block "${readme}")
+file(WRITE ${WORK}/readme.cc "${CMAKE_MATCH_1}")
+run(${CXX} -std=c++20 ${WORK}/readme.cc -o ${WORK}/readme ${flags})
+set(model ${GOLDEN}/digits_cnn/w4a8_lpbq)
+execute_process(COMMAND ${WORK}/readme ${model}/model.onnx ${model}/model.encodings OUTPUT_VARIABLE output
+                COMMAND_ERROR_IS_FATAL ANY)
+string(REGEX MATCHALL "\n" lines "${output}")
+list(LENGTH lines count)
+if(NOT count EQUAL 10)
+  message(FATAL_ERROR "the README's program printed ${count} lines, not the 10 scores of a digit:\n${output}")
+endif()

@@ -11,6 +11,8 @@
 
 #include "runtime/graph.h"
 #include "tests/support/golden_bundle.h"
+#include "tests/support/run_session.h"
+#include "tests/support/simulate.h"
 
 namespace lq {
 namespace {
@@ -33,7 +35,7 @@ std::vector<std::string> FindBundles(const std::string& golden) {
 }
 
 struct Totals {
-  size_t compared = 0, without_codes = 0, refused = 0;
+  size_t compared = 0, without_codes = 0, refused = 0, kernels_refused = 0;
 };
 
 SimulatorOptions OptionsFor(const Bundle& bundle) {
@@ -81,6 +83,40 @@ void CheckBundle(const Bundle& bundle) {
   EXPECT_EQ(CompareWith(bundle, "layers.npz", Feed::kIsolated).unexplained, 0u);
 }
 
+// The kernels on the first inputs: every code and every output as the simulator's. False if the planner refuses the network.
+bool CheckKernels(const Bundle& bundle) {
+  SessionOptions options;
+  options.profile = OptionsFor(bundle).profile;
+  options.keep_encoded_tensors = true;
+  const Result<Session> session = Session::Prepare(bundle.model, options);
+  if (!session.ok()) {
+    EXPECT_EQ(session.status().code(), StatusCode::kUnsupported) << session.status().message();
+    std::cout << "  kernels: refused: " << session.status().message() << "\n";
+    return false;
+  }
+  const NamedArray& all = bundle.data.at("input");
+  const int64_t fixed = session->inputs()[0].shape[0];
+  ConstTensorView input = all.view();
+  const size_t row = all.bytes.size() / static_cast<size_t>(all.shape[0]);
+  input.shape[0] = fixed > 0 ? fixed : std::min<int64_t>(all.shape[0], 4);
+  input.bytes = input.bytes.first(row * static_cast<size_t>(input.shape[0]));
+  const auto graph = std::make_shared<const Graph>(bundle.model.graph());
+  const testing::Simulated expected = testing::Simulate(graph, input, {options.profile, options.bias, false});
+  const testing::SessionRun run = testing::RunSession(*session, {&input, 1}, SerialExecutor());
+  EXPECT_TRUE(expected.status.ok() && run.status.ok()) << expected.status.message() << run.status.message();
+  size_t codes = 0;
+  for (const auto& [id, tensor] : run.observed) {
+    const auto found = expected.observed.find(id);
+    if (found == expected.observed.end()) continue;
+    EXPECT_EQ(tensor.codes, found->second.codes) << graph->value(id).name;
+    codes += tensor.codes.size();
+  }
+  for (size_t i = 0; i < run.outputs.size(); ++i) EXPECT_EQ(run.outputs[i], expected.outputs[i].values);
+  EXPECT_GT(codes, 0u);
+  std::cout << "  kernels: " << codes << " codes compared with the simulator\n";
+  return true;
+}
+
 TEST(GoldenFolder, AgreesWithAimetInEveryBundleThatIsNotRefused) {
   const char* golden = std::getenv("LQ_GOLDEN");
   if (golden == nullptr) GTEST_SKIP() << "LQ_GOLDEN is not set";
@@ -104,9 +140,10 @@ TEST(GoldenFolder, AgreesWithAimetInEveryBundleThatIsNotRefused) {
     }
     CheckBundle(*bundle);
     ++totals.compared;
+    totals.kernels_refused += !CheckKernels(*bundle);
   }
   std::cout << totals.compared << " bundles compared, " << totals.without_codes << " without codes, " << totals.refused
-            << " refused\n";
+            << " refused, of the compared ones the kernels refused " << totals.kernels_refused << "\n";
   EXPECT_GT(totals.compared, 0u);
 }
 

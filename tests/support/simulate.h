@@ -26,15 +26,11 @@ struct Simulated {
   std::vector<ValueId> order;  // in which the observer saw them
 };
 
-inline Simulated Simulate(const std::shared_ptr<const Graph>& graph, const std::vector<InputTensor>& inputs,
-                          const SimulatorOptions& options = {}) {
+inline Simulated Simulate(const std::shared_ptr<const Graph>& graph, std::span<const ConstTensorView> views,
+                          const SimulatorOptions& options) {
   Simulated result;
   Result<Simulator> simulator = Simulator::Prepare(graph, options);
   if (!simulator.ok()) return {simulator.status(), {}, {}, {}};
-  std::vector<ConstTensorView> views;
-  for (const InputTensor& input : inputs) {
-    views.emplace_back(DType::kF32, input.shape, std::as_bytes(std::span<const float>(input.values)));
-  }
   Result<std::vector<Simulator::Output>> outputs = simulator->Run(views, [&](ObservedTensor& tensor) {
     result.order.push_back(tensor.id);
     result.observed.emplace(tensor.id, tensor);
@@ -42,6 +38,20 @@ inline Simulated Simulate(const std::shared_ptr<const Graph>& graph, const std::
   result.status = outputs.status();
   if (outputs.ok()) result.outputs = *std::move(outputs);
   return result;
+}
+
+inline Simulated Simulate(const std::shared_ptr<const Graph>& graph, const ConstTensorView& view,
+                          const SimulatorOptions& options) {
+  return Simulate(graph, std::span(&view, 1), options);
+}
+
+inline Simulated Simulate(const std::shared_ptr<const Graph>& graph, const std::vector<InputTensor>& inputs,
+                          const SimulatorOptions& options = {}) {
+  std::vector<ConstTensorView> views;
+  for (const InputTensor& input : inputs) {
+    views.emplace_back(DType::kF32, input.shape, std::as_bytes(std::span<const float>(input.values)));
+  }
+  return Simulate(graph, std::span<const ConstTensorView>(views), options);
 }
 
 inline Simulated Simulate(const GraphBuilder& builder, const std::vector<InputTensor>& inputs,
