@@ -2,9 +2,9 @@
 // failure, no global state. Its variants (one per CPU target) stand in a table of plain values, best first.
 // kernels/reference/reference.h says in scalar C++ what each one means.
 //
-// Activations here are always u8 codes: a signed grid is stored with 2^(bitwidth-1) added to the code and subtracted from
-// the offset, which leaves q + offset as it was. Images are channels last. No kernel reads or writes outside the ranges
-// stated, not even by a vector.
+// Activations here are always u8 codes: a signed grid is stored with 2^(bitwidth-1) added to the code and subtracted
+// from the offset, which leaves q + offset as it was. Images are channels last. No kernel reads or writes outside the
+// ranges stated, not even by a vector.
 #ifndef LANEQUANT_KERNELS_CONTRACTS_H_
 #define LANEQUANT_KERNELS_CONTRACTS_H_
 
@@ -71,8 +71,8 @@ std::span<const Variant<DequantizeAffineFn>> DequantizeAffineVariants();
 // Packed 4-bit codes (two's complement, element 2j in the low nibble of byte j) times the integer scale of their block
 // -> s8. Element i uses scale[i / block]; every product must fit s8 (scale <= 16 always does).
 struct LpbqExpandArgs {
-  const uint8_t* in;      // (n + 1) / 2 bytes
-  const uint8_t* scale;   // (n + block - 1) / block
+  const uint8_t* in;     // (n + 1) / 2 bytes
+  const uint8_t* scale;  // (n + block - 1) / block
   size_t n, block;
   int8_t* out;
 };
@@ -97,8 +97,8 @@ enum class OutputType {
   kF64,  // the real value
 };
 
-// What turns an accumulator into an output. Arrays hold one value per output channel, readable up to the next multiple of
-// 64 channels. In this order, in binary64, one rounding per operation:
+// What turns an accumulator into an output. Arrays hold one value per output channel, readable up to the next multiple
+// of 64 channels. In this order, in binary64, one rounding per operation:
 //   acc = dot(raw codes, w) + start;  y = double(acc) * scale;  y = y + bias (if any);
 //   y = (y - bn_mean) * bn_gain + bn_beta (if any);  clip (real outputs only: coded ones clip by lo, hi);
 //   t = y / to.scale;  code = clamp(rint(t) - to.offset, lo, hi), or the profile's way.
@@ -107,14 +107,15 @@ struct Epilogue {
   const int32_t* start_s8;    // (o_x + 128) * sum(w): for dots of the codes minus 128
   const int64_t* start_wide;  // start_u8 in 64 bits (matmul_u8s16 only)
   const double* scale;
-  const double* bias;         // or null
-  const double* bn_mean;      // or null: then bn_gain and bn_beta are too
+  const double* bias;     // or null
+  const double* bn_mean;  // or null: then bn_gain and bn_beta are too
   const double* bn_gain;
   const double* bn_beta;
   double clip_min, clip_max;  // infinite where there is no clip
   QuantizeTo to;              // kU8 only
-  // The fast way to a code (performance.md 4j; proof in epilogue-inl.h): U = int(float(acc) * fast_mul + fast_add) holds the code in
-  // its high 16 bits; where the low 16 are below 2 * window the lane is redone as above. fast = false: always redo.
+  // The fast way to a code (performance.md 4j; proof in epilogue-inl.h): U = int(float(acc) * fast_mul + fast_add)
+  // holds the code in its high 16 bits; where the low 16 are below 2 * window the lane is redone as above. fast =
+  // false: always redo.
   const float* fast_mul;
   const float* fast_add;
   int32_t window;
@@ -127,16 +128,16 @@ struct Epilogue {
 // The true accumulators fit int32 for u8s8 and u8s4, int64 for u8s16.
 struct MatmulArgs {
   const uint8_t* a;
-  size_t a_stride;     // bytes
+  size_t a_stride;  // bytes
   size_t m, n, k;
   const void* w;
-  size_t block;        // u8s4 only
+  size_t block;  // u8s4 only
   size_t n_begin, n_end;
   const Epilogue* epilogue;
   OutputType out_type;
-  void* out;           // row 0, channel 0
-  size_t out_stride;   // elements
-  void* scratch;       // MatmulScratchBytes(), 64-byte aligned
+  void* out;          // row 0, channel 0
+  size_t out_stride;  // elements
+  void* scratch;      // MatmulScratchBytes(), 64-byte aligned
 };
 using MatmulFn = void (*)(const MatmulArgs&);
 std::span<const Variant<MatmulFn>> MatmulU8S8Variants();
@@ -148,8 +149,9 @@ size_t MatmulScratchBytes(size_t m, size_t k);
 
 // ---- Windows over images ------------------------------------------------------------------------------------------
 
-// One image [in_height][in_width][channels] and the rows [y_begin, y_end) of its output [out_height][out_width][channels].
-// Cell (i, j) of the window of output (y, x) is input (y * stride + i * dilation - pad_top, likewise x).
+// One image [in_height][in_width][channels] and the rows [y_begin, y_end) of its output
+// [out_height][out_width][channels]. Cell (i, j) of the window of output (y, x) is input (y * stride + i * dilation -
+// pad_top, likewise x).
 struct Window {
   size_t in_height, in_width, channels;
   size_t out_height, out_width;
@@ -168,7 +170,7 @@ struct DepthwiseArgs {
   const uint8_t* zero_row;   // `channels` codes that stand for 0: what padding reads
   const Epilogue* epilogue;  // start_u8
   OutputType out_type;
-  void* out;                 // of the whole image
+  void* out;  // of the whole image
 };
 using DepthwiseFn = void (*)(const DepthwiseArgs&);
 std::span<const Variant<DepthwiseFn>> DepthwiseVariants();

@@ -1,8 +1,8 @@
 // Packed weights: what the matmul and depthwise kernels read. Plain C++: packing runs once.
 //
 // A panel holds 64 output channels (the last one what is left, in groups of 16, missing channels zero). Within a panel
-// memory runs along k: rows of 64 bytes, 16 channels x 4 k each, one row per group. A row is one AVX-512 vector, two AVX2
-// ones, four NEON ones, and a row of an AMX B tile.
+// memory runs along k: rows of 64 bytes, 16 channels x 4 k each, one row per group. A row is one AVX-512 vector, two
+// AVX2 ones, four NEON ones, and a row of an AMX B tile.
 #ifndef LANEQUANT_KERNELS_PACKING_H_
 #define LANEQUANT_KERNELS_PACKING_H_
 
@@ -31,9 +31,10 @@ size_t PackedS16Bytes(size_t n, size_t k);
 void PackS16(const int32_t* w, size_t n, size_t k, int16_t* out);
 size_t PanelS16Offset(size_t n0, size_t k);
 
-// s4 LPBQ: q + 8 in 0..15. block a multiple of 4 that divides k. A superblock is one block if block / 4 is even, else two
-// (the last may be one), so that quads pair up: [panel][superblock]{ [pair of quads][group][16 channels][4 bytes: quad 2v in
-// the low nibble, quad 2v + 1 in the high one (a missing one: 8)], scales [block][16 * groups channels] of u8 }.
+// s4 LPBQ: q + 8 in 0..15. block a multiple of 4 that divides k. A superblock is one block if block / 4 is even, else
+// two (the last may be one), so that quads pair up: [panel][superblock]{ [pair of quads][group][16 channels][4 bytes:
+// quad 2v in the low nibble, quad 2v + 1 in the high one (a missing one: 8)], scales [block][16 * groups channels] of
+// u8 }.
 struct PackedS4 {
   size_t n, k, block;
 
@@ -43,7 +44,7 @@ struct PackedS4 {
   // Bytes of the first `count` superblocks of a panel of `groups` groups.
   size_t SuperblockBytes(size_t groups) const;  // of a full superblock
   size_t PanelBytes(size_t groups) const;
-  size_t PanelOffset(size_t n0) const;          // n0 a multiple of 64
+  size_t PanelOffset(size_t n0) const;  // n0 a multiple of 64
   size_t Bytes() const;
 };
 // q: [n][k] codes in -8..7; scale: [n][k / block] in 1..255.

@@ -17,13 +17,13 @@ constexpr size_t kHugeBytes = 2 * kHugePage;
 
 }  // namespace
 
-void AlignedBuffer::Free::operator()(std::byte* p) const { ::operator delete(p, std::align_val_t{alignment}); }
+void AlignedBuffer::Free::operator()(std::byte* p) const { ::operator delete (p, std::align_val_t{alignment}); }
 
 AlignedBuffer::AlignedBuffer(size_t bytes) : size_(bytes) {
   const size_t alignment = bytes >= kHugeBytes ? kHugePage : kAlignment;
   const size_t rounded = RoundUp(bytes, kAlignment);
-  data_ = std::unique_ptr<std::byte, Free>(static_cast<std::byte*>(::operator new(rounded, std::align_val_t{alignment})),
-                                           Free(alignment));
+  data_ = std::unique_ptr<std::byte, Free>(
+      static_cast<std::byte*>(::operator new (rounded, std::align_val_t{alignment})), Free(alignment));
 #if defined(__linux__)
   // Advice only: where the system has no huge pages nothing changes. It must come before the first touch.
   if (alignment == kHugePage) (void)madvise(data_.get(), rounded / kHugePage * kHugePage, MADV_HUGEPAGE);

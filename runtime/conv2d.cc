@@ -12,7 +12,8 @@
 namespace lq {
 namespace {
 
-constexpr size_t kLargestSize = size_t{1} << 20;  // of a kernel, stride, dilation or padding: keeps every sum below 2^63
+constexpr size_t kLargestSize = size_t{1}
+                                << 20;  // of a kernel, stride, dilation or padding: keeps every sum below 2^63
 
 Status CheckGeometry(const Conv2dSpec& s) {
   if (s.groups == 0 || s.in_channels == 0 || s.out_channels == 0 || s.in_channels % s.groups != 0 ||
@@ -21,7 +22,8 @@ Status CheckGeometry(const Conv2dSpec& s) {
                                        s.in_channels, s.out_channels));
   }
   for (size_t i = 0; i < 2; ++i) {
-    for (const auto& [what, value] : {std::pair{"kernel", s.kernel[i]}, {"stride", s.stride[i]}, {"dilation", s.dilation[i]}}) {
+    for (const auto& [what, value] :
+         {std::pair{"kernel", s.kernel[i]}, {"stride", s.stride[i]}, {"dilation", s.dilation[i]}}) {
       if (value >= 1 && value <= kLargestSize) continue;
       return InvalidArgument(fmt::format("{}: {} {} is outside 1..{}", s.name, what, value, kLargestSize));
     }
@@ -39,8 +41,8 @@ Result<uint8_t> ZeroCode(const Conv2dSpec& spec, const PerTensor& input) {
   const bool padded = spec.padding != std::array<size_t, 4>{0, 0, 0, 0};
   if (zero >= 0 && zero <= input.grid.qmax()) return static_cast<uint8_t>(zero);
   if (!padded) return uint8_t{0};
-  return Unsupported(fmt::format("{}: padding stands for 0, but offset {} puts code {} outside the input's grid 0..{}", spec.name,
-                                 input.offset, zero, input.grid.qmax()));
+  return Unsupported(fmt::format("{}: padding stands for 0, but offset {} puts code {} outside the input's grid 0..{}",
+                                 spec.name, input.offset, zero, input.grid.qmax()));
 }
 
 }  // namespace
@@ -95,12 +97,14 @@ Result<Shape> Conv2d::OutputShape(const Shape& input) const {
     const int64_t padded = input[i + 1] + static_cast<int64_t>(c.padding[i] + c.padding[i + 2]);
     const auto window = static_cast<int64_t>(c.dilation[i] * (c.kernel[i] - 1) + 1);
     if (padded < window) {
-      return InvalidArgument(fmt::format("{}: input of shape {} with padding is {} long along axis {}, shorter than its window of {}",
-                                         c.name, input.ToString(), padded, i + 1, window));
+      return InvalidArgument(
+          fmt::format("{}: input of shape {} with padding is {} long along axis {}, shorter than its window of {}",
+                      c.name, input.ToString(), padded, i + 1, window));
     }
     out[i + 1] = (padded - window) / static_cast<int64_t>(c.stride[i]) + 1;
   }
-  if (out.NumElements() < 0) return InvalidArgument(fmt::format("{}: output shape {} overflows", c.name, out.ToString()));
+  if (out.NumElements() < 0)
+    return InvalidArgument(fmt::format("{}: output shape {} overflows", c.name, out.ToString()));
   return out;
 }
 
@@ -115,11 +119,12 @@ Status Conv2d::Run(ConstTensorView in, TensorView out, std::span<std::byte> work
   LQ_RETURN_IF_ERROR(CheckView(c.name, "input", in, in.shape));
   LQ_RETURN_IF_ERROR(CheckView(c.name, "output", out, out_shape));
   LQ_RETURN_IF_ERROR(CheckCodes(c.name, "input", in.dtype, c.input.grid));
-  LQ_ASSIGN_OR_RETURN(const kernels::OutputType type, OutputTypeFor(c.name, out.dtype, c.output ? &*c.output : nullptr));
+  LQ_ASSIGN_OR_RETURN(const kernels::OutputType type,
+                      OutputTypeFor(c.name, out.dtype, c.output ? &*c.output : nullptr));
   const size_t need = c.WorkspaceBytes(in.shape, out_shape, executor.workers());
   if (workspace.size() < need) {
-    return InvalidArgument(fmt::format("{}: workspace of {} bytes, but input {} on {} workers needs {}", c.name, workspace.size(),
-                                       in.shape.ToString(), executor.workers(), need));
+    return InvalidArgument(fmt::format("{}: workspace of {} bytes, but input {} on {} workers needs {}", c.name,
+                                       workspace.size(), in.shape.ToString(), executor.workers(), need));
   }
   if (out_shape.NumElements() > 0) c.Run(in, out, type, workspace.data(), executor);
   return OkStatus();

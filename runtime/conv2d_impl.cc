@@ -76,12 +76,17 @@ void Conv2d::Impl::RunGemm(const Gemm& gemm, const Image& image, std::byte* scra
     const Range rows = cut.Rows(task), channels = cut.Channels(task);
     const size_t first_channel = group * group_channels;
     std::byte* memory = scratch + worker * worker_bytes;
-    Gemm::Rows r{image.in + rows.begin * in_channels + first_channel, in_channels, rows.end - rows.begin,
-                 image.out + rows.begin * out_row, out_channels, image.type};
+    Gemm::Rows r{image.in + rows.begin * in_channels + first_channel,
+                 in_channels,
+                 rows.end - rows.begin,
+                 image.out + rows.begin * out_row,
+                 out_channels,
+                 image.type};
     if (!ReadsImage()) {
       const size_t stride_bytes = PatchStride(gemm);
       auto* patches = reinterpret_cast<uint8_t*>(memory);
-      GatherPatches({image.window, group_channels, first_channel, zero_code, stride_bytes}, image.in, rows.begin, r.m, patches);
+      GatherPatches({image.window, group_channels, first_channel, zero_code, stride_bytes}, image.in, rows.begin, r.m,
+                    patches);
       r.a = patches;
       r.a_stride = stride_bytes;
       memory += RoundUp(cut.m_step * stride_bytes, kAlignment);
@@ -113,7 +118,8 @@ void Conv2d::Impl::RunDepthwise(const DepthwiseLayer& layer, const Image& image,
 void Conv2d::Impl::Run(const ConstTensorView& in, const TensorView& out, kernels::OutputType type, std::byte* workspace,
                        Executor& executor) const {
   workspace = AlignUp(workspace);
-  Image image{in.data<uint8_t>(), out.bytes.data(), SizeOf(out.dtype), out.shape, MakeWindow(in.shape, out.shape), type};
+  Image image{
+      in.data<uint8_t>(), out.bytes.data(), SizeOf(out.dtype), out.shape, MakeWindow(in.shape, out.shape), type};
   if (input.grid.is_signed) {
     const auto n = static_cast<size_t>(in.shape.NumElements());
     auto* copy = reinterpret_cast<uint8_t*>(workspace);

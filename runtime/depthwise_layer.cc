@@ -15,8 +15,9 @@ bool DepthwiseLayer::Fits(const LayerWeights& weights, const PerTensor& input) {
   return weights.LargestAbsoluteSum() * LargestCentred(input) < int64_t{1} << 31;
 }
 
-Result<DepthwiseLayer> DepthwiseLayer::Prepare(const std::string& name, const LayerWeights& weights, const PerTensor& input,
-                                               uint8_t zero_code, const OutputStage& stage, const PrepareOptions& options) {
+Result<DepthwiseLayer> DepthwiseLayer::Prepare(const std::string& name, const LayerWeights& weights,
+                                               const PerTensor& input, uint8_t zero_code, const OutputStage& stage,
+                                               const PrepareOptions& options) {
   DepthwiseLayer layer;
   LQ_ASSIGN_OR_RETURN(layer.output_, OutputArrays::Make(name, weights, 1, input, stage, options));
   layer.epilogue_ = layer.output_.Group(0);

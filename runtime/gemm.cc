@@ -39,8 +39,9 @@ void Gemm::ChooseFormat(const LayerWeights& weights, int64_t largest_input) {
   const auto [low, high] = std::minmax_element(weights.w.begin(), weights.w.end());
   const bool fits_s8 = *low >= -128 && *high <= 127;
   format_ = fits_s8 && fits_int32 ? Format::kS8 : Format::kS16;
-  info_.weights = format_ == Format::kS8 ? "int8" : fmt::format("int16: weights in {}..{}{}", *low, *high,
-                                                                 fits_int32 ? "" : ", sums need 64 bits");
+  info_.weights = format_ == Format::kS8
+                      ? "int8"
+                      : fmt::format("int16: weights in {}..{}{}", *low, *high, fits_int32 ? "" : ", sums need 64 bits");
   if (weights.block == 0) return;
   const std::string why = WhyExpand(weights, fits_int32);
   if (why.empty()) {
@@ -107,12 +108,12 @@ Result<Gemm> Gemm::Prepare(const std::string& name, const LayerWeights& weights,
   return gemm;
 }
 
-size_t Gemm::ScratchBytes(size_t rows) const {
-  return RoundUp(kernels::MatmulScratchBytes(rows, k_), kAlignment);
-}
+size_t Gemm::ScratchBytes(size_t rows) const { return RoundUp(kernels::MatmulScratchBytes(rows, k_), kAlignment); }
 
 void Gemm::Run(const Rows& rows, size_t group, size_t n_begin, size_t n_end, void* scratch) const {
-  const size_t element = rows.out_type == kernels::OutputType::kU8 ? 1 : rows.out_type == kernels::OutputType::kF32 ? 4 : 8;
+  const size_t element = rows.out_type == kernels::OutputType::kU8    ? 1
+                         : rows.out_type == kernels::OutputType::kF32 ? 4
+                                                                      : 8;
   kernel_({.a = rows.a,
            .a_stride = rows.a_stride,
            .m = rows.m,

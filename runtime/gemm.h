@@ -23,15 +23,15 @@ class Gemm {
  public:
   // Chooses how weights are stored (4-bit LPBQ, int8, int16) and the kernel variant, and packs each group's channels.
   // `weights` holds all groups: n / groups channels each.
-  static Result<Gemm> Prepare(const std::string& name, const LayerWeights& weights, size_t groups, const PerTensor& input,
-                              const OutputStage& stage, const PrepareOptions& options);
+  static Result<Gemm> Prepare(const std::string& name, const LayerWeights& weights, size_t groups,
+                              const PerTensor& input, const OutputStage& stage, const PrepareOptions& options);
 
   // Rows of u8 codes of one group and the output that they go to.
   struct Rows {
     const uint8_t* a;
-    size_t a_stride, m;     // RoundUp(k, 4) bytes of each row are readable
-    void* out;              // row 0, channel 0 of the whole layer
-    size_t out_stride;      // elements
+    size_t a_stride, m;  // RoundUp(k, 4) bytes of each row are readable
+    void* out;           // row 0, channel 0 of the whole layer
+    size_t out_stride;   // elements
     kernels::OutputType out_type;
   };
   // Channels [n_begin, n_end) of the group; n_begin a multiple of 64, n_end too or n().

@@ -1,4 +1,5 @@
-// Graph: the one intermediate form. Readers translate files into it, passes tidy it, the planner and the simulator read it.
+// Graph: the one intermediate form. Readers translate files into it, passes tidy it, the planner and the simulator read
+// it.
 #ifndef LANEQUANT_RUNTIME_GRAPH_H_
 #define LANEQUANT_RUNTIME_GRAPH_H_
 
@@ -28,14 +29,13 @@ using ValueId = int32_t;
 constexpr ValueId kAbsent = -1;  // an optional input that the node does not use
 
 struct Value {
-  std::string name;                  // the ONNX tensor name
-  std::optional<Shape> shape;        // graph inputs and outputs: as declared, -1 for a symbolic dimension
+  std::string name;            // the ONNX tensor name
+  std::optional<Shape> shape;  // graph inputs and outputs: as declared, -1 for a symbolic dimension
   std::optional<Constant> constant;
   std::optional<Encoding> encoding;  // attached by AttachEncodings
 };
 
-using Attribute =
-    std::variant<int64_t, float, std::string, std::vector<int64_t>, std::vector<float>, Constant>;
+using Attribute = std::variant<int64_t, float, std::string, std::vector<int64_t>, std::vector<float>, Constant>;
 
 struct Node {
   std::string name, op, domain;
@@ -54,8 +54,8 @@ struct Graph {
   std::vector<Value> values;
   std::vector<Node> nodes;  // in topological order after SortNodes
   std::vector<ValueId> inputs, outputs;
-  std::string encodings_producer;        // "aimet-torch", "aimet-onnx", ""
-  std::vector<std::string> notes;        // what the reader wants the user to know: encodings that fit no tensor, ...
+  std::string encodings_producer;  // "aimet-torch", "aimet-onnx", ""
+  std::vector<std::string> notes;  // what the reader wants the user to know: encodings that fit no tensor, ...
 
   const Value& value(ValueId id) const { return values[static_cast<size_t>(id)]; }
   Value& value(ValueId id) { return values[static_cast<size_t>(id)]; }

@@ -28,9 +28,7 @@ struct Linear::Impl {
   Codes PrepareInput(const uint8_t* in, size_t rows, std::byte* workspace) const;
   void Multiply(const Codes& codes, size_t rows, const TensorView& out, kernels::OutputType type, std::byte* scratch,
                 Executor& executor) const;
-  Partition Cut(size_t rows, size_t workers) const {
-    return MakePartition(rows, gemm.n(), gemm.k(), workers, rows);
-  }
+  Partition Cut(size_t rows, size_t workers) const { return MakePartition(rows, gemm.n(), gemm.k(), workers, rows); }
 };
 
 Linear::Linear(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -74,8 +72,8 @@ void Linear::Impl::Multiply(const Codes& codes, size_t rows, const TensorView& o
   const size_t scratch_bytes = gemm.ScratchBytes(cut.m_step), out_row = gemm.n() * SizeOf(out.dtype);
   RunTasks(executor, cut.tasks(), [&](size_t task, size_t worker) {
     const Range r = cut.Rows(task), c = cut.Channels(task);
-    const Gemm::Rows part{codes.a + r.begin * codes.stride, codes.stride, r.end - r.begin,
-                          out.bytes.data() + r.begin * out_row, gemm.n(), type};
+    const Gemm::Rows part{codes.a + r.begin * codes.stride,     codes.stride, r.end - r.begin,
+                          out.bytes.data() + r.begin * out_row, gemm.n(),     type};
     gemm.Run(part, 0, c.begin, c.end, scratch + worker * scratch_bytes);
   });
 }
@@ -100,7 +98,8 @@ Status Linear::Run(ConstTensorView in, TensorView out, std::span<std::byte> work
   const Impl::Codes codes = impl.PrepareInput(in.data<uint8_t>(), rows, memory);
   impl.Multiply(codes, rows, out, type, memory + impl.CopyBytes(rows), executor);
   if (impl.output && impl.output->grid.is_signed) {
-    ShiftCodes(out.data<uint8_t>(), rows * gemm.n(), static_cast<uint8_t>(impl.output->grid.qmin()), out.data<uint8_t>());
+    ShiftCodes(out.data<uint8_t>(), rows * gemm.n(), static_cast<uint8_t>(impl.output->grid.qmin()),
+               out.data<uint8_t>());
   }
   return OkStatus();
 }

@@ -38,7 +38,8 @@ Status CheckBatchNorm(const std::string& name, const BatchNorm& bn, size_t n) {
   }
   for (size_t i = 0; i < n; ++i) {
     if (double{bn.variance[i]} + double{bn.epsilon} > 0) continue;
-    return InvalidArgument(fmt::format("{}: variance {} is {}, with epsilon {} not above 0", name, i, bn.variance[i], bn.epsilon));
+    return InvalidArgument(
+        fmt::format("{}: variance {} is {}, with epsilon {} not above 0", name, i, bn.variance[i], bn.epsilon));
   }
   return OkStatus();
 }
@@ -60,7 +61,8 @@ Status CheckStage(const std::string& name, const OutputStage& stage, size_t n) {
   if (!stage.encoding) return OkStatus();
   LQ_RETURN_IF_ERROR(ValidateEncoding(name + " output", *stage.encoding, Shape{}));
   if (stage.encoding->grid.bitwidth <= 8) return OkStatus();
-  return Unsupported(fmt::format("{}: output of {} bits; activations run with 2 to 8", name, stage.encoding->grid.bitwidth));
+  return Unsupported(
+      fmt::format("{}: output of {} bits; activations run with 2 to 8", name, stage.encoding->grid.bitwidth));
 }
 
 // The bias of channel i as a real number (exact_simulator.md 4).
@@ -97,7 +99,8 @@ kernels::QuantizeTo MakeQuantizeTo(const PerTensor& encoding, RoundingProfile pr
 }
 
 Result<OutputArrays> OutputArrays::Make(const std::string& name, const LayerWeights& weights, size_t groups,
-                                        const PerTensor& input, const OutputStage& stage, const PrepareOptions& options) {
+                                        const PerTensor& input, const OutputStage& stage,
+                                        const PrepareOptions& options) {
   LQ_RETURN_IF_ERROR(CheckStage(name, stage, weights.n));
   OutputArrays arrays;
   const size_t per_group = weights.n / groups;

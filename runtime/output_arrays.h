@@ -18,13 +18,14 @@ namespace lq {
 // The encoding on the unsigned grid that kernels store: same values, code + 2^(bitwidth-1) where it was signed.
 PerTensor ToUnsigned(const PerTensor& encoding);
 
-// The quantizer of an output with a fused clip, on the unsigned grid. clip bounds are real values (a real tensor's rule).
+// The quantizer of an output with a fused clip, on the unsigned grid. clip bounds are real values (a real tensor's
+// rule).
 kernels::QuantizeTo MakeQuantizeTo(const PerTensor& encoding, RoundingProfile profile, float clip_min, float clip_max);
 
 class OutputArrays {
  public:
-  // `weights` holds all `groups` groups of channels, each of weights.n / groups; every group's arrays start at a multiple of
-  // 64 channels. Errors: lengths of bias and batch norm, values that are not finite.
+  // `weights` holds all `groups` groups of channels, each of weights.n / groups; every group's arrays start at a
+  // multiple of 64 channels. Errors: lengths of bias and batch norm, values that are not finite.
   static Result<OutputArrays> Make(const std::string& name, const LayerWeights& weights, size_t groups,
                                    const PerTensor& input, const OutputStage& stage, const PrepareOptions& options);
 

@@ -15,8 +15,8 @@ struct Range {
 };
 
 struct Partition {
-  size_t m, n;              // the whole
-  size_t m_step, n_step;    // of a task; n_step is a multiple of 64
+  size_t m, n;            // the whole
+  size_t m_step, n_step;  // of a task; n_step is a multiple of 64
   size_t m_tasks, n_tasks;
 
   size_t tasks() const { return m_tasks * n_tasks; }
@@ -30,7 +30,8 @@ struct Partition {
   }
 };
 
-// Below this many multiplications a layer stays on the caller: about 10 us at 240 per ns, when waking a worker costs as much.
+// Below this many multiplications a layer stays on the caller: about 10 us at 240 per ns, when waking a worker costs as
+// much.
 constexpr double kSerialWork = 2.4e6;
 
 // Channels first: each worker then streams its own weights. Rows are cut only where channels do not give every worker
@@ -38,7 +39,8 @@ constexpr double kSerialWork = 2.4e6;
 inline Partition MakePartition(size_t m, size_t n, size_t k, size_t workers, size_t max_rows) {
   constexpr size_t kTasksPerWorker = 2;  // evens out a core that something else uses
   constexpr size_t kStrip = 6;           // rows of a register tile
-  const bool serial = workers == 1 || static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) < kSerialWork;
+  const bool serial =
+      workers == 1 || static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) < kSerialWork;
   const size_t want = serial ? 1 : workers * kTasksPerWorker;
   const size_t panels = (n + kernels::kPanelChannels - 1) / kernels::kPanelChannels;
   Partition p{m, n, m, n, 1, 1};

@@ -25,9 +25,10 @@ std::vector<StepInfo> DescribeSteps(const Graph& graph, const Plan& plan) {
   std::vector<StepInfo> infos;
   for (const PlannedStep& step : plan.steps) {
     const PlanTensor& out = plan.tensors[step.output];
-    infos.push_back({step.op, step.name, out.value == kAbsent ? "" : graph.value(out.value).name,
-                     out.place == PlanTensor::Place::kGraphOutput ? plan.shapes[step.output] : OnnxShape(plan.shapes[step.output]),
-                     out.encoding ? lq::Describe(Encoding(*out.encoding)) : "f32", step.step->info()});
+    infos.push_back(
+        {step.op, step.name, out.value == kAbsent ? "" : graph.value(out.value).name,
+         out.place == PlanTensor::Place::kGraphOutput ? plan.shapes[step.output] : OnnxShape(plan.shapes[step.output]),
+         out.encoding ? lq::Describe(Encoding(*out.encoding)) : "f32", step.step->info()});
   }
   return infos;
 }
@@ -81,7 +82,8 @@ Result<std::vector<Shape>> Session::Impl::ShapesFor(int64_t batch) const {
     const TensorInfo& input = inputs[plan.tensors[t].index];
     shapes[t] = input.shape;
     if (batch < 1 || (input.shape.rank() > 0 && input.shape[0] >= 0 && input.shape[0] != batch)) {
-      return InvalidArgument(fmt::format("batch {} does not fit input '{}' of shape {}", batch, input.name, input.shape.ToString()));
+      return InvalidArgument(
+          fmt::format("batch {} does not fit input '{}' of shape {}", batch, input.name, input.shape.ToString()));
     }
     if (input.shape.rank() > 0) shapes[t][0] = batch;
   }
@@ -91,7 +93,8 @@ Result<std::vector<Shape>> Session::Impl::ShapesFor(int64_t batch) const {
     LQ_ASSIGN_OR_RETURN(shapes[step.output], step.step->OutputShape(in));
     const int64_t elements = shapes[step.output].NumElements();
     if (elements >= 0 && elements <= kLargestTensor) continue;
-    return InvalidArgument(fmt::format("{} '{}': output of shape {} is too large", step.op, step.name, shapes[step.output].ToString()));
+    return InvalidArgument(
+        fmt::format("{} '{}': output of shape {} is too large", step.op, step.name, shapes[step.output].ToString()));
   }
   return shapes;
 }
@@ -130,7 +133,8 @@ Status Session::Impl::CheckRun(std::span<const ConstTensorView> in, std::span<co
   }
   if (workspace.session != this) return InvalidArgument("the workspace belongs to another session");
   if (executor.workers() > workspace.workers) {
-    return InvalidArgument(fmt::format("the workspace is for {} workers, but the executor has {}", workspace.workers, executor.workers()));
+    return InvalidArgument(
+        fmt::format("the workspace is for {} workers, but the executor has {}", workspace.workers, executor.workers()));
   }
   for (size_t t = 0; t < plan.tensors.size(); ++t) {
     const PlanTensor& tensor = plan.tensors[t];
@@ -139,7 +143,8 @@ Status Session::Impl::CheckRun(std::span<const ConstTensorView> in, std::span<co
     const ConstTensorView view = input ? in[tensor.index] : ConstTensorView(out[tensor.index]);
     const std::string& name = input ? inputs[tensor.index].name : outputs[tensor.index].name;
     if (view.dtype != DType::kF32) {
-      return InvalidArgument(fmt::format("{} '{}' has type {}, not f32", input ? "input" : "output", name, NameOf(view.dtype)));
+      return InvalidArgument(
+          fmt::format("{} '{}' has type {}, not f32", input ? "input" : "output", name, NameOf(view.dtype)));
     }
     LQ_RETURN_IF_ERROR(CheckView(name, input ? "(input)" : "(output)", view, workspace.tensors[t].shape));
   }
@@ -156,7 +161,8 @@ Status Session::Impl::RunStep(size_t index, std::span<const ConstTensorView> in,
                                                               : ConstTensorView(workspace.tensors[step.inputs[i]]);
   }
   const PlanTensor& target = plan.tensors[step.output];
-  const TensorView output = target.place == PlanTensor::Place::kGraphOutput ? out[target.index] : workspace.tensors[step.output];
+  const TensorView output =
+      target.place == PlanTensor::Place::kGraphOutput ? out[target.index] : workspace.tensors[step.output];
   return step.step->Run({std::span(views).first(step.inputs.size()), output, workspace.scratch, executor});
 }
 

@@ -13,10 +13,10 @@
 namespace lq {
 
 struct Workspace::Impl {
-  const void* session = nullptr;     // the Session::Impl that it belongs to
+  const void* session = nullptr;  // the Session::Impl that it belongs to
   size_t workers = 1;
   AlignedBuffer memory;
-  std::vector<TensorView> tensors;   // of the plan; graph inputs and outputs without memory, with their ONNX shapes
+  std::vector<TensorView> tensors;  // of the plan; graph inputs and outputs without memory, with their ONNX shapes
   std::span<std::byte> scratch;
 };
 
@@ -27,8 +27,8 @@ struct Session::Impl {
 
   // Shapes of all tensors for this batch, inputs first.
   Result<std::vector<Shape>> ShapesFor(int64_t batch) const;
-  Status CheckRun(std::span<const ConstTensorView> in, std::span<const TensorView> out, const Workspace::Impl& workspace,
-                  const Executor& executor) const;
+  Status CheckRun(std::span<const ConstTensorView> in, std::span<const TensorView> out,
+                  const Workspace::Impl& workspace, const Executor& executor) const;
   Status RunStep(size_t index, std::span<const ConstTensorView> in, std::span<const TensorView> out,
                  const Workspace::Impl& workspace, Executor& executor) const;
 };

@@ -1,5 +1,5 @@
-// SessionInspector: runs a session step by step and shows every encoded activation that its plan keeps (all of them with
-// SessionOptions::keep_encoded_tensors). For validation and dumps; allocates.
+// SessionInspector: runs a session step by step and shows every encoded activation that its plan keeps (all of them
+// with SessionOptions::keep_encoded_tensors). For validation and dumps; allocates.
 #ifndef LANEQUANT_RUNTIME_SESSION_INSPECTOR_H_
 #define LANEQUANT_RUNTIME_SESSION_INSPECTOR_H_
 
@@ -15,9 +15,11 @@ namespace lq {
 
 class SessionInspector {
  public:
-  // As Session::Run; `observer` sees each encoded activation in ONNX order and may replace its codes before the next step.
-  static Status Run(const Session& session, std::span<const ConstTensorView> inputs, std::span<const TensorView> outputs,
-                    Workspace& workspace, Executor& executor, const Observer& observer);
+  // As Session::Run; `observer` sees each encoded activation in ONNX order and may replace its codes before the next
+  // step.
+  static Status Run(const Session& session, std::span<const ConstTensorView> inputs,
+                    std::span<const TensorView> outputs, Workspace& workspace, Executor& executor,
+                    const Observer& observer);
 };
 
 }  // namespace lq

@@ -5,8 +5,8 @@
 #include "lanequant/status.h"
 
 // Evaluates a Status; returns it from the function if it is an error.
-#define LQ_RETURN_IF_ERROR(expression)                                           \
-  do {                                                                           \
+#define LQ_RETURN_IF_ERROR(expression)                                            \
+  do {                                                                            \
     if (::lq::Status lq_status = (expression); !lq_status.ok()) return lq_status; \
   } while (false)
 

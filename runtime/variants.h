@@ -39,7 +39,7 @@ Chosen<Fn> Choose(std::span<const kernels::Variant<Fn>> variants, const std::str
     if (target.bit >= best->target) break;
     if (!chosen.why_not_better.empty()) chosen.why_not_better += "; ";
     chosen.why_not_better += target.name;
-    chosen.why_not_better += !target.supported   ? ": not supported by this CPU"
+    chosen.why_not_better += !target.supported  ? ": not supported by this CPU"
                              : target.bit < cap ? ": above the cap " + max_isa
                                                 : ": no variant of this kernel";
   }

@@ -6,12 +6,14 @@ namespace lq {
 
 Status CheckView(const std::string& name, const char* what, const ConstTensorView& view, const Shape& shape) {
   if (!(view.shape == shape)) {
-    return InvalidArgument(fmt::format("{} {}: shape {}, but {} is needed", name, what, view.shape.ToString(), shape.ToString()));
+    return InvalidArgument(
+        fmt::format("{} {}: shape {}, but {} is needed", name, what, view.shape.ToString(), shape.ToString()));
   }
   const int64_t elements = shape.NumElements();
   if (elements >= 0 && view.bytes.size() >= static_cast<size_t>(elements) * SizeOf(view.dtype)) return OkStatus();
-  return InvalidArgument(fmt::format("{} {}: {} bytes, but shape {} of {} needs {}", name, what, view.bytes.size(), shape.ToString(),
-                                     NameOf(view.dtype), elements * static_cast<int64_t>(SizeOf(view.dtype))));
+  return InvalidArgument(fmt::format("{} {}: {} bytes, but shape {} of {} needs {}", name, what, view.bytes.size(),
+                                     shape.ToString(), NameOf(view.dtype),
+                                     elements * static_cast<int64_t>(SizeOf(view.dtype))));
 }
 
 Status CheckCodes(const std::string& name, const char* what, DType dtype, const Grid& grid) {
@@ -24,11 +26,13 @@ Result<kernels::OutputType> OutputTypeFor(const std::string& name, DType dtype, 
   if (encoding != nullptr) {
     const DType want = CodeDType(encoding->grid);
     if (dtype == want) return kernels::OutputType::kU8;
-    return InvalidArgument(fmt::format("{}: output of type {}, but its encoding gives {}", name, NameOf(dtype), NameOf(want)));
+    return InvalidArgument(
+        fmt::format("{}: output of type {}, but its encoding gives {}", name, NameOf(dtype), NameOf(want)));
   }
   if (dtype == DType::kF32) return kernels::OutputType::kF32;
   if (dtype == DType::kF64) return kernels::OutputType::kF64;
-  return InvalidArgument(fmt::format("{}: output of type {}, but without an encoding it is f32 or f64", name, NameOf(dtype)));
+  return InvalidArgument(
+      fmt::format("{}: output of type {}, but without an encoding it is f32 or f64", name, NameOf(dtype)));
 }
 
 void ShiftCodes(const uint8_t* in, size_t n, uint8_t delta, uint8_t* out) {

@@ -1,5 +1,5 @@
-// Checks that public functions make of the views they are given, and the passes between signed codes and the unsigned ones
-// that kernels work on.
+// Checks that public functions make of the views they are given, and the passes between signed codes and the unsigned
+// ones that kernels work on.
 #ifndef LANEQUANT_RUNTIME_VIEWS_H_
 #define LANEQUANT_RUNTIME_VIEWS_H_
 
@@ -27,8 +27,8 @@ Status CheckCodes(const std::string& name, const char* what, DType dtype, const 
 // What a layer writes for an output of this type, or an error that names what it could be.
 Result<kernels::OutputType> OutputTypeFor(const std::string& name, DType dtype, const PerTensor* encoding);
 
-// code + delta for each byte, modulo 256: delta = 2^(bitwidth-1) turns signed codes into unsigned ones, its negative turns
-// them back. in == out is allowed.
+// code + delta for each byte, modulo 256: delta = 2^(bitwidth-1) turns signed codes into unsigned ones, its negative
+// turns them back. in == out is allowed.
 void ShiftCodes(const uint8_t* in, size_t n, uint8_t delta, uint8_t* out);
 
 }  // namespace lq

@@ -26,9 +26,10 @@ Status CheckConstantPerChannel(const std::string& name, const PerBlock& e, size_
   for (size_t i = 0; i < e.scale.size(); ++i) {
     const size_t first = i / blocks * blocks;
     if (e.scale[i] == e.scale[first] && e.offset[i] == e.offset[first]) continue;
-    return Unsupported(fmt::format(
-        "{}: float scales vary inside channel {} ({} blocks of {}); integer layers run per-tensor, per-channel and LPBQ weights",
-        name, i / blocks, blocks, e.block_size));
+    return Unsupported(
+        fmt::format("{}: float scales vary inside channel {} ({} blocks of {}); integer layers run per-tensor, "
+                    "per-channel and LPBQ weights",
+                    name, i / blocks, blocks, e.block_size));
   }
   return OkStatus();
 }
@@ -149,7 +150,8 @@ int64_t LayerWeights::LargestAbsoluteSum() const {
   return largest;
 }
 
-Result<LayerWeights> QuantizeWeights(const FloatWeights& weights, const Encoding& encoding, const PrepareOptions& options) {
+Result<LayerWeights> QuantizeWeights(const FloatWeights& weights, const Encoding& encoding,
+                                     const PrepareOptions& options) {
   const Shape shape{static_cast<int64_t>(weights.out_channels), static_cast<int64_t>(weights.in_channels),
                     static_cast<int64_t>(weights.taps)};
   if (shape.NumElements() <= 0 || weights.values.size() != static_cast<size_t>(shape.NumElements())) {

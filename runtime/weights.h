@@ -17,13 +17,13 @@ namespace lq {
 // [n][k], k in the order in which kernels read: tap (kernel height, kernel width), then input channel.
 struct LayerWeights {
   size_t n = 0, k = 0;
-  std::vector<int32_t> w;      // w_int: q + offset, LPBQ: q * per_block_int_scale
-  std::vector<double> scale;   // s_w, one per output channel
+  std::vector<int32_t> w;     // w_int: q + offset, LPBQ: q * per_block_int_scale
+  std::vector<double> scale;  // s_w, one per output channel
   // LPBQ only (block = 0 otherwise): the codes and the integer scales of each `block` consecutive k.
   size_t block = 0;
   int bitwidth = 0;
-  std::vector<int32_t> codes;        // [n][k]
-  std::vector<uint32_t> block_scale; // [n][k / block]
+  std::vector<int32_t> codes;         // [n][k]
+  std::vector<uint32_t> block_scale;  // [n][k / block]
 
   // Largest sum over k of |w| of an output channel: bounds every accumulator.
   int64_t LargestAbsoluteSum() const;
@@ -36,10 +36,11 @@ struct FloatWeights {
   size_t out_channels, in_channels, taps;
 };
 
-// Rounds to the grid (f32 rule of exact_simulator.md 2) and combines with offsets or block scales (section 4). The encoding's
-// axes are channel 0, block 1. Errors: sizes, ValidateEncoding, float block scales (they need the float path), weights that
-// leave 16 bits.
-Result<LayerWeights> QuantizeWeights(const FloatWeights& weights, const Encoding& encoding, const PrepareOptions& options);
+// Rounds to the grid (f32 rule of exact_simulator.md 2) and combines with offsets or block scales (section 4). The
+// encoding's axes are channel 0, block 1. Errors: sizes, ValidateEncoding, float block scales (they need the float
+// path), weights that leave 16 bits.
+Result<LayerWeights> QuantizeWeights(const FloatWeights& weights, const Encoding& encoding,
+                                     const PrepareOptions& options);
 
 }  // namespace lq
 

@@ -19,15 +19,15 @@
 namespace lq {
 
 struct Conv2dSpec {
-  std::string name;                      // for messages
+  std::string name;  // for messages
   size_t in_channels = 0, out_channels = 0, groups = 1;
-  std::array<size_t, 2> kernel{1, 1};    // height, width
+  std::array<size_t, 2> kernel{1, 1};  // height, width
   std::array<size_t, 2> stride{1, 1};
   std::array<size_t, 2> dilation{1, 1};
   std::array<size_t, 4> padding{0, 0, 0, 0};  // top, left, bottom, right (ONNX order)
-  std::span<const float> weight;         // [out_channels][in_channels / groups][kernel height][kernel width]
-  Encoding weight_encoding;              // channel axis 0, block axis 1
-  PerTensor input;                       // 2..8 bits
+  std::span<const float> weight;              // [out_channels][in_channels / groups][kernel height][kernel width]
+  Encoding weight_encoding;                   // channel axis 0, block axis 1
+  PerTensor input;                            // 2..8 bits
   OutputStage output;
 };
 

@@ -10,7 +10,8 @@
 
 namespace lq {
 
-// A reference to a callable void(size_t task, size_t worker). Owns nothing: lives no longer than the call it is passed to.
+// A reference to a callable void(size_t task, size_t worker). Owns nothing: lives no longer than the call it is passed
+// to.
 class TaskRef {
  public:
   template <class F, class = std::enable_if_t<!std::is_same_v<std::decay_t<F>, TaskRef>>>
@@ -26,8 +27,8 @@ class TaskRef {
   void (*call_)(void*, size_t, size_t);
 };
 
-// A host with its own thread pool derives from this in ten lines. ForEach may be called from several threads at once only
-// if the implementation says so; both implementations below do.
+// A host with its own thread pool derives from this in ten lines. ForEach may be called from several threads at once
+// only if the implementation says so; both implementations below do.
 class LQ_EXPORT Executor {
  public:
   virtual ~Executor() = default;

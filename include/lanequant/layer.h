@@ -33,20 +33,20 @@ struct BatchNorm {
 // What follows the accumulation of a weighted layer, in this order (exact_simulator.md 4):
 //   y = double(acc) * (s_x * s_w[c]); y = alpha * y; + beta * bias; batch norm; clip; quantize.
 struct OutputStage {
-  float alpha = 1.0f, beta = 1.0f;       // of ONNX Gemm; with an alpha that is not 1 there is no batch norm
-  std::span<const float> bias;           // one per output channel, or empty
-  std::span<const double> coded_bias;    // a bias that has codes in the file: code * scale; replaces `bias`
+  float alpha = 1.0f, beta = 1.0f;     // of ONNX Gemm; with an alpha that is not 1 there is no batch norm
+  std::span<const float> bias;         // one per output channel, or empty
+  std::span<const double> coded_bias;  // a bias that has codes in the file: code * scale; replaces `bias`
   std::optional<BatchNorm> batch_norm;
-  float clip_min = -__builtin_inff();    // ReLU: 0
+  float clip_min = -__builtin_inff();  // ReLU: 0
   float clip_max = __builtin_inff();
-  std::optional<PerTensor> encoding;     // 2..8 bits; absent: the output is real
+  std::optional<PerTensor> encoding;  // 2..8 bits; absent: the output is real
 };
 
 // What `inspect` shows of a prepared layer.
 struct LayerInfo {
-  std::string variant;        // "matmul_u8s4/AVX3_ZEN4"
-  std::string why_not_better; // "AVX3_SPR: not supported by this CPU; ..."; empty if the best was taken
-  std::string weights;        // "4-bit LPBQ, block 64, 8650752 bytes", "expanded to int8: block 6 is not a multiple of 4"
+  std::string variant;         // "matmul_u8s4/AVX3_ZEN4"
+  std::string why_not_better;  // "AVX3_SPR: not supported by this CPU; ..."; empty if the best was taken
+  std::string weights;  // "4-bit LPBQ, block 64, 8650752 bytes", "expanded to int8: block 6 is not a multiple of 4"
   size_t packed_bytes = 0;
 };
 

@@ -17,17 +17,17 @@
 namespace lq {
 
 struct LinearSpec {
-  std::string name;                // for messages
-  size_t in_features = 0;          // k
-  size_t out_features = 0;         // n
-  std::span<const float> weight;   // [out_features][in_features]; floats, rounded to their grid by weight_encoding
-  Encoding weight_encoding;        // channel axis 0, block axis 1
-  PerTensor input;                 // 2..8 bits
+  std::string name;               // for messages
+  size_t in_features = 0;         // k
+  size_t out_features = 0;        // n
+  std::span<const float> weight;  // [out_features][in_features]; floats, rounded to their grid by weight_encoding
+  Encoding weight_encoding;       // channel axis 0, block axis 1
+  PerTensor input;                // 2..8 bits
   OutputStage output;
 };
 
-// Prepared once (validates, packs, chooses a kernel variant), run many times. Run is const, allocates nothing and may be
-// called from any number of threads at once, each with its own workspace.
+// Prepared once (validates, packs, chooses a kernel variant), run many times. Run is const, allocates nothing and may
+// be called from any number of threads at once, each with its own workspace.
 class LQ_EXPORT Linear {
  public:
   // Errors: sizes that do not match, encodings that ValidateEncoding refuses, sums that could leave 63 bits.

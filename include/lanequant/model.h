@@ -1,4 +1,5 @@
-// Model and Session: a network exported by AIMET (ONNX + encodings), loaded once, prepared for this CPU, run many times.
+// Model and Session: a network exported by AIMET (ONNX + encodings), loaded once, prepared for this CPU, run many
+// times.
 #ifndef LANEQUANT_MODEL_H_
 #define LANEQUANT_MODEL_H_
 
@@ -34,7 +35,8 @@ class LQ_EXPORT Model {
 };
 
 struct SessionOptions : PrepareOptions {
-  bool keep_encoded_tensors = false;  // no fusion that would skip an encoded activation (same codes, for comparing layers)
+  bool keep_encoded_tensors =
+      false;  // no fusion that would skip an encoded activation (same codes, for comparing layers)
 };
 
 // A graph input or output: its ONNX name and shape; -1 is the dynamic batch.

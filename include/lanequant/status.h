@@ -32,23 +32,17 @@ class [[nodiscard]] Status {
 };
 
 inline Status OkStatus() { return Status(); }
-inline Status InvalidArgument(std::string message) {
-  return Status(StatusCode::kInvalidArgument, std::move(message));
-}
-inline Status Unsupported(std::string message) {
-  return Status(StatusCode::kUnsupported, std::move(message));
-}
-inline Status NotFound(std::string message) {
-  return Status(StatusCode::kNotFound, std::move(message));
-}
+inline Status InvalidArgument(std::string message) { return Status(StatusCode::kInvalidArgument, std::move(message)); }
+inline Status Unsupported(std::string message) { return Status(StatusCode::kUnsupported, std::move(message)); }
+inline Status NotFound(std::string message) { return Status(StatusCode::kNotFound, std::move(message)); }
 inline Status IoError(std::string message) { return Status(StatusCode::kIo, std::move(message)); }
 
 // A value or the reason why there is none. Dereference only after ok(). Shaped like std::expected (C++23).
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}           // NOLINT(google-explicit-constructor)
-  Result(Status status) : status_(std::move(status)) {}   // NOLINT(google-explicit-constructor)
+  Result(T value) : value_(std::move(value)) {}          // NOLINT(google-explicit-constructor)
+  Result(Status status) : status_(std::move(status)) {}  // NOLINT(google-explicit-constructor)
 
   bool ok() const { return value_.has_value(); }
   const Status& status() const { return status_; }

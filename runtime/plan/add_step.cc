@@ -30,7 +30,8 @@ class AddStep final : public Step {
     const Operands onnx = OnnxShapes(in);
     const std::optional<Shape> out = BroadcastShape(onnx[0], onnx[1]);
     if (out) return PlanShape(*out);
-    return InvalidArgument(fmt::format("{}: shapes {} and {} do not broadcast", spec_.name, onnx[0].ToString(), onnx[1].ToString()));
+    return InvalidArgument(
+        fmt::format("{}: shapes {} and {} do not broadcast", spec_.name, onnx[0].ToString(), onnx[1].ToString()));
   }
 
   size_t ScratchBytes(std::span<const Shape> in, size_t) const override {
@@ -111,19 +112,21 @@ class AddStep final : public Step {
     std::array<Strides, 2> strides;
     for (size_t i = 0; i < 2; ++i) {
       strides[i] = BroadcastStrides(onnx[i], IsActivation(i), out);
-      data[i] = IsActivation(i) ? static_cast<const void*>(run.in[next++].bytes.data()) : spec_.operands[i].values.data();
+      data[i] =
+          IsActivation(i) ? static_cast<const void*>(run.in[next++].bytes.data()) : spec_.operands[i].values.data();
     }
     for (size_t row = 0; row < rows; ++row) {
       kernels::AddArgs args = Args(n);
       SetRow(data[0], strides[0], out, row, IsActivation(0), run.scratch.data(), &args.a);
-      SetRow(data[1], strides[1], out, row, IsActivation(1), run.scratch.data() + RowBytes(static_cast<int64_t>(n)), &args.b);
+      SetRow(data[1], strides[1], out, row, IsActivation(1), run.scratch.data() + RowBytes(static_cast<int64_t>(n)),
+             &args.b);
       SetOutput(args, run.out, row * n);
       kernel_.run(args);
     }
   }
 
-  static void SetRow(const void* data, const Strides& strides, const Shape& out, size_t row, bool codes, std::byte* buffer,
-                     kernels::AddOperand* operand) {
+  static void SetRow(const void* data, const Strides& strides, const Shape& out, size_t row, bool codes,
+                     std::byte* buffer, kernels::AddOperand* operand) {
     const size_t last = out.rank() > 0 ? out.rank() - 1 : 0;
     ptrdiff_t at = 0;
     for (size_t i = last; i-- > 0; row /= static_cast<size_t>(out[i])) {

@@ -19,7 +19,9 @@ class QuantizeStep final : public Step {
 
   Result<Shape> OutputShape(std::span<const Shape> in) const override { return PlanShape(in[0]); }
 
-  size_t ScratchBytes(std::span<const Shape> in, size_t) const override { return static_cast<size_t>(in[0].NumElements()); }
+  size_t ScratchBytes(std::span<const Shape> in, size_t) const override {
+    return static_cast<size_t>(in[0].NumElements());
+  }
 
   Status Run(const StepRun& run) const override {
     const float* in = run.in[0].data<float>();
@@ -38,9 +40,7 @@ class QuantizeStep final : public Step {
     return OkStatus();
   }
 
-  LayerInfo info() const override {
-    return {"quantize_affine/" + kernel_.name, kernel_.why_not_better, "", 0};
-  }
+  LayerInfo info() const override { return {"quantize_affine/" + kernel_.name, kernel_.why_not_better, "", 0}; }
 
  private:
   PerTensor encoding_;
@@ -57,7 +57,9 @@ class OutputStep final : public Step {
 
   Result<Shape> OutputShape(std::span<const Shape> in) const override { return OnnxShape(in[0]); }
 
-  size_t ScratchBytes(std::span<const Shape> in, size_t) const override { return static_cast<size_t>(in[0].NumElements()); }
+  size_t ScratchBytes(std::span<const Shape> in, size_t) const override {
+    return static_cast<size_t>(in[0].NumElements());
+  }
 
   Status Run(const StepRun& run) const override {
     const ConstTensorView& in = run.in[0];

@@ -1,4 +1,5 @@
-// Broadcasting: where an operand's elements lie, seen from the output (NumPy's rule, ONNX Multidirectional Broadcasting).
+// Broadcasting: where an operand's elements lie, seen from the output (NumPy's rule, ONNX Multidirectional
+// Broadcasting).
 #ifndef LANEQUANT_RUNTIME_PLAN_BROADCAST_H_
 #define LANEQUANT_RUNTIME_PLAN_BROADCAST_H_
 

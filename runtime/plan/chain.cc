@@ -23,8 +23,8 @@ ValueId ConstantOperand(const Node& add, ValueId value, const Constants& constan
 
 // Takes `node` into the chain; false if it must stay outside.
 Result<bool> Absorb(const ChainContext& context, const Node& node, ValueId value, ChainRules rules, Chain& chain) {
-  const bool first = chain.clip_min == -__builtin_inff() && chain.clip_max == __builtin_inff() && chain.movements.empty() &&
-                     chain.batch_norm == nullptr;
+  const bool first = chain.clip_min == -__builtin_inff() && chain.clip_max == __builtin_inff() &&
+                     chain.movements.empty() && chain.batch_norm == nullptr;
   if (node.op == "Relu" || node.op == "Clip") {
     LQ_ASSIGN_OR_RETURN(const ClipBounds bounds, BoundsOf(context.graph, node, context.constants, context.options));
     ComposeClip(bounds.low, bounds.high, chain);
@@ -48,7 +48,8 @@ void ComposeClip(float low, float high, Chain& chain) {
   chain.clip_max = std::min(std::max(chain.clip_max, low), high);
 }
 
-Result<ClipBounds> BoundsOf(const Graph& graph, const Node& node, const Constants& constants, const PrepareOptions& options) {
+Result<ClipBounds> BoundsOf(const Graph& graph, const Node& node, const Constants& constants,
+                            const PrepareOptions& options) {
   ClipBounds bounds;
   if (node.op == "Relu") {
     bounds.low = 0;
@@ -95,10 +96,11 @@ Result<Chain> FollowChain(const ChainContext& context, const Node& start, ChainR
       LQ_ASSIGN_OR_RETURN(absorbed, Absorb(context, graph.nodes[static_cast<size_t>(next)], value, rules, chain));
     }
     if (!absorbed) {
-      return Unsupported(fmt::format(
-          "{}: tensor '{}' has no encoding, and what follows cannot be fused; integer layers run between encoded tensors "
-          "(the simulator runs it: --reference)",
-          graph.Describe(start), graph.value(value).name));
+      return Unsupported(
+          fmt::format("{}: tensor '{}' has no encoding, and what follows cannot be fused; integer layers run between "
+                      "encoded tensors "
+                      "(the simulator runs it: --reference)",
+                      graph.Describe(start), graph.value(value).name));
     }
     const Node& node = graph.nodes[static_cast<size_t>(next)];
     chain.absorbed.push_back(static_cast<size_t>(next));

@@ -1,4 +1,5 @@
-// Chain: what follows a node without an encoded tensor in between (a supergroup): the node's step does all of it at once.
+// Chain: what follows a node without an encoded tensor in between (a supergroup): the node's step does all of it at
+// once.
 #ifndef LANEQUANT_RUNTIME_PLAN_CHAIN_H_
 #define LANEQUANT_RUNTIME_PLAN_CHAIN_H_
 
@@ -14,15 +15,15 @@
 namespace lq {
 
 struct Chain {
-  std::string ops;                        // "Conv+BatchNormalization+Relu"
-  ValueId bias = kAbsent;                 // the constant of an Add that is the layer's bias
+  std::string ops;         // "Conv+BatchNormalization+Relu"
+  ValueId bias = kAbsent;  // the constant of an Add that is the layer's bias
   const Node* batch_norm = nullptr;
   float clip_min = -__builtin_inff(), clip_max = __builtin_inff();
-  // Nodes that move elements or choose among them (Flatten, MaxPool ..): quantizing first gives the same codes, because it
-  // is the same monotone function of every element.
+  // Nodes that move elements or choose among them (Flatten, MaxPool ..): quantizing first gives the same codes, because
+  // it is the same monotone function of every element.
   std::vector<const Node*> movements;
-  ValueId result = kAbsent;               // the first encoded tensor, or a graph output
-  std::vector<size_t> absorbed;           // indices of the nodes that the chain holds beyond its first
+  ValueId result = kAbsent;      // the first encoded tensor, or a graph output
+  std::vector<size_t> absorbed;  // indices of the nodes that the chain holds beyond its first
 };
 
 // Composes clip(clip(y, min, max), low, high) into the chain's bounds.
@@ -32,7 +33,8 @@ void ComposeClip(float low, float high, Chain& chain);
 struct ClipBounds {
   float low = -__builtin_inff(), high = __builtin_inff();
 };
-Result<ClipBounds> BoundsOf(const Graph& graph, const Node& node, const Constants& constants, const PrepareOptions& options);
+Result<ClipBounds> BoundsOf(const Graph& graph, const Node& node, const Constants& constants,
+                            const PrepareOptions& options);
 
 // Who reads what.
 class Consumers {
@@ -59,8 +61,8 @@ struct ChainContext {
   const PrepareOptions& options;
 };
 
-// Follows the output of `start` to the next encoded tensor or graph output. Error: a tensor without an encoding that the
-// chain cannot pass.
+// Follows the output of `start` to the next encoded tensor or graph output. Error: a tensor without an encoding that
+// the chain cannot pass.
 Result<Chain> FollowChain(const ChainContext& context, const Node& start, ChainRules rules);
 
 }  // namespace lq

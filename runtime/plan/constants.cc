@@ -63,7 +63,8 @@ Result<const Constant*> Constants::CheckedFloats(ValueId id) const {
   }
   const std::optional<Encoding>& encoding = EncodingOf(id);
   if (encoding && !std::holds_alternative<PerTensor>(*encoding)) {
-    return Unsupported(fmt::format("constant '{}' is encoded {}; only weights may be, others per tensor", name, Describe(*encoding)));
+    return Unsupported(
+        fmt::format("constant '{}' is encoded {}; only weights may be, others per tensor", name, Describe(*encoding)));
   }
   return constant;
 }

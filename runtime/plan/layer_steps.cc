@@ -17,8 +17,8 @@ class LinearStep final : public Step {
   Result<Shape> OutputShape(std::span<const Shape> in) const override {
     Shape out = in[0];
     if (out.rank() == 0 || out[out.rank() - 1] != in_features_) {
-      return InvalidArgument(fmt::format("{}: input of shape {}, but its last dimension must be {}", name_, out.ToString(),
-                                         in_features_));
+      return InvalidArgument(
+          fmt::format("{}: input of shape {}, but its last dimension must be {}", name_, out.ToString(), in_features_));
     }
     out[out.rank() - 1] = out_features_;
     return out;

@@ -37,9 +37,7 @@ Dims DimsOf(const Shape& plan) {
 
 }  // namespace
 
-Shape PlanShape(const Shape& onnx) {
-  return onnx.rank() == 4 ? Shape{onnx[0], onnx[2], onnx[3], onnx[1]} : onnx;
-}
+Shape PlanShape(const Shape& onnx) { return onnx.rank() == 4 ? Shape{onnx[0], onnx[2], onnx[3], onnx[1]} : onnx; }
 
 Shape OnnxShape(const Shape& plan) { return plan.rank() == 4 ? Shape{plan[0], plan[3], plan[1], plan[2]} : plan; }
 

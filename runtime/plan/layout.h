@@ -1,5 +1,5 @@
-// Layouts: inside a plan, tensors of rank 4 are channels last (N, H, W, C); graph inputs and outputs, and everything that
-// users see, are in ONNX's order (N, C, H, W).
+// Layouts: inside a plan, tensors of rank 4 are channels last (N, H, W, C); graph inputs and outputs, and everything
+// that users see, are in ONNX's order (N, C, H, W).
 #ifndef LANEQUANT_RUNTIME_PLAN_LAYOUT_H_
 #define LANEQUANT_RUNTIME_PLAN_LAYOUT_H_
 

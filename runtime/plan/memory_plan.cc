@@ -12,7 +12,8 @@ MemoryPlan PlanMemory(std::span<const Lifetime> lifetimes) {
   plan.offsets.resize(lifetimes.size());
   std::vector<size_t> order(lifetimes.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return lifetimes[a].bytes > lifetimes[b].bytes; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return lifetimes[a].bytes > lifetimes[b].bytes; });
 
   std::vector<size_t> placed;  // sorted by offset
   for (size_t i : order) {

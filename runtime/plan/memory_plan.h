@@ -1,4 +1,5 @@
-// MemoryPlan: one block of memory for all activations of a run; tensors that are never needed at the same time share bytes.
+// MemoryPlan: one block of memory for all activations of a run; tensors that are never needed at the same time share
+// bytes.
 #ifndef LANEQUANT_RUNTIME_PLAN_MEMORY_PLAN_H_
 #define LANEQUANT_RUNTIME_PLAN_MEMORY_PLAN_H_
 

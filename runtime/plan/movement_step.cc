@@ -14,7 +14,8 @@ Result<Shape> FlattenedShape(const Movement& m, const Shape& in) {
   const auto rank = static_cast<int64_t>(in.rank());
   const int64_t axis = *m.flatten_axis < 0 ? *m.flatten_axis + rank : *m.flatten_axis;
   if (axis < 0 || axis > rank) {
-    return InvalidArgument(fmt::format("{}: axis {} does not exist in shape {}", m.name, *m.flatten_axis, in.ToString()));
+    return InvalidArgument(
+        fmt::format("{}: axis {} does not exist in shape {}", m.name, *m.flatten_axis, in.ToString()));
   }
   Shape out{1, 1};
   for (int64_t i = 0; i < rank; ++i) out[i < axis ? 0 : 1] *= in[static_cast<size_t>(i)];
@@ -23,7 +24,8 @@ Result<Shape> FlattenedShape(const Movement& m, const Shape& in) {
 
 Result<Shape> ReshapedShape(const Movement& m, const Shape& in) {
   const auto mismatch = [&] {
-    return InvalidArgument(fmt::format("{}: shape {} does not reshape to ({})", m.name, in.ToString(), fmt::join(m.dims, ", ")));
+    return InvalidArgument(
+        fmt::format("{}: shape {} does not reshape to ({})", m.name, in.ToString(), fmt::join(m.dims, ", ")));
   };
   if (m.dims.size() > Shape::kMaxRank) return mismatch();
   Shape out(m.dims);
@@ -98,6 +100,8 @@ class MovementStep final : public Step {
 
 }  // namespace
 
-std::unique_ptr<Step> MakeMovementStep(Movement movement) { return std::make_unique<MovementStep>(std::move(movement)); }
+std::unique_ptr<Step> MakeMovementStep(Movement movement) {
+  return std::make_unique<MovementStep>(std::move(movement));
+}
 
 }  // namespace lq

@@ -43,7 +43,8 @@ Status Planner::PlanAdd(const Node& node) {
   return EmitMovements(chain, tensor);
 }
 
-// A function of codes is a table. Without batch normalization its values are f32 tensors (exact_simulator.md 5), with it real.
+// A function of codes is a table. Without batch normalization its values are f32 tensors (exact_simulator.md 5), with
+// it real.
 std::vector<uint8_t> Planner::Table(const PerTensor& in, const Chain& clip, const PerTensor& out) const {
   std::vector<uint8_t> codes(kTable);
   for (size_t i = 0; i < kTable; ++i) codes[i] = static_cast<uint8_t>(i);
@@ -53,8 +54,14 @@ std::vector<uint8_t> Planner::Table(const PerTensor& in, const Chain& clip, cons
       .run({codes.data(), kTable, {&from.scale, &from.offset, 1, kTable}, kernels::CodeType::kU8, values.data()});
   for (float& v : values) v = std::min(std::max(v, clip.clip_min), clip.clip_max);
   Choose(kernels::QuantizeAffineVariants(), options_.max_isa)
-      .run({values.data(), kTable, {&to.scale, &to.offset, 1, kTable}, 0, static_cast<int32_t>(to.grid.qmax()),
-            options_.profile, kernels::CodeType::kU8, codes.data()});
+      .run({values.data(),
+            kTable,
+            {&to.scale, &to.offset, 1, kTable},
+            0,
+            static_cast<int32_t>(to.grid.qmax()),
+            options_.profile,
+            kernels::CodeType::kU8,
+            codes.data()});
   return codes;
 }
 
@@ -69,7 +76,8 @@ Result<std::vector<uint8_t>> Planner::ChannelTables(const PerTensor& in, const N
   LQ_RETURN_IF_ERROR(SetBatchNorm(batch_norm, channels, stage, arrays));
   std::vector<uint8_t> tables;
   for (size_t c = 0; c < channels; ++c) {
-    const double gain = double{arrays.gamma[c]} / std::sqrt(double{arrays.variance[c]} + double{stage.batch_norm->epsilon});
+    const double gain =
+        double{arrays.gamma[c]} / std::sqrt(double{arrays.variance[c]} + double{stage.batch_norm->epsilon});
     for (int32_t q = 0; q < static_cast<int32_t>(kTable); ++q) {
       const double x = double(q + from.offset) * double(from.scale);
       const double y = (x - double{arrays.mean[c]}) * gain + double{arrays.beta[c]};
@@ -84,7 +92,8 @@ Status Planner::PlanUnary(const Node& node) {
   LQ_ASSIGN_OR_RETURN(const Chain chain, TakeChain(node, {}));
   LQ_ASSIGN_OR_RETURN(const std::optional<PerTensor> out, ResultEncoding(chain));
   if (!out) {
-    return Unsupported(fmt::format("{}: graph output '{}' has no encoding", graph_.Describe(node), graph_.value(chain.result).name));
+    return Unsupported(
+        fmt::format("{}: graph output '{}' has no encoding", graph_.Describe(node), graph_.value(chain.result).name));
   }
   Chain clip;
   std::vector<uint8_t> tables;
@@ -92,7 +101,8 @@ Status Planner::PlanUnary(const Node& node) {
     const Shape& shape = plan_.shapes[input];
     ComposeClip(chain.clip_min, chain.clip_max, clip);
     LQ_ASSIGN_OR_RETURN(tables, ChannelTables(EncodingOf(input), node, clip, *out));
-    if ((shape.rank() != 4 && shape.rank() != 2) || tables.size() != kTable * static_cast<size_t>(shape[shape.rank() - 1])) {
+    if ((shape.rank() != 4 && shape.rank() != 2) ||
+        tables.size() != kTable * static_cast<size_t>(shape[shape.rank() - 1])) {
       return InvalidArgument(fmt::format("{}: {} channels do not fit its input of shape {}", graph_.Describe(node),
                                          tables.size() / kTable, shape.ToString()));
     }
@@ -107,8 +117,8 @@ Status Planner::PlanUnary(const Node& node) {
   return EmitMovements(chain, tensor);
 }
 
-// T = the table of a Relu or Clip that alone reads an encoded tensor. Where T(clamp(q, lo, hi)) is the clamp that the layer's own
-// quantizer makes of both clips, the layer may apply it: no lemma needed, all 256 codes are compared.
+// T = the table of a Relu or Clip that alone reads an encoded tensor. Where T(clamp(q, lo, hi)) is the clamp that the
+// layer's own quantizer makes of both clips, the layer may apply it: no lemma needed, all 256 codes are compared.
 Status Planner::FuseClampBehind(Chain& chain) {
   const ptrdiff_t next = consumers_.Only(chain.result);
   if (options_.keep_encoded_tensors || next < 0 || !graph_.value(chain.result).encoding) return OkStatus();
@@ -148,7 +158,8 @@ Result<std::unique_ptr<Step>> Planner::MakeMovement(const Node& node, size_t ten
   }
   const Constant* dims = node.inputs.size() > 1 ? constants_.Find(node.inputs[1]) : nullptr;
   if (node.op != "Reshape" || dims == nullptr || dims->dtype != DType::kS64) {
-    return Unsupported(fmt::format("{}: not run between integer layers, or its shape is no constant", graph_.Describe(node)));
+    return Unsupported(
+        fmt::format("{}: not run between integer layers, or its shape is no constant", graph_.Describe(node)));
   }
   movement.dims = dims->s64;
   movement.allow_zero = node.Int("allowzero", 0) != 0;
@@ -173,8 +184,8 @@ Status Planner::PlanMovement(const Node& node) {
     plan_.tensors[tensor].encoding = out;
     return OkStatus();
   }
-  LQ_ASSIGN_OR_RETURN(tensor_of_[result], Emit(MakeLookupStep(Table(in, identity, *out), options_), node.op + "+Requantize", node,
-                                               {tensor}, {result, out}));
+  LQ_ASSIGN_OR_RETURN(tensor_of_[result], Emit(MakeLookupStep(Table(in, identity, *out), options_),
+                                               node.op + "+Requantize", node, {tensor}, {result, out}));
   return OkStatus();
 }
 

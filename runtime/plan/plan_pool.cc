@@ -36,7 +36,8 @@ Status Planner::PlanAverage(const Node& node) {
   spec.clip_max = chain.clip_max;
   const bool clipped = chain.clip_min != -__builtin_inff() || chain.clip_max != __builtin_inff();
   if (clipped && !spec.encoding) {
-    return Unsupported(fmt::format("{}: graph output '{}' behind a clip has no encoding", spec.name, graph_.value(chain.result).name));
+    return Unsupported(
+        fmt::format("{}: graph output '{}' behind a clip has no encoding", spec.name, graph_.value(chain.result).name));
   }
   const PlanTensor output{kAbsent, spec.encoding};
   auto step = MakeAveragePoolStep(std::move(spec), options_);

@@ -12,8 +12,8 @@
 namespace lq {
 namespace {
 
-// Does a bias of this shape hold one value per channel of a layer's output (channel dimension: the second of an image, else
-// the last), or one for all?
+// Does a bias of this shape hold one value per channel of a layer's output (channel dimension: the second of an image,
+// else the last), or one for all?
 bool IsChannelShape(const Shape& shape, int64_t channels, bool image) {
   const int64_t elements = shape.NumElements();
   if (elements == 1) return true;
@@ -40,7 +40,8 @@ std::vector<float> Transposed(const std::vector<float>& in, size_t rows, size_t 
 
 }  // namespace
 
-Status Planner::SetBias(const Node& node, ValueId bias, size_t channels, OutputStage& stage, StageArrays& arrays) const {
+Status Planner::SetBias(const Node& node, ValueId bias, size_t channels, OutputStage& stage,
+                        StageArrays& arrays) const {
   const Constant* constant = constants_.Find(bias);
   if (constant == nullptr) {
     return Unsupported(fmt::format("{}: bias '{}' is no constant", graph_.Describe(node), graph_.value(bias).name));
@@ -48,8 +49,9 @@ Status Planner::SetBias(const Node& node, ValueId bias, size_t channels, OutputS
   // A bias of its own (Conv) is one value per channel; one that is added broadcasts from the last dimension.
   const bool image = node.op == "Conv" && constant->shape.rank() > 1;
   if (!IsChannelShape(constant->shape, static_cast<int64_t>(channels), image)) {
-    return Unsupported(fmt::format("{}: bias '{}' of shape {} is not one value for each of {} channels", graph_.Describe(node),
-                                   graph_.value(bias).name, constant->shape.ToString(), channels));
+    return Unsupported(fmt::format("{}: bias '{}' of shape {} is not one value for each of {} channels",
+                                   graph_.Describe(node), graph_.value(bias).name, constant->shape.ToString(),
+                                   channels));
   }
   LQ_ASSIGN_OR_RETURN(const std::vector<double> reals, constants_.Reals(bias, options_));
   if (constants_.EncodingOf(bias)) {
@@ -65,7 +67,8 @@ Status Planner::SetBias(const Node& node, ValueId bias, size_t channels, OutputS
 Status Planner::SetBatchNorm(const Node& node, size_t channels, OutputStage& stage, StageArrays& arrays) const {
   std::vector<float>* const into[] = {&arrays.gamma, &arrays.beta, &arrays.mean, &arrays.variance};
   for (size_t i = 0; i < 4; ++i) {
-    if (i + 1 >= node.inputs.size()) return InvalidArgument(fmt::format("{}: {} inputs, not 5", graph_.Describe(node), node.inputs.size()));
+    if (i + 1 >= node.inputs.size())
+      return InvalidArgument(fmt::format("{}: {} inputs, not 5", graph_.Describe(node), node.inputs.size()));
     LQ_ASSIGN_OR_RETURN(*into[i], constants_.Floats(node.inputs[i + 1], options_));
     if (into[i]->size() == channels) continue;
     return InvalidArgument(fmt::format("{}: '{}' has {} values, but there are {} channels", graph_.Describe(node),
@@ -75,7 +78,8 @@ Status Planner::SetBatchNorm(const Node& node, size_t channels, OutputStage& sta
   return OkStatus();
 }
 
-Result<OutputStage> Planner::MakeStage(const Node& node, const Chain& chain, size_t channels, StageArrays& arrays) const {
+Result<OutputStage> Planner::MakeStage(const Node& node, const Chain& chain, size_t channels,
+                                       StageArrays& arrays) const {
   OutputStage stage;
   if (node.op == "Gemm") {
     stage.alpha = node.Float("alpha", 1.0f);
@@ -96,12 +100,14 @@ Result<Planner::Weight> Planner::FindWeight(const Node& node, size_t rank) const
   const Constant* constant = constants_.Find(node.inputs[1]);
   const std::string& name = graph_.value(node.inputs[1]).name;
   if (constant == nullptr || constant->dtype != DType::kF32 || constant->shape.rank() != rank) {
-    return Unsupported(fmt::format("{}: '{}' is no float constant of {} dimensions; integer layers multiply activations with weights",
-                                   graph_.Describe(node), name, rank));
+    return Unsupported(
+        fmt::format("{}: '{}' is no float constant of {} dimensions; integer layers multiply activations with weights",
+                    graph_.Describe(node), name, rank));
   }
   const std::optional<Encoding>& encoding = constants_.EncodingOf(node.inputs[1]);
   if (!encoding) {
-    return Unsupported(fmt::format("{}: weight '{}' has no encoding (the simulator runs it: --reference)", graph_.Describe(node), name));
+    return Unsupported(fmt::format("{}: weight '{}' has no encoding (the simulator runs it: --reference)",
+                                   graph_.Describe(node), name));
   }
   return Weight{constant, *encoding};
 }
@@ -156,12 +162,14 @@ Status Planner::PlanMatrix(const Node& node) {
   LQ_ASSIGN_OR_RETURN(const Chain chain, TakeWeightedChain(node));
   const size_t rank = plan_.shapes[input].rank();
   if (rank == 4 || node.Int("transA", 0) != 0 || (rank != 2 && chain.batch_norm != nullptr)) {
-    return Unsupported(fmt::format("{}: input '{}' of rank {}, transA {}; integer layers take rows of features of rank 1 to 3, "
-                                   "with a batch normalization of rank 2",
-                                   graph_.Describe(node), graph_.value(node.inputs[0]).name, rank, node.Int("transA", 0)));
+    return Unsupported(
+        fmt::format("{}: input '{}' of rank {}, transA {}; integer layers take rows of features of rank 1 to 3, "
+                    "with a batch normalization of rank 2",
+                    graph_.Describe(node), graph_.value(node.inputs[0]).name, rank, node.Int("transA", 0)));
   }
   const bool rows_are_channels = node.op == "Gemm" && node.Int("transB", 0) != 0;
-  const size_t out_features = weight.dim(rows_are_channels ? 0 : 1), in_features = weight.dim(rows_are_channels ? 1 : 0);
+  const size_t out_features = weight.dim(rows_are_channels ? 0 : 1),
+               in_features = weight.dim(rows_are_channels ? 1 : 0);
   const std::vector<float> transposed =
       rows_are_channels ? std::vector<float>() : Transposed(weight.constant->f32, in_features, out_features);
   StageArrays arrays;

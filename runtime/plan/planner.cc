@@ -36,8 +36,9 @@ Status Planner::PlanInputs() {
     }
     const auto* encoding = value.encoding ? std::get_if<PerTensor>(&*value.encoding) : nullptr;
     if (encoding == nullptr) {
-      return Unsupported(fmt::format("input '{}' has no per-tensor encoding; integer layers need one (the simulator runs it: --reference)",
-                                     value.name));
+      return Unsupported(fmt::format(
+          "input '{}' has no per-tensor encoding; integer layers need one (the simulator runs it: --reference)",
+          value.name));
     }
     plan_.tensors.push_back({graph_.inputs[i], std::nullopt, PlanTensor::Place::kGraphInput, i});
     plan_.shapes.push_back(shape);
@@ -58,7 +59,8 @@ Status Planner::PlanOutputs() {
     const Node node{value.name, "DequantizeLinear", "", {}, {}, {}};
     const PlanTensor output{graph_.outputs[i], std::nullopt, PlanTensor::Place::kGraphOutput, i};
     const auto& encoding = plan_.tensors[it->second].encoding;
-    LQ_ASSIGN_OR_RETURN(const size_t tensor, Emit(MakeOutputStep(encoding, options_), "Output", node, {it->second}, output));
+    LQ_ASSIGN_OR_RETURN(const size_t tensor,
+                        Emit(MakeOutputStep(encoding, options_), "Output", node, {it->second}, output));
     (void)tensor;
   }
   return OkStatus();
@@ -83,15 +85,17 @@ Result<size_t> Planner::Codes(const Node& node, ValueId value) const {
   const auto it = tensor_of_.find(value);
   if (it != tensor_of_.end() && plan_.tensors[it->second].encoding) return it->second;
   const std::string name = value == kAbsent ? "(absent)" : graph_.value(value).name;
-  return Unsupported(fmt::format("{}: its input '{}' is no encoded activation; integer layers need one (the simulator runs it: --reference)",
-                                 graph_.Describe(node), name));
+  return Unsupported(fmt::format(
+      "{}: its input '{}' is no encoded activation; integer layers need one (the simulator runs it: --reference)",
+      graph_.Describe(node), name));
 }
 
 Result<std::optional<PerTensor>> Planner::ResultEncoding(const Chain& chain) const {
   const Value& value = graph_.value(chain.result);
   if (!value.encoding) return std::optional<PerTensor>();
   if (const auto* e = std::get_if<PerTensor>(&*value.encoding)) return std::optional<PerTensor>(*e);
-  return Unsupported(fmt::format("tensor '{}' is encoded {}; activations run per tensor", value.name, Describe(*value.encoding)));
+  return Unsupported(
+      fmt::format("tensor '{}' is encoded {}; activations run per tensor", value.name, Describe(*value.encoding)));
 }
 
 Result<Chain> Planner::TakeChain(const Node& node, ChainRules rules) {
@@ -100,8 +104,8 @@ Result<Chain> Planner::TakeChain(const Node& node, ChainRules rules) {
   return chain;
 }
 
-Result<size_t> Planner::Emit(std::unique_ptr<Step> step, const std::string& op, const Node& node, std::vector<size_t> inputs,
-                             PlanTensor output) {
+Result<size_t> Planner::Emit(std::unique_ptr<Step> step, const std::string& op, const Node& node,
+                             std::vector<size_t> inputs, PlanTensor output) {
   std::vector<Shape> shapes;
   for (size_t input : inputs) shapes.push_back(plan_.shapes[input]);
   LQ_ASSIGN_OR_RETURN(const Shape shape, step->OutputShape(shapes));

@@ -21,8 +21,8 @@ namespace lq {
 
 struct Plan {
   std::vector<PlanTensor> tensors;
-  std::vector<PlannedStep> steps;   // in execution order
-  std::vector<Shape> shapes;        // of the tensors, plan order, for the batch in the file (dynamic: 1)
+  std::vector<PlannedStep> steps;  // in execution order
+  std::vector<Shape> shapes;       // of the tensors, plan order, for the batch in the file (dynamic: 1)
 };
 
 class Planner {

@@ -30,8 +30,8 @@ bool WindowsAreFilled(const PoolSpec& spec, size_t axis, int64_t length, int64_t
   for (int64_t i = 0; i < out; ++i) {
     bool filled = false;
     for (size_t cell = 0; cell < spec.kernel[axis] && !filled; ++cell) {
-      const int64_t at = i * static_cast<int64_t>(spec.stride[axis]) + static_cast<int64_t>(cell * spec.dilation[axis]) -
-                         static_cast<int64_t>(spec.padding[axis]);
+      const int64_t at = i * static_cast<int64_t>(spec.stride[axis]) +
+                         static_cast<int64_t>(cell * spec.dilation[axis]) - static_cast<int64_t>(spec.padding[axis]);
       filled = at >= 0 && at < length;
     }
     if (!filled) return false;
@@ -64,7 +64,8 @@ class PoolStep : public Step {
     kernels::Window window = MakeWindow(run.in[0].shape, run.out.shape);
     const auto images = static_cast<size_t>(run.out.shape[0]);
     const size_t pixels = window.out_height * window.out_width * window.channels;
-    const double cells = static_cast<double>(images * pixels) * static_cast<double>(window.kernel_height * window.kernel_width);
+    const double cells =
+        static_cast<double>(images * pixels) * static_cast<double>(window.kernel_height * window.kernel_width);
     Executor& executor = cells < kSerialCells ? SerialExecutor() : run.executor;
     RunTasks(executor, images * window.out_height, [&](size_t task, size_t) {
       kernels::Window row = window;

@@ -25,7 +25,7 @@ struct PlanTensor {
   ValueId value = kAbsent;            // the ONNX tensor that it holds; kAbsent: only an intermediate of the plan
   std::optional<PerTensor> encoding;  // as in the file; the codes are those of ToUnsigned(encoding)
   Place place = Place::kWorkspace;
-  size_t index = 0;                   // of the graph input or output
+  size_t index = 0;  // of the graph input or output
 
   DType dtype() const { return encoding ? DType::kU8 : DType::kF32; }
 };
@@ -51,8 +51,8 @@ class Step {
 // A step in its place: which tensors it reads and writes.
 struct PlannedStep {
   std::unique_ptr<Step> step;
-  std::string op, name;         // "Conv+Relu", the ONNX node's name
-  std::vector<size_t> inputs;   // at most two
+  std::string op, name;        // "Conv+Relu", the ONNX node's name
+  std::vector<size_t> inputs;  // at most two
   size_t output = 0;
 };
 

@@ -49,7 +49,7 @@ struct AddSpec {
   std::string name;
   std::array<AddOperandSpec, 2> operands;  // activations come in order from StepRun::in
   float clip_min, clip_max;
-  std::optional<PerTensor> encoding;       // of the output; absent: f32
+  std::optional<PerTensor> encoding;  // of the output; absent: f32
 };
 std::unique_ptr<Step> MakeAddStep(AddSpec spec, const PrepareOptions& options);
 

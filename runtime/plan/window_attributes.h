@@ -17,8 +17,8 @@ struct WindowAttributes {
   std::array<size_t, 4> padding{0, 0, 0, 0};  // top, left, bottom, right
 };
 
-// `kernel`: from the weight's shape (a kernel_shape attribute must agree), or nothing where the attribute must be there.
-// `image`: the input's plan shape, which auto_pad needs. Errors name node, attribute and values.
+// `kernel`: from the weight's shape (a kernel_shape attribute must agree), or nothing where the attribute must be
+// there. `image`: the input's plan shape, which auto_pad needs. Errors name node, attribute and values.
 Result<WindowAttributes> ReadWindow(const Graph& graph, const Node& node, std::optional<std::array<size_t, 2>> kernel,
                                     const Shape& image);
 

@@ -27,18 +27,25 @@ struct Case {
 };
 
 Case Draw(testing::Random& random) {
-  Case c{testing::DrawWindow(random, 100), random.Chance(0.5), random.Float(0.001f, 0.1f),
-         static_cast<int32_t>(random.Int(-255, 0)), {}, RoundingProfile::kAimetDiv};
+  Case c{testing::DrawWindow(random, 100),
+         random.Chance(0.5),
+         random.Float(0.001f, 0.1f),
+         static_cast<int32_t>(random.Int(-255, 0)),
+         {},
+         RoundingProfile::kAimetDiv};
   // Output scales that are a simple fraction of the input's put averages on exact ties.
-  c.out = {{8, false}, random.Chance(0.5) ? c.scale / 2 : random.Float(0.001f, 0.1f), static_cast<int32_t>(random.Int(-255, 0))};
+  c.out = {{8, false},
+           random.Chance(0.5) ? c.scale / 2 : random.Float(0.001f, 0.1f),
+           static_cast<int32_t>(random.Int(-255, 0))};
   c.profile = static_cast<RoundingProfile>(random.Int(0, 2));
   return c;
 }
 
 reference::PoolGeometry Geometry(const Case& c) {
   const Window& w = c.r.window;
-  return {w.channels, w.in_height, w.in_width, w.out_height, w.out_width, w.kernel_height, w.kernel_width, w.stride_height,
-          w.stride_width, w.dilation_height, w.dilation_width, w.pad_top, w.pad_left, c.r.pad_bottom, c.r.pad_right, c.include_pad};
+  return {w.channels,     w.in_height,     w.in_width,     w.out_height,      w.out_width,      w.kernel_height,
+          w.kernel_width, w.stride_height, w.stride_width, w.dilation_height, w.dilation_width, w.pad_top,
+          w.pad_left,     c.r.pad_bottom,  c.r.pad_right,  c.include_pad};
 }
 
 // The expected real values, channels first; empty if some window holds no cell.
@@ -90,7 +97,8 @@ TEST_P(AveragePoolTest, MatchesReference) {
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryTarget, AveragePoolTest,
-                         ::testing::ValuesIn(kernels::AveragePoolVariants().begin(), kernels::AveragePoolVariants().end()),
+                         ::testing::ValuesIn(kernels::AveragePoolVariants().begin(),
+                                             kernels::AveragePoolVariants().end()),
                          [](const auto& p) { return std::string(p.param.name); });
 
 }  // namespace

@@ -58,7 +58,9 @@ class Layer {
     run({in, w_, weights.data(), zeros.data(), &epilogue_, type, out});
   }
 
-  double expected(size_t pixel, size_t channel) const { return expected_[channel * w_.out_height * w_.out_width + pixel]; }
+  double expected(size_t pixel, size_t channel) const {
+    return expected_[channel * w_.out_height * w_.out_width + pixel];
+  }
   int64_t ExpectedCode(size_t pixel, size_t channel) const {
     const kernels::QuantizeTo& to = epilogue_.to;
     return reference::QuantizeReal(expected(pixel, channel), {8, false}, to.scale, to.offset, to.profile).code;
@@ -101,7 +103,8 @@ class Layer {
     epilogue_.bias = bias_.data();
     epilogue_.clip_min = -__builtin_inf();
     epilogue_.clip_max = __builtin_inf();
-    epilogue_.to = {step, static_cast<int32_t>(random.Int(-255, 0)), 0, 255, 0, 255, static_cast<RoundingProfile>(random.Int(0, 2))};
+    epilogue_.to = {step, static_cast<int32_t>(random.Int(-255, 0)),     0, 255, 0,
+                    255,  static_cast<RoundingProfile>(random.Int(0, 2))};
     kernels::SetUpFastEpilogue(w_.channels, mul_.data(), add_.data(), &epilogue_);
   }
 

@@ -17,8 +17,10 @@ using testing::GuardedBuffer;
 
 reference::PoolGeometry Geometry(const testing::RandomWindow& r) {
   const Window& w = r.window;
-  return {w.channels, w.in_height, w.in_width, w.out_height, w.out_width, w.kernel_height, w.kernel_width, w.stride_height,
-          w.stride_width, w.dilation_height, w.dilation_width, w.pad_top, w.pad_left, r.pad_bottom, r.pad_right, false};
+  return {w.channels,     w.in_height,       w.in_width,       w.out_height,
+          w.out_width,    w.kernel_height,   w.kernel_width,   w.stride_height,
+          w.stride_width, w.dilation_height, w.dilation_width, w.pad_top,
+          w.pad_left,     r.pad_bottom,      r.pad_right,      false};
 }
 
 // A dilated window over a small image may hold no cell at all: such shapes are refused before they come to a kernel.
@@ -63,7 +65,8 @@ TEST_P(MaxPoolTest, WritesOnlyItsRows) {
   for (size_t i = 0; i < out.size(); ++i) EXPECT_EQ(out[i], i / 20 == 1 || i / 20 == 2 ? 7 : 1) << i;
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryTarget, MaxPoolTest, ::testing::ValuesIn(kernels::MaxPoolVariants().begin(), kernels::MaxPoolVariants().end()),
+INSTANTIATE_TEST_SUITE_P(EveryTarget, MaxPoolTest,
+                         ::testing::ValuesIn(kernels::MaxPoolVariants().begin(), kernels::MaxPoolVariants().end()),
                          [](const auto& p) { return std::string(p.param.name); });
 
 }  // namespace

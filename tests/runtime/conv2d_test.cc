@@ -24,7 +24,8 @@ ConvCase Draw(testing::Random& random) {
   ConvCase c;
   Conv2dSpec& s = c.spec;
   const size_t groups = random.Chance(0.5) ? 1 : random.LogSize(1, 20);
-  const size_t in_group = random.Chance(0.4) ? 1 : random.LogSize(1, 24), out_group = random.Chance(0.4) ? 1 : random.LogSize(1, 30);
+  const size_t in_group = random.Chance(0.4) ? 1 : random.LogSize(1, 24),
+               out_group = random.Chance(0.4) ? 1 : random.LogSize(1, 30);
   s.name = "conv";
   s.groups = groups;
   s.in_channels = groups * in_group;
@@ -54,9 +55,10 @@ void Connect(ConvCase& c) {
 testing::Expected Expect(const ConvCase& c, const Shape& out, std::span<const uint8_t> codes) {
   const Conv2dSpec& s = c.spec;
   const auto u = [](int64_t v) { return static_cast<size_t>(v); };
-  const reference::ConvGeometry g{u(c.input[0]), s.in_channels, u(c.input[1]), u(c.input[2]), s.out_channels, u(out[1]), u(out[2]),
-                                  s.groups, s.kernel[0], s.kernel[1], s.stride[0], s.stride[1], s.dilation[0], s.dilation[1],
-                                  s.padding[0], s.padding[1]};
+  const reference::ConvGeometry g{u(c.input[0]),  s.in_channels, u(c.input[1]), u(c.input[2]),
+                                  s.out_channels, u(out[1]),     u(out[2]),     s.groups,
+                                  s.kernel[0],    s.kernel[1],   s.stride[0],   s.stride[1],
+                                  s.dilation[0],  s.dilation[1], s.padding[0],  s.padding[1]};
   const size_t pixels = g.in_height * g.in_width;
   std::vector<int32_t> x(codes.size());
   for (size_t i = 0; i < codes.size(); ++i) {
@@ -71,7 +73,8 @@ testing::Expected Expect(const ConvCase& c, const Shape& out, std::span<const ui
 void Check(const ConvCase& c, const Conv2d& conv, testing::Random& random, Executor& executor) {
   const Result<Shape> out_shape = conv.OutputShape(c.input);
   ASSERT_TRUE(out_shape.ok()) << out_shape.status().message();
-  const std::vector<uint8_t> codes = testing::DrawCodes(random, c.layer.input, static_cast<size_t>(c.input.NumElements()));
+  const std::vector<uint8_t> codes =
+      testing::DrawCodes(random, c.layer.input, static_cast<size_t>(c.input.NumElements()));
   GuardedBuffer<uint8_t> in(codes.size());
   std::copy(codes.begin(), codes.end(), in.begin());
   const testing::Expected expected = Expect(c, *out_shape, codes);
@@ -81,16 +84,19 @@ void Check(const ConvCase& c, const Conv2d& conv, testing::Random& random, Execu
     return (i / channels / pixels * channels + i % channels) * pixels + i / channels % pixels;
   };
   GuardedBuffer<std::byte> workspace(conv.WorkspaceBytes(c.input, executor.workers()));
-  const ConstTensorView x{c.layer.input.grid.is_signed ? DType::kS8 : DType::kU8, c.input, std::as_bytes(std::span<uint8_t>(in))};
+  const ConstTensorView x{c.layer.input.grid.is_signed ? DType::kS8 : DType::kU8, c.input,
+                          std::as_bytes(std::span<uint8_t>(in))};
   if (c.layer.output) {
     GuardedBuffer<uint8_t> out(n);
     const DType type = c.layer.output->grid.is_signed ? DType::kS8 : DType::kU8;
-    const Status status = conv.Run(x, {type, *out_shape, std::as_writable_bytes(std::span<uint8_t>(out))}, workspace, executor);
+    const Status status =
+        conv.Run(x, {type, *out_shape, std::as_writable_bytes(std::span<uint8_t>(out))}, workspace, executor);
     ASSERT_TRUE(status.ok()) << status.message();
     for (size_t i = 0; i < n; ++i) ASSERT_EQ(out[i], static_cast<uint8_t>(expected.codes[first(i)])) << "output " << i;
   } else {
     GuardedBuffer<float> out(n);
-    const Status status = conv.Run(x, {DType::kF32, *out_shape, std::as_writable_bytes(std::span<float>(out))}, workspace, executor);
+    const Status status =
+        conv.Run(x, {DType::kF32, *out_shape, std::as_writable_bytes(std::span<float>(out))}, workspace, executor);
     ASSERT_TRUE(status.ok()) << status.message();
     for (size_t i = 0; i < n; ++i) ASSERT_EQ(out[i], static_cast<float>(expected.reals[first(i)])) << "output " << i;
   }

@@ -83,7 +83,8 @@ void CheckBundle(const Bundle& bundle) {
   EXPECT_EQ(CompareWith(bundle, "layers.npz", Feed::kIsolated).unexplained, 0u);
 }
 
-// The kernels on the first inputs: every code and every output as the simulator's. False if the planner refuses the network.
+// The kernels on the first inputs: every code and every output as the simulator's. False if the planner refuses the
+// network.
 bool CheckKernels(const Bundle& bundle) {
   SessionOptions options;
   options.profile = OptionsFor(bundle).profile;

@@ -42,7 +42,8 @@ testing::Expected Expect(const LayerCase& c, std::span<const uint8_t> codes, siz
 // Runs the layer and compares every output, bit for bit.
 void Check(const LayerCase& c, const Linear& linear, std::span<const uint8_t> codes, size_t rows, Executor& executor) {
   const auto n = static_cast<size_t>(c.weight_shape[0]);
-  const Shape in_shape{static_cast<int64_t>(rows), c.weight_shape[1]}, out_shape{static_cast<int64_t>(rows), c.weight_shape[0]};
+  const Shape in_shape{static_cast<int64_t>(rows), c.weight_shape[1]},
+      out_shape{static_cast<int64_t>(rows), c.weight_shape[0]};
   GuardedBuffer<uint8_t> in(codes.size());
   std::copy(codes.begin(), codes.end(), in.begin());
   const DType in_type = c.input.grid.is_signed ? DType::kS8 : DType::kU8;
@@ -51,14 +52,18 @@ void Check(const LayerCase& c, const Linear& linear, std::span<const uint8_t> co
   if (c.output) {
     GuardedBuffer<uint8_t> out(rows * n);
     const DType type = c.output->grid.is_signed ? DType::kS8 : DType::kU8;
-    const Status status = linear.Run({in_type, in_shape, Bytes(in)}, {type, out_shape, Bytes(out)}, workspace, executor);
+    const Status status =
+        linear.Run({in_type, in_shape, Bytes(in)}, {type, out_shape, Bytes(out)}, workspace, executor);
     ASSERT_TRUE(status.ok()) << status.message();
-    for (size_t i = 0; i < out.size(); ++i) ASSERT_EQ(out[i], static_cast<uint8_t>(expected.codes[i])) << "output " << i;
+    for (size_t i = 0; i < out.size(); ++i)
+      ASSERT_EQ(out[i], static_cast<uint8_t>(expected.codes[i])) << "output " << i;
   } else {
     GuardedBuffer<double> out(rows * n);
     GuardedBuffer<float> narrow(rows * n);
-    ASSERT_TRUE(linear.Run({in_type, in_shape, Bytes(in)}, {DType::kF64, out_shape, Bytes(out)}, workspace, executor).ok());
-    ASSERT_TRUE(linear.Run({in_type, in_shape, Bytes(in)}, {DType::kF32, out_shape, Bytes(narrow)}, workspace, executor).ok());
+    ASSERT_TRUE(
+        linear.Run({in_type, in_shape, Bytes(in)}, {DType::kF64, out_shape, Bytes(out)}, workspace, executor).ok());
+    ASSERT_TRUE(
+        linear.Run({in_type, in_shape, Bytes(in)}, {DType::kF32, out_shape, Bytes(narrow)}, workspace, executor).ok());
     for (size_t i = 0; i < out.size(); ++i) {
       ASSERT_EQ(out[i], expected.reals[i]) << "output " << i;
       ASSERT_EQ(narrow[i], static_cast<float>(expected.reals[i])) << "output " << i;
@@ -130,13 +135,19 @@ INSTANTIATE_TEST_SUITE_P(
     Spec, LinearRefusal,
     ::testing::Values(
         Refusal{"weights", "48 weights, but 6 output channels x 9 inputs", [](LinearSpec& s) { s.in_features = 9; }},
-        Refusal{"bias", "6 bias values, but 5 output channels", [](LinearSpec& s) { s.out_features = 5; s.weight = s.weight.first(40); }},
+        Refusal{"bias", "6 bias values, but 5 output channels",
+                [](LinearSpec& s) {
+                  s.out_features = 5;
+                  s.weight = s.weight.first(40);
+                }},
         Refusal{"zeroScale", "scale 0 is 0", [](LinearSpec& s) { s.input.scale = 0; }},
         Refusal{"nanScale", "scale 0 is nan", [](LinearSpec& s) { s.output.encoding->scale = __builtin_nanf(""); }},
         Refusal{"bits", "input of 16 bits", [](LinearSpec& s) { s.input.grid.bitwidth = 16; }},
         Refusal{"manyBits", "bitwidth 17 is outside 2..16", [](LinearSpec& s) { s.input.grid.bitwidth = 17; }},
         Refusal{"block", "block size 3 does not divide dimension 1",
-                [](LinearSpec& s) { s.weight_encoding = Lpbq{4, 8, 0, 1, 3, std::vector<float>(6, 0.1f), std::vector<uint32_t>(12, 1)}; }},
+                [](LinearSpec& s) {
+                  s.weight_encoding = Lpbq{4, 8, 0, 1, 3, std::vector<float>(6, 0.1f), std::vector<uint32_t>(12, 1)};
+                }},
         Refusal{"intScale", "integer scale 3 is 17, outside 1..16",
                 [](LinearSpec& s) {
                   Lpbq e{4, 8, 0, 1, 8, std::vector<float>(6, 0.1f), std::vector<uint32_t>(6, 1)};

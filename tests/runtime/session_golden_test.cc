@@ -1,5 +1,5 @@
-// The kernels on AIMET's exports: every code of every activation equals the exact simulator's, on every target, for any number
-// of threads, with and without fusion.
+// The kernels on AIMET's exports: every code of every activation equals the exact simulator's, on every target, for any
+// number of threads, with and without fusion.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -101,7 +101,8 @@ TEST_P(SessionGolden, EqualsSimulatorOnEveryTarget) {
 }
 
 TEST_P(SessionGolden, EqualsSimulatorInEveryProfileAndBiasMode) {
-  for (const auto profile : {RoundingProfile::kAimetDiv, RoundingProfile::kAimetFakequant, RoundingProfile::kAimetOnnx}) {
+  for (const auto profile :
+       {RoundingProfile::kAimetDiv, RoundingProfile::kAimetFakequant, RoundingProfile::kAimetOnnx}) {
     for (const BiasMode bias : {BiasMode::kFloat, BiasMode::kInt32}) {
       SessionOptions options;
       options.profile = profile;

@@ -92,8 +92,8 @@ TEST_F(SessionTest, RefusesWhatDoesNotFit) {
   std::vector<float> out(expected_.size());
   const ConstTensorView in = Input();
   const TensorView view{DType::kF32, {kRows, 10}, std::as_writable_bytes(std::span<float>(out))};
-  const auto message = [&](std::span<const ConstTensorView> inputs, std::span<const TensorView> outputs, Workspace& memory,
-                           Executor& executor) {
+  const auto message = [&](std::span<const ConstTensorView> inputs, std::span<const TensorView> outputs,
+                           Workspace& memory, Executor& executor) {
     const Status status = session_->Run(inputs, outputs, memory, executor);
     EXPECT_FALSE(status.ok());
     return status.message();
@@ -108,7 +108,8 @@ TEST_F(SessionTest, RefusesWhatDoesNotFit) {
   const ConstTensorView codes{DType::kU8, {16, 1, 8, 8}, in.bytes};
   EXPECT_EQ(message({&codes, 1}, {&view, 1}, *workspace, SerialExecutor()), "input 'input' has type u8, not f32");
   const std::unique_ptr<Executor> executor = MakeTbbExecutor(2);
-  EXPECT_EQ(message({&in, 1}, {&view, 1}, *workspace, *executor), "the workspace is for 1 workers, but the executor has 2");
+  EXPECT_EQ(message({&in, 1}, {&view, 1}, *workspace, *executor),
+            "the workspace is for 1 workers, but the executor has 2");
   const Result<Session> other = Session::Prepare(bundle_->model, {});
   ASSERT_TRUE(other.ok());
   Result<Workspace> foreign = other->NewWorkspace(kRows, 1);

@@ -18,14 +18,13 @@ enum class Guard { kAfter, kBefore };
 template <class T>
 class GuardedBuffer {
  public:
-  // `count` elements flush against the guard page, filled with 0xA5. Alignment is what the size leaves (kAfter), or a page
-  // (kBefore).
+  // `count` elements flush against the guard page, filled with 0xA5. Alignment is what the size leaves (kAfter), or a
+  // page (kBefore).
   explicit GuardedBuffer(size_t count, Guard guard = Guard::kAfter) : count_(count) {
     const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
     const size_t body = (count * sizeof(T) + page - 1) / page * page;
     mapped_ = body + 2 * page;
-    base_ = static_cast<std::byte*>(
-        mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    base_ = static_cast<std::byte*>(mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     if (base_ == MAP_FAILED || mprotect(base_, page, PROT_NONE) != 0 ||
         mprotect(base_ + page + body, page, PROT_NONE) != 0) {
       std::abort();

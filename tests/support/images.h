@@ -1,4 +1,5 @@
-// Random windows over images, and the way between the kernels' channels-last codes and the reference's channels-first values.
+// Random windows over images, and the way between the kernels' channels-last codes and the reference's channels-first
+// values.
 #ifndef LANEQUANT_TESTS_SUPPORT_IMAGES_H_
 #define LANEQUANT_TESTS_SUPPORT_IMAGES_H_
 

@@ -16,7 +16,10 @@ std::vector<float> Floats(Random& random, size_t count, float low, float high) {
 
 Encoding DrawPerChannel(Random& random, size_t channels) {
   const bool wide = random.Chance(0.15);
-  PerChannel e{{wide ? 16 : static_cast<int>(random.Int(2, 8)), random.Chance(0.8)}, 0, Floats(random, channels, 0.001f, 0.02f), {}};
+  PerChannel e{{wide ? 16 : static_cast<int>(random.Int(2, 8)), random.Chance(0.8)},
+               0,
+               Floats(random, channels, 0.001f, 0.02f),
+               {}};
   if (wide) e.grid.is_signed = true;
   for (size_t i = 0; i < channels; ++i) {
     e.offset.push_back(e.grid.is_signed ? 0 : static_cast<int32_t>(random.Int(-e.grid.qmax(), 0)));
@@ -36,12 +39,15 @@ Encoding DrawLpbq(Random& random, size_t channels, int64_t reduction) {
   e.channel_scale = Floats(random, channels, 0.0005f, 0.002f);
   const auto blocks = static_cast<size_t>(reduction / e.block_size);
   const int64_t largest = int64_t{1} << (e.decompressed_bitwidth - e.bitwidth);
-  for (size_t i = 0; i < channels * blocks; ++i) e.per_block_int_scale.push_back(static_cast<uint32_t>(random.Int(1, largest)));
+  for (size_t i = 0; i < channels * blocks; ++i)
+    e.per_block_int_scale.push_back(static_cast<uint32_t>(random.Int(1, largest)));
   return e;
 }
 
 PerTensor DrawActivation(Random& random) {
-  PerTensor e{{static_cast<int>(random.Chance(0.8) ? 8 : random.Int(2, 8)), random.Chance(0.3)}, random.Float(0.002f, 0.05f), 0};
+  PerTensor e{{static_cast<int>(random.Chance(0.8) ? 8 : random.Int(2, 8)), random.Chance(0.3)},
+              random.Float(0.002f, 0.05f),
+              0};
   // 0 is on the grid, as padding needs.
   e.offset = static_cast<int32_t>(-random.Int(e.grid.qmin(), e.grid.qmax()));
   return e;
@@ -103,19 +109,22 @@ LayerCase DrawLayer(Random& random, const Shape& weight_shape) {
   if (random.Chance(0.8)) {
     c.output = DrawActivation(random);
     // About the spread of the outputs, so that few codes saturate.
-    const double spread = largest * c.input.scale * 100 * std::sqrt(double(weight_shape.NumElements()) / double(channels));
+    const double spread =
+        largest * c.input.scale * 100 * std::sqrt(double(weight_shape.NumElements()) / double(channels));
     c.output->scale = static_cast<float>(std::max(spread, 1.0) / 100);
   }
   return c;
 }
 
 std::vector<int32_t> ExpectedWeights(const LayerCase& layer) {
-  return reference::QuantizeWeights(layer.weight, layer.weight_shape, 0, layer.weight_encoding, layer.options.profile).w_int;
+  return reference::QuantizeWeights(layer.weight, layer.weight_shape, 0, layer.weight_encoding, layer.options.profile)
+      .w_int;
 }
 
 Expected ExpectedOutputs(const LayerCase& layer, std::span<const int64_t> acc, size_t inner) {
   const std::vector<double> scale =
-      reference::QuantizeWeights(layer.weight, layer.weight_shape, 0, layer.weight_encoding, layer.options.profile).scale;
+      reference::QuantizeWeights(layer.weight, layer.weight_shape, 0, layer.weight_encoding, layer.options.profile)
+          .scale;
   Expected expected;
   for (size_t i = 0; i < acc.size(); ++i) {
     const size_t c = i / inner % scale.size();

@@ -29,8 +29,8 @@ struct LayerCase {
   OutputStage Stage() const;
 };
 
-// Per-tensor, per-channel (signed or not, up to 16 bits) or LPBQ weights (blocks of any length, scales up to 4096); any mix of
-// bias, batch norm, alpha, clip, output grid, profile and bias mode.
+// Per-tensor, per-channel (signed or not, up to 16 bits) or LPBQ weights (blocks of any length, scales up to 4096); any
+// mix of bias, batch norm, alpha, clip, output grid, profile and bias mode.
 LayerCase DrawLayer(Random& random, const Shape& weight_shape);
 
 // The expected outputs of accumulators [outer][channels][inner]: codes on the output's own grid, or real values.

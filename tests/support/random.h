@@ -26,7 +26,9 @@ class Random {
   explicit Random(uint64_t stream) : engine_(Seed() * 1000003 + stream) {}
 
   int64_t Int(int64_t low, int64_t high) { return std::uniform_int_distribution<int64_t>(low, high)(engine_); }
-  size_t Size(size_t low, size_t high) { return static_cast<size_t>(Int(static_cast<int64_t>(low), static_cast<int64_t>(high))); }
+  size_t Size(size_t low, size_t high) {
+    return static_cast<size_t>(Int(static_cast<int64_t>(low), static_cast<int64_t>(high)));
+  }
   // Log-uniform in low..high: small sizes and tails come up as often as large ones.
   size_t LogSize(size_t low, size_t high) {
     const double x = Real(std::log(static_cast<double>(low)), std::log(static_cast<double>(high) + 1));

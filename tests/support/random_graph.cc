@@ -23,7 +23,9 @@ std::vector<float> RandomGraph::Floats(int64_t count, float low, float high) {
 }
 
 PerTensor RandomGraph::Activation(float scale) {
-  PerTensor e{{static_cast<int>(random_.Chance(0.85) ? 8 : random_.Int(3, 7)), random_.Chance(0.2)}, scale * random_.Float(0.5f, 2), 0};
+  PerTensor e{{static_cast<int>(random_.Chance(0.85) ? 8 : random_.Int(3, 7)), random_.Chance(0.2)},
+              scale * random_.Float(0.5f, 2),
+              0};
   // Scales that are powers of two put sums on exact ties.
   if (random_.Chance(0.2)) e.scale = std::exp2(std::round(std::log2(e.scale)));
   e.offset = static_cast<int32_t>(-random_.Int(e.grid.qmin(), e.grid.qmax()));
@@ -47,8 +49,9 @@ Encoding RandomGraph::Weight(const Shape& shape) {
   return e;
 }
 
-RandomGraph::Tensor RandomGraph::Emit(const std::string& op, std::vector<ValueId> inputs, GraphBuilder::Attributes attributes,
-                                      const Shape& shape, bool encoded, float scale) {
+RandomGraph::Tensor RandomGraph::Emit(const std::string& op, std::vector<ValueId> inputs,
+                                      GraphBuilder::Attributes attributes, const Shape& shape, bool encoded,
+                                      float scale) {
   std::optional<Encoding> encoding;
   if (encoded) encoding = Activation(scale);
   return {builder_.Node(op, std::move(inputs), std::move(attributes), std::move(encoding)), shape, encoded};
@@ -69,15 +72,18 @@ RandomGraph::Tensor RandomGraph::Finish(Tensor x, bool batch_norm) {
 
 RandomGraph::Tensor RandomGraph::Clip(Tensor x) {
   if (random_.Chance(0.6)) return Emit("Relu", {x.id}, {}, x.shape, true, kActivationScale);
-  const ValueId low = builder_.Floats({}, {random_.Chance(0.5) ? 0.0f : -1.5f}), high = builder_.Floats({}, {random_.Float(1, 6)});
+  const ValueId low = builder_.Floats({}, {random_.Chance(0.5) ? 0.0f : -1.5f}),
+                high = builder_.Floats({}, {random_.Float(1, 6)});
   return Emit("Clip", {x.id, low, high}, {}, x.shape, true, kActivationScale);
 }
 
 RandomGraph::Tensor RandomGraph::Conv(Tensor x) {
   const int64_t in = x.shape[1];
   int64_t groups = 1;
-  if (random_.Chance(0.3)) groups = in;
-  else if (in % 2 == 0 && random_.Chance(0.2)) groups = 2;
+  if (random_.Chance(0.3))
+    groups = in;
+  else if (in % 2 == 0 && random_.Chance(0.2))
+    groups = 2;
   const int64_t out = groups * random_.Int(1, groups == 1 ? 24 : 3);
   std::vector<int64_t> kernel(2), stride(2), dilation(2), pads(4);
   Shape shape{x.shape[0], out, 0, 0};
@@ -94,8 +100,8 @@ RandomGraph::Tensor RandomGraph::Conv(Tensor x) {
   const Shape weight{out, in / groups, kernel[0], kernel[1]};
   std::vector<ValueId> inputs{x.id, builder_.Floats(weight, Floats(weight.NumElements(), -0.3f, 0.3f), Weight(weight))};
   if (random_.Chance(0.7)) inputs.push_back(builder_.Floats({out}, Floats(out, -1, 1)));
-  return Finish(Emit("Conv", inputs, {{"group", groups}, {"strides", stride}, {"dilations", dilation}, {"pads", pads}}, shape,
-                     random_.Chance(0.5), kActivationScale),
+  return Finish(Emit("Conv", inputs, {{"group", groups}, {"strides", stride}, {"dilations", dilation}, {"pads", pads}},
+                     shape, random_.Chance(0.5), kActivationScale),
                 true);
 }
 
@@ -112,11 +118,12 @@ RandomGraph::Tensor RandomGraph::Linear(Tensor x) {
   }
   // (K, N): the channel axis is the last one.
   const PerChannel weight{{8, true}, 1, Floats(n, 0.004f, 0.02f), std::vector<int32_t>(static_cast<size_t>(n), 0)};
-  Tensor y = Emit("MatMul", {x.id, builder_.Floats({k, n}, Floats(k * n, -largest, largest), weight)}, {}, shape, false, 0);
+  Tensor y =
+      Emit("MatMul", {x.id, builder_.Floats({k, n}, Floats(k * n, -largest, largest), weight)}, {}, shape, false, 0);
   const ValueId bias = builder_.Floats({n}, Floats(n, -1, 1));
   const bool first = random_.Chance(0.5);
-  y = Emit("Add", first ? std::vector<ValueId>{bias, y.id} : std::vector<ValueId>{y.id, bias}, {}, shape, random_.Chance(0.5),
-           kActivationScale);
+  y = Emit("Add", first ? std::vector<ValueId>{bias, y.id} : std::vector<ValueId>{y.id, bias}, {}, shape,
+           random_.Chance(0.5), kActivationScale);
   return Finish(y, false);
 }
 
@@ -138,7 +145,8 @@ RandomGraph::Tensor RandomGraph::Pool(Tensor x) {
   }
   GraphBuilder::Attributes attributes{{"kernel_shape", kernel}, {"strides", stride}, {"pads", pads}};
   if (!max) attributes["count_include_pad"] = random_.Int(0, 1);
-  Tensor y = Emit(max ? "MaxPool" : "AveragePool", {x.id}, attributes, shape, !max || random_.Chance(0.5), kActivationScale);
+  Tensor y =
+      Emit(max ? "MaxPool" : "AveragePool", {x.id}, attributes, shape, !max || random_.Chance(0.5), kActivationScale);
   if (max) y.encoded = true;  // without an entry of its own it keeps its input's codes
   return y;
 }
@@ -166,7 +174,8 @@ GraphBuilder RandomGraph::Draw(int64_t batch, size_t length) {
   builder_ = GraphBuilder();
   images_.clear();
   input_shape_ = {batch, random_.Int(1, 6), random_.Int(3, 12), random_.Int(3, 12)};
-  Tensor x{builder_.Input({-1, input_shape_[1], input_shape_[2], input_shape_[3]}, Activation(kActivationScale)), input_shape_, true};
+  Tensor x{builder_.Input({-1, input_shape_[1], input_shape_[2], input_shape_[3]}, Activation(kActivationScale)),
+           input_shape_, true};
   for (size_t i = 0; i < length; ++i) {
     images_.push_back(x);
     const int64_t kind = random_.Int(0, 9);

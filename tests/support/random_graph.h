@@ -1,5 +1,5 @@
-// Random small networks: images through convolutions, pools, adds and clips into linear layers, with encodings wherever AIMET
-// may put them.
+// Random small networks: images through convolutions, pools, adds and clips into linear layers, with encodings wherever
+// AIMET may put them.
 #ifndef LANEQUANT_TESTS_SUPPORT_RANDOM_GRAPH_H_
 #define LANEQUANT_TESTS_SUPPORT_RANDOM_GRAPH_H_
 
@@ -39,8 +39,8 @@ class RandomGraph {
   Tensor Flatten(Tensor x);
   // What may stand behind a weighted layer without an encoding in between; the last one is encoded.
   Tensor Finish(Tensor x, bool batch_norm);
-  Tensor Emit(const std::string& op, std::vector<ValueId> inputs, GraphBuilder::Attributes attributes, const Shape& shape,
-              bool encoded, float scale);
+  Tensor Emit(const std::string& op, std::vector<ValueId> inputs, GraphBuilder::Attributes attributes,
+              const Shape& shape, bool encoded, float scale);
 
   Random& random_;
   GraphBuilder builder_;
