@@ -1,0 +1,121 @@
+// What the planner fuses, and what it refuses by name.
+#include "runtime/plan/planner.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/support/graph_builder.h"
+
+namespace lq {
+namespace {
+
+using testing::GraphBuilder;
+
+const Encoding kWeight = PerTensor{{8, true}, 0.01f, 0};
+
+PerTensor Activation(float scale, int32_t offset = 0) { return {{8, false}, scale, offset}; }
+
+std::vector<std::string> Ops(const Plan& plan) {
+  std::vector<std::string> ops;
+  for (const PlannedStep& step : plan.steps) ops.push_back(step.op);
+  return ops;
+}
+
+class PlannerTest : public ::testing::Test {
+ protected:
+  ValueId Input() { return builder_.Input({-1, 4, 6, 6}, Activation(0.1f)); }
+  ValueId Conv(ValueId x, std::optional<Encoding> encoding) {
+    const ValueId w = builder_.Floats({5, 4, 1, 1}, std::vector<float>(20, 0.5f), kWeight);
+    return builder_.Node("Conv", {x, w}, {}, std::move(encoding));
+  }
+  Result<Plan> Build(ValueId output, bool keep = false) {
+    builder_.Output(output);
+    options_.keep_encoded_tensors = keep;
+    return Planner::Build(builder_.graph(), options_);
+  }
+  std::vector<std::string> OpsOf(ValueId output, bool keep = false) {
+    const Result<Plan> plan = Build(output, keep);
+    EXPECT_TRUE(plan.ok()) << plan.status().message();
+    return plan.ok() ? Ops(*plan) : std::vector<std::string>();
+  }
+  void Refused(ValueId output, const std::string& words) {
+    const Result<Plan> plan = Build(output);
+    ASSERT_FALSE(plan.ok());
+    EXPECT_EQ(plan.status().code(), StatusCode::kUnsupported);
+    EXPECT_NE(plan.status().message().find(words), std::string::npos) << plan.status().message();
+  }
+
+  GraphBuilder builder_;
+  SessionOptions options_;
+};
+
+using Expected = std::vector<std::string>;
+
+TEST_F(PlannerTest, FusesReluBehindAnUnencodedConv) {
+  const ValueId relu = builder_.Node("Relu", {Conv(Input(), std::nullopt)}, {}, Activation(0.05f));
+  EXPECT_EQ(OpsOf(relu), (Expected{"Quantize", "Conv+Relu", "Output"}));
+}
+
+// The same encoding on both sides of a Clip: derived by AIMET's exporter, idempotent.
+TEST_F(PlannerTest, FusesClipBehindTheSameEncoding) {
+  const ValueId low = builder_.Floats({}, {0.0f}), high = builder_.Floats({}, {6.0f});
+  const ValueId clip = builder_.Node("Clip", {Conv(Input(), Activation(0.05f)), low, high}, {}, Activation(0.05f));
+  EXPECT_EQ(OpsOf(clip), (Expected{"Quantize", "Conv+Clip", "Output"}));
+}
+
+TEST_F(PlannerTest, KeepsTheEncodedTensorWhereItIsAskedFor) {
+  const ValueId relu = builder_.Node("Relu", {Conv(Input(), Activation(0.05f, -20))}, {}, Activation(0.05f, -20));
+  EXPECT_EQ(OpsOf(relu, true), (Expected{"Quantize", "Conv", "Relu", "Output"}));
+}
+
+TEST_F(PlannerTest, DoesNotFuseAcrossAnotherEncoding) {
+  const ValueId relu = builder_.Node("Relu", {Conv(Input(), Activation(0.05f, -20))}, {}, Activation(0.04f));
+  EXPECT_EQ(OpsOf(relu), (Expected{"Quantize", "Conv", "Relu", "Output"}));
+}
+
+TEST_F(PlannerTest, QuantizesBeforeDataMovement) {
+  const ValueId relu = builder_.Node("Relu", {Conv(Input(), std::nullopt)});
+  const ValueId flat = builder_.Node("Flatten", {relu}, {{"axis", int64_t{1}}}, Activation(0.05f));
+  EXPECT_EQ(OpsOf(flat), (Expected{"Quantize", "Conv+Relu+Flatten", "Flatten", "Output"}));
+}
+
+TEST_F(PlannerTest, RefusesAnUnencodedTensorWithTwoReaders) {
+  const ValueId conv = Conv(Input(), std::nullopt);
+  const ValueId relu = builder_.Node("Relu", {conv}, {}, Activation(0.05f));
+  const ValueId add = builder_.Node("Add", {conv, relu}, {}, Activation(0.1f));
+  Refused(add, "tensor 'Conv0_output' has no encoding, and what follows cannot be fused");
+}
+
+TEST_F(PlannerTest, RefusesAnUnencodedInput) {
+  const ValueId x = builder_.Input({-1, 4, 6, 6});
+  Refused(Conv(x, Activation(0.1f)), "input 'input0' has no per-tensor encoding");
+}
+
+TEST_F(PlannerTest, RefusesAWeightWithoutEncoding) {
+  const ValueId w = builder_.Floats({5, 4, 1, 1}, std::vector<float>(20, 0.5f));
+  const ValueId x = Input();
+  Refused(builder_.Node("Conv", {x, w}, {}, Activation(0.1f)), "has no encoding (the simulator runs it: --reference)");
+}
+
+TEST_F(PlannerTest, RefusesFloatBlockScales) {
+  PerBlock blocks{{4, true}, 0, 1, 2, std::vector<float>(10, 0.1f), std::vector<int32_t>(10, 0)};
+  blocks.scale[3] = 0.2f;
+  const ValueId w = builder_.Floats({5, 4, 1, 1}, std::vector<float>(20, 0.5f), blocks);
+  const ValueId x = Input();
+  Refused(builder_.Node("Conv", {x, w}, {}, Activation(0.1f)), "float scales vary inside channel 1 (2 blocks of 2)");
+}
+
+TEST_F(PlannerTest, GroupsThatDoNotFitAreAnError) {
+  const ValueId w = builder_.Floats({5, 4, 1, 1}, std::vector<float>(20, 0.5f), kWeight);
+  const ValueId x = Input();
+  builder_.Output(builder_.Node("Conv", {x, w}, {{"group", int64_t{5}}}, Activation(0.1f)));
+  const Result<Plan> plan = Planner::Build(builder_.graph(), options_);
+  ASSERT_FALSE(plan.ok());
+  EXPECT_EQ(plan.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_NE(plan.status().message().find("in 5 groups does not fit 4 input channels"), std::string::npos)
+      << plan.status().message();
+}
+
+}  // namespace
+}  // namespace lq
