@@ -19,4 +19,8 @@ std::span<const Target> Targets() {
   return targets;
 }
 
+#define LQ_TEXT_OF(x) #x
+#define LQ_TEXT(x) LQ_TEXT_OF(x)
+const char* HighwayVersion() { return LQ_TEXT(HWY_MAJOR) "." LQ_TEXT(HWY_MINOR) "." LQ_TEXT(HWY_PATCH); }
+
 }  // namespace lq::kernels

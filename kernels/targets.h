@@ -16,6 +16,9 @@ struct Target {
 // Best first.
 std::span<const Target> Targets();
 
+// Highway's version, "1.2.0".
+const char* HighwayVersion();
+
 }  // namespace lq::kernels
 
 #endif  // LANEQUANT_KERNELS_TARGETS_H_

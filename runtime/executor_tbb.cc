@@ -4,6 +4,7 @@
 #include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/partitioner.h>
 #include <oneapi/tbb/task_arena.h>
+#include <oneapi/tbb/version.h>
 
 #include <algorithm>
 #include <mutex>
@@ -11,6 +12,7 @@
 
 #include "lanequant/executor.h"
 #include "runtime/serial_executor.h"
+#include "runtime/versions.h"
 
 namespace lq {
 namespace {
@@ -82,5 +84,7 @@ std::unique_ptr<Executor> MakeTbbExecutor(size_t threads) {
   if (threads == 1) return std::make_unique<Serial>();
   return std::make_unique<TbbExecutor>(std::min(threads, kMaxThreads));
 }
+
+std::string TbbVersion() { return TBB_runtime_version(); }
 
 }  // namespace lq

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "kernels/targets.h"
 #include "lanequant/executor.h"
 #include "lanequant/target.h"
 #include "runtime/cli/command.h"
@@ -16,6 +17,7 @@
 #include "runtime/cli/model_options.h"
 #include "runtime/cli/table.h"
 #include "runtime/status_macros.h"
+#include "runtime/versions.h"
 
 namespace lq::cli {
 namespace {
@@ -52,7 +54,8 @@ std::vector<Cache> Caches() {
 }
 
 void PrintText() {
-  fmt::print("lanequant {}, compiler {}\n", LQ_VERSION, __VERSION__);
+  fmt::print("lanequant {}, compiler {}, Highway {}, oneTBB {}\n", LQ_VERSION, __VERSION__, kernels::HighwayVersion(),
+             TbbVersion());
   fmt::print("CPU: {}\n", CpuName());
   for (const Cache& cache : Caches()) fmt::print("  L{} {} cache: {}\n", cache.level, cache.type, cache.size);
   fmt::print("threads: {} (of {} in the machine)\n", DefaultThreads(), std::thread::hardware_concurrency());
@@ -67,7 +70,8 @@ void PrintText() {
 
 void PrintJson() {
   JsonWriter json;
-  json.BeginObject().String("version", LQ_VERSION).String("compiler", __VERSION__).String("cpu", CpuName());
+  json.BeginObject().String("version", LQ_VERSION).String("compiler", __VERSION__);
+  json.String("highway", kernels::HighwayVersion()).String("onetbb", TbbVersion()).String("cpu", CpuName());
   json.BeginArray("caches");
   for (const Cache& cache : Caches()) {
     json.BeginObject().String("level", cache.level).String("type", cache.type).String("size", cache.size).End();
