@@ -33,7 +33,7 @@ struct AffineLayout {
   size_t count, run;
 };
 
-// The grid of an output and how to round to it. 0 <= ... lo <= hi: a fused clip may narrow the encoding's own grid.
+// The grid of an output and how to round to it. qmin <= lo <= hi <= qmax: a fused clip may narrow the encoding's own grid.
 struct QuantizeTo {
   float scale;
   int32_t offset;
@@ -175,6 +175,20 @@ struct DepthwiseArgs {
 using DepthwiseFn = void (*)(const DepthwiseArgs&);
 std::span<const Variant<DepthwiseFn>> DepthwiseVariants();
 
+// The same with s8 weights (PackDepthwiseS8; its layout, that of the window, Fits), dilation 1. Only targets with a
+// native 8-bit dot have a variant: there may be none.
+struct DepthwiseU8S8Args {
+  const uint8_t* in;
+  Window window;
+  const int8_t* w;
+  uint8_t zero_code;         // what padding reads
+  const Epilogue* epilogue;  // start_u8
+  OutputType out_type;
+  void* out;  // of the whole image
+};
+using DepthwiseU8S8Fn = void (*)(const DepthwiseU8S8Args&);
+std::span<const Variant<DepthwiseU8S8Fn>> DepthwiseU8S8Variants();
+
 // Largest code in each window; padding never wins. Every window holds at least one input cell.
 struct MaxPoolArgs {
   const uint8_t* in;
@@ -185,7 +199,9 @@ using MaxPoolFn = void (*)(const MaxPoolArgs&);
 std::span<const Variant<MaxPoolFn>> MaxPoolVariants();
 
 // y = (double(sum of q + offset over the cells inside) * scale) / count (exact_simulator.md 6), then to `to` or real.
+// A window holds at most kMaxAverageCells cells, so that its sum fits int32.
 // count: cells inside the input; with count_include_pad also those inside the declared padding.
+constexpr size_t kMaxAverageCells = size_t{1} << 23;
 struct AveragePoolArgs {
   const uint8_t* in;
   Window window;

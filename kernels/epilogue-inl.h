@@ -33,7 +33,7 @@ struct FinishArgs {
   const int32_t* acc;  // row 0, channel n0: dots without start; rows are readable up to a multiple of 16 lanes
   size_t acc_stride;
   size_t rows;
-  size_t n0, count;      // n0 a multiple of 16
+  size_t n0, count;      // n0 + count rounded up to 16 is within the arrays of the epilogue
   const int32_t* start;  // of channel 0: start_u8 or start_s8 of the epilogue
   const Epilogue* epilogue;
   OutputType type;

@@ -29,7 +29,8 @@ double RealOutput(double acc, size_t channel, const Epilogue& epilogue) {
 uint8_t CodeOf(double y, const QuantizeTo& to) {
   const double code =
       to.profile == RoundingProfile::kAimetOnnx ? AimetOnnxCode(y, to) : std::rint(y / double{to.scale}) - to.offset;
-  return static_cast<uint8_t>(std::min<double>(std::max<double>(code, to.lo), to.hi));
+  // NaN goes to lo: a comparison with it is false.
+  return static_cast<uint8_t>(code > to.lo ? std::min<double>(code, to.hi) : to.lo);
 }
 
 void StoreOutput(double acc, size_t channel, const Epilogue& epilogue, OutputType type, void* out, size_t index) {

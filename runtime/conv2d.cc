@@ -59,6 +59,7 @@ const LayerInfo& Conv2d::info() const {
 Result<Conv2d> Conv2d::Prepare(const Conv2dSpec& spec, const PrepareOptions& options) {
   LQ_RETURN_IF_ERROR(ValidateTarget(options.max_isa));
   LQ_RETURN_IF_ERROR(CheckGeometry(spec));
+  LQ_RETURN_IF_ERROR(CheckInput(spec.name, spec.input));
   const size_t group_channels = spec.in_channels / spec.groups;
   const FloatWeights floats{spec.name, spec.weight, spec.out_channels, group_channels, spec.kernel[0] * spec.kernel[1]};
   LQ_ASSIGN_OR_RETURN(const LayerWeights weights, QuantizeWeights(floats, spec.weight_encoding, options));
@@ -77,8 +78,9 @@ Result<Conv2d> Conv2d::Prepare(const Conv2dSpec& spec, const PrepareOptions& opt
   impl->output = spec.output.encoding;
   const bool one_to_one = group_channels == 1 && spec.out_channels == spec.groups;
   if (one_to_one && DepthwiseLayer::Fits(weights, input)) {
+    const DepthwiseFilter filter{spec.kernel, spec.stride, spec.dilation, impl->zero_code};
     LQ_ASSIGN_OR_RETURN(impl->engine,
-                        DepthwiseLayer::Prepare(spec.name, weights, input, impl->zero_code, spec.output, options));
+                        DepthwiseLayer::Prepare(spec.name, weights, input, filter, spec.output, options));
   } else {
     LQ_ASSIGN_OR_RETURN(impl->engine, Gemm::Prepare(spec.name, weights, spec.groups, input, spec.output, options));
   }

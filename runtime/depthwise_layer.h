@@ -2,12 +2,14 @@
 #ifndef LANEQUANT_RUNTIME_DEPTHWISE_LAYER_H_
 #define LANEQUANT_RUNTIME_DEPTHWISE_LAYER_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "kernels/contracts.h"
+#include "kernels/packing.h"
 #include "lanequant/layer.h"
 #include "lanequant/status.h"
 #include "runtime/output_arrays.h"
@@ -15,11 +17,18 @@
 
 namespace lq {
 
+// Height and width of a filter, and the code that stands for 0 where it leaves the image.
+struct DepthwiseFilter {
+  std::array<size_t, 2> kernel, stride, dilation;
+  uint8_t zero_code;
+};
+
 class DepthwiseLayer {
  public:
-  // `zero_code`: the code that stands for 0. The sums must fit 32 bits (see Fits).
+  // The sums must fit 32 bits (see Fits).
   static Result<DepthwiseLayer> Prepare(const std::string& name, const LayerWeights& weights, const PerTensor& input,
-                                        uint8_t zero_code, const OutputStage& stage, const PrepareOptions& options);
+                                        const DepthwiseFilter& filter, const OutputStage& stage,
+                                        const PrepareOptions& options);
   static bool Fits(const LayerWeights& weights, const PerTensor& input);
 
   // Output rows window.y_begin..y_end of one image.
@@ -28,11 +37,18 @@ class DepthwiseLayer {
   const LayerInfo& info() const { return info_; }
 
  private:
-  std::vector<int16_t> packed_;
-  std::vector<uint8_t> zero_row_;
+  void PrepareS8(const kernels::PackedDepthwiseS8& layout, const LayerWeights& weights, const PrepareOptions& options);
+  void PrepareS16(const LayerWeights& weights, const PrepareOptions& options);
+
+  // One pair of weights and kernel.
+  std::vector<int8_t> packed_s8_;
+  kernels::DepthwiseU8S8Fn kernel_s8_ = nullptr;
+  std::vector<int16_t> packed_s16_;
+  kernels::DepthwiseFn kernel_s16_ = nullptr;
+  uint8_t zero_code_ = 0;
+  std::vector<uint8_t> zero_row_;  // of kernel_s16_
   OutputArrays output_;
   kernels::Epilogue epilogue_{};
-  kernels::DepthwiseFn kernel_ = nullptr;
   LayerInfo info_;
 };
 

@@ -13,13 +13,10 @@ namespace {
 
 constexpr int64_t kInt32Limit = int64_t{1} << 31;
 constexpr uint32_t kLargestU8Scale = 255;
-// Within a block the kernel keeps 16 times a sum of 15 * 128 * block / 2 in int32.
-constexpr size_t kLargestBlock = 32768;
 
 // Why LPBQ weights cannot stay 4-bit; empty if they can.
 std::string WhyExpand(const LayerWeights& weights, bool fits_int32) {
   if (weights.block % 4 != 0) return fmt::format("block {} is not a multiple of 4", weights.block);
-  if (weights.block > kLargestBlock) return fmt::format("block {} is above {}", weights.block, kLargestBlock);
   if (weights.bitwidth > 4) return fmt::format("codes have {} bits", weights.bitwidth);
   const uint32_t largest = *std::max_element(weights.block_scale.begin(), weights.block_scale.end());
   if (largest > kLargestU8Scale) return fmt::format("integer scale {} is above {}", largest, kLargestU8Scale);
@@ -28,11 +25,6 @@ std::string WhyExpand(const LayerWeights& weights, bool fits_int32) {
 }
 
 }  // namespace
-
-int64_t LargestCentred(const PerTensor& input) {
-  const int64_t low = input.grid.qmin() + input.offset, high = input.grid.qmax() + input.offset;
-  return std::max(std::abs(low), std::abs(high));
-}
 
 void Gemm::ChooseFormat(const LayerWeights& weights, int64_t largest_input) {
   const bool fits_int32 = weights.LargestAbsoluteSum() * largest_input < kInt32Limit;
@@ -93,10 +85,7 @@ void Gemm::ChooseKernel(const std::string& max_isa) {
 Result<Gemm> Gemm::Prepare(const std::string& name, const LayerWeights& weights, size_t groups, const PerTensor& input,
                            const OutputStage& stage, const PrepareOptions& options) {
   LQ_RETURN_IF_ERROR(ValidateTarget(options.max_isa));
-  LQ_RETURN_IF_ERROR(ValidateEncoding(name + " input", input, Shape{}));
-  if (input.grid.bitwidth > 8) {
-    return Unsupported(fmt::format("{}: input of {} bits; activations run with 2 to 8", name, input.grid.bitwidth));
-  }
+  LQ_RETURN_IF_ERROR(CheckInput(name, input));
   Gemm gemm;
   gemm.n_ = weights.n / groups;
   gemm.k_ = weights.k;

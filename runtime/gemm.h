@@ -16,9 +16,6 @@
 
 namespace lq {
 
-// The largest |q + offset| of an input: accumulators are bounded by it times the sum of |w|.
-int64_t LargestCentred(const PerTensor& input);
-
 class Gemm {
  public:
   // Chooses how weights are stored (4-bit LPBQ, int8, int16) and the kernel variant, and packs each group's channels.

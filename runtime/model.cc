@@ -1,5 +1,9 @@
 #include "lanequant/model.h"
 
+#include <fmt/format.h>
+
+#include <set>
+#include <string>
 #include <utility>
 
 #include "runtime/graph.h"
@@ -21,12 +25,27 @@ Status TidyGraph(Graph& graph) {
   return CheckOperators(graph);
 }
 
+// AIMET names only tensors of the file, though some of them feed no output.
+Status CheckNames(const EncodingsFile& encodings, const std::set<std::string>& names) {
+  for (const auto* entries : {&encodings.activations, &encodings.params}) {
+    for (const EncodingEntry& entry : *entries) {
+      if (names.count(entry.name) != 0) continue;
+      return InvalidArgument(fmt::format("an encoding of '{}', but none of the model's {} tensors has this name", entry.name,
+                                         names.size()));
+    }
+  }
+  return OkStatus();
+}
+
 }  // namespace
 
 Result<Model> Model::Load(const std::string& onnx_path, const std::string& encodings_path) {
   LQ_ASSIGN_OR_RETURN(Graph graph, ReadOnnx(onnx_path));
+  std::set<std::string> names;
+  for (const Value& value : graph.values) names.insert(value.name);
   LQ_RETURN_IF_ERROR(InFile(onnx_path, TidyGraph(graph)));
   LQ_ASSIGN_OR_RETURN(const EncodingsFile encodings, ReadEncodings(encodings_path));
+  LQ_RETURN_IF_ERROR(InFile(encodings_path, CheckNames(encodings, names)));
   LQ_RETURN_IF_ERROR(InFile(encodings_path, AttachEncodings(encodings, graph)));
   return Model(std::make_shared<const Graph>(std::move(graph)));
 }

@@ -48,6 +48,11 @@ Status CheckStage(const std::string& name, const OutputStage& stage, size_t n) {
   if (!stage.bias.empty()) LQ_RETURN_IF_ERROR(CheckLength(name, "bias", stage.bias.size(), n));
   if (!stage.coded_bias.empty()) LQ_RETURN_IF_ERROR(CheckLength(name, "bias", stage.coded_bias.size(), n));
   LQ_RETURN_IF_ERROR(CheckFinite(name, "bias", stage.bias));
+  for (size_t i = 0; i < stage.coded_bias.size(); ++i) {
+    if (!std::isfinite(stage.coded_bias[i])) {
+      return InvalidArgument(fmt::format("{}: bias {} is {}", name, i, stage.coded_bias[i]));
+    }
+  }
   if (stage.batch_norm) LQ_RETURN_IF_ERROR(CheckBatchNorm(name, *stage.batch_norm, n));
   if (!std::isfinite(stage.alpha) || !std::isfinite(stage.beta)) {
     return InvalidArgument(fmt::format("{}: alpha is {}, beta is {}", name, stage.alpha, stage.beta));
@@ -80,6 +85,17 @@ double BiasValue(const OutputStage& stage, size_t i, double s_x, double s_w, Bia
 
 }  // namespace
 
+int64_t LargestCentred(const PerTensor& input) {
+  const int64_t low = input.grid.qmin() + input.offset, high = input.grid.qmax() + input.offset;
+  return std::max(std::abs(low), std::abs(high));
+}
+
+Status CheckInput(const std::string& name, const PerTensor& input) {
+  LQ_RETURN_IF_ERROR(ValidateEncoding(name + " input", input, Shape{}));
+  if (input.grid.bitwidth <= 8) return OkStatus();
+  return Unsupported(fmt::format("{}: input of {} bits; activations run with 2 to 8", name, input.grid.bitwidth));
+}
+
 PerTensor ToUnsigned(const PerTensor& encoding) {
   PerTensor result = encoding;
   result.grid.is_signed = false;
@@ -102,6 +118,10 @@ Result<OutputArrays> OutputArrays::Make(const std::string& name, const LayerWeig
                                         const PerTensor& input, const OutputStage& stage,
                                         const PrepareOptions& options) {
   LQ_RETURN_IF_ERROR(CheckStage(name, stage, weights.n));
+  // |offset * sum of w| must stay in 63 bits.
+  if (weights.LargestAbsoluteSum() > (int64_t{1} << 62) / (LargestCentred(input) + 256)) {
+    return Unsupported(fmt::format("{}: sums over {} inputs with offset {} could leave 63 bits", name, weights.k, input.offset));
+  }
   OutputArrays arrays;
   const size_t per_group = weights.n / groups;
   arrays.group_stride_ = RoundUp(per_group, kernels::kPanelChannels);

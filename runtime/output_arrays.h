@@ -15,6 +15,12 @@
 
 namespace lq {
 
+// An input's encoding: valid, 2 to 8 bits.
+Status CheckInput(const std::string& name, const PerTensor& input);
+
+// The largest |q + offset| of an input: accumulators are bounded by it times the sum of |w|.
+int64_t LargestCentred(const PerTensor& input);
+
 // The encoding on the unsigned grid that kernels store: same values, code + 2^(bitwidth-1) where it was signed.
 PerTensor ToUnsigned(const PerTensor& encoding);
 
@@ -29,7 +35,10 @@ class OutputArrays {
   static Result<OutputArrays> Make(const std::string& name, const LayerWeights& weights, size_t groups,
                                    const PerTensor& input, const OutputStage& stage, const PrepareOptions& options);
 
-  // Points into this object.
+  OutputArrays() = default;
+  OutputArrays(OutputArrays&&) = default;
+  OutputArrays& operator=(OutputArrays&&) = default;  // no copies: epilogues point into the vectors, which moves keep
+
   kernels::Epilogue Group(size_t group) const;
 
  private:

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 
 #include "lanequant/model.h"
+#include "runtime/io/memory_budget.h"
 #include "runtime/plan/layout.h"
 #include "runtime/plan/memory_plan.h"
 #include "runtime/session_impl.h"
@@ -49,6 +51,17 @@ std::vector<Lifetime> Lifetimes(const Plan& plan, const std::vector<Shape>& shap
   return lifetimes;
 }
 
+// What any step needs with any executor of up to `workers` workers: fewer workers may get larger tasks.
+size_t LargestScratch(const Plan& plan, const std::vector<Shape>& shapes, size_t workers) {
+  size_t scratch = 0;
+  for (const PlannedStep& step : plan.steps) {
+    std::vector<Shape> in;
+    for (size_t input : step.inputs) in.push_back(shapes[input]);
+    for (size_t w = 1; w <= workers; ++w) scratch = std::max(scratch, step.step->ScratchBytes(in, w));
+  }
+  return scratch;
+}
+
 }  // namespace
 
 Workspace::Workspace(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -67,7 +80,9 @@ const std::vector<StepInfo>& Session::steps() const { return impl_->steps; }
 
 Result<Session> Session::Prepare(const Model& model, const SessionOptions& options) {
   const Graph& graph = model.graph();
+  static std::atomic<uint64_t> next_id{1};
   auto impl = std::make_unique<Impl>();
+  impl->id = next_id++;
   LQ_ASSIGN_OR_RETURN(impl->plan, Planner::Build(graph, options));
   impl->inputs = Describe(graph, graph.inputs);
   impl->outputs = Describe(graph, graph.outputs);
@@ -103,15 +118,17 @@ Result<Workspace> Session::NewWorkspace(int64_t batch, size_t workers) const {
   const Plan& plan = impl_->plan;
   LQ_ASSIGN_OR_RETURN(const std::vector<Shape> shapes, impl_->ShapesFor(batch));
   const MemoryPlan memory = PlanMemory(Lifetimes(plan, shapes));
-  size_t scratch = 0;
-  for (const PlannedStep& step : plan.steps) {
-    std::vector<Shape> in;
-    for (size_t input : step.inputs) in.push_back(shapes[input]);
-    scratch = std::max(scratch, step.step->ScratchBytes(in, std::max<size_t>(workers, 1)));
+  workers = std::max<size_t>(workers, 1);
+  const size_t scratch = LargestScratch(plan, shapes, workers);
+  // Half of the machine's memory: what is asked for is touched at once.
+  const uint64_t most = MemoryBudget::HalfOfMemory();
+  if (memory.bytes > most || scratch > most - memory.bytes) {
+    return InvalidArgument(fmt::format("batch {} on {} workers needs a workspace of {} + {} bytes, but {} are the most",
+                                       batch, workers, memory.bytes, scratch, most));
   }
   auto impl = std::make_unique<Workspace::Impl>();
-  impl->session = impl_.get();
-  impl->workers = std::max<size_t>(workers, 1);
+  impl->session = impl_->id;
+  impl->workers = workers;
   impl->memory = AlignedBuffer(memory.bytes + scratch);
   impl->scratch = impl->memory.span().subspan(memory.bytes);
   for (size_t t = 0; t < plan.tensors.size(); ++t) {
@@ -131,7 +148,7 @@ Status Session::Impl::CheckRun(std::span<const ConstTensorView> in, std::span<co
     return InvalidArgument(fmt::format("{} inputs and {} outputs, but the model has {} and {}", in.size(), out.size(),
                                        inputs.size(), outputs.size()));
   }
-  if (workspace.session != this) return InvalidArgument("the workspace belongs to another session");
+  if (workspace.session != id) return InvalidArgument("the workspace belongs to another session");
   if (executor.workers() > workspace.workers) {
     return InvalidArgument(
         fmt::format("the workspace is for {} workers, but the executor has {}", workspace.workers, executor.workers()));

@@ -3,6 +3,7 @@
 #define LANEQUANT_RUNTIME_SESSION_IMPL_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -13,7 +14,7 @@
 namespace lq {
 
 struct Workspace::Impl {
-  const void* session = nullptr;  // the Session::Impl that it belongs to
+  uint64_t session = 0;  // the id of the session that it belongs to
   size_t workers = 1;
   AlignedBuffer memory;
   std::vector<TensorView> tensors;  // of the plan; graph inputs and outputs without memory, with their ONNX shapes
@@ -21,6 +22,7 @@ struct Workspace::Impl {
 };
 
 struct Session::Impl {
+  uint64_t id = 0;  // no other session of this process has it: addresses are used again
   Plan plan;
   std::vector<TensorInfo> inputs, outputs;
   std::vector<StepInfo> steps;

@@ -46,14 +46,13 @@ const char* NameOf(DType dtype) {
 
 int64_t Shape::NumElements() const {
   int64_t count = 1;
-  bool overflow = false;
+  bool overflow = false, empty = false;
   for (int64_t dim : dims()) {
-    if (dim < 0) return -1;
-    // A later 0 makes the product 0, overflow or not: go on.
+    if (dim < 0 || dim > kMaxDim) return -1;
     overflow |= __builtin_mul_overflow(count, dim, &count);
-    if (dim == 0) return 0;
+    empty |= dim == 0;  // makes the product 0, overflow or not
   }
-  return overflow ? -1 : count;
+  return empty ? 0 : overflow ? -1 : count;
 }
 
 std::string Shape::ToString() const { return fmt::format("({})", fmt::join(dims(), ", ")); }

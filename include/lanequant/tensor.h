@@ -38,7 +38,9 @@ class LQ_EXPORT Shape {
   int64_t operator[](size_t i) const { return dims_[i]; }
   int64_t& operator[](size_t i) { return dims_[i]; }
   std::span<const int64_t> dims() const { return {dims_.data(), rank_}; }
-  // Product of the dimensions; -1 if one is negative or the product overflows int64.
+  static constexpr int64_t kMaxDim = int64_t{1} << 40;  // sums and products of a few sizes stay far from overflow
+
+  // Product of the dimensions; -1 if one is negative or above kMaxDim, or the product overflows int64.
   int64_t NumElements() const;
   // "(4, 32, 8, 8)"
   std::string ToString() const;

@@ -10,7 +10,7 @@
 namespace lq::cli {
 namespace {
 
-constexpr size_t kMaxThreads = 4096;  // far above any machine; a typo must not start a million threads
+constexpr size_t kMaxThreads = 1024;  // far above any machine; a typo must not start a million threads
 
 Result<BiasMode> ParseBias(const std::string& name) {
   // Encodings 1.0.0, the version that is read, list no bias: the file then says float.

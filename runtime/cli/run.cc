@@ -47,6 +47,9 @@ Result<int> Run(const Options& options) {
     LQ_ASSIGN_OR_RETURN(labels, ReadArray(options.labels));
   }
   const bool dumps = !options.layers.empty();
+  if (dumps && options.layers == options.output) {
+    return InvalidArgument(fmt::format("--output and --dump-layers are both '{}'", options.output));
+  }
   session.keep_encoded_tensors = dumps;
   LayerDump dump(model.graph());
   Observer observer;

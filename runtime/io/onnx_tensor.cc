@@ -139,7 +139,8 @@ Result<Shape> CheckedShape(const std::string& owner, std::span<const int64_t> di
     if (known[i] < 0) known[i] = 1;
   }
   if (known.NumElements() < 0) {
-    return InvalidArgument(fmt::format("{}: shape {} has more than 2^63 - 1 elements", owner, Shape(dims).ToString()));
+    return InvalidArgument(fmt::format("{}: shape {} has a dimension above 2^40 or more than 2^63 - 1 elements", owner,
+                                       Shape(dims).ToString()));
   }
   return Shape(dims);
 }

@@ -81,7 +81,8 @@ Status Order(const std::string& name, const Constant& weight, const std::string&
   if (e.block_size < 1 || k % e.block_size != 0) return OkStatus();
   const size_t channels = static_cast<size_t>(n), blocks = static_cast<size_t>(k / e.block_size);
   if (channels * blocks == 0 || !access.HasLength(channels * blocks)) return OkStatus();
-  if (producer == "aimet-onnx" || blocks == 1 || access.IsUniform()) return OkStatus();
+  // With one channel or one block both orders are the same array.
+  if (producer == "aimet-onnx" || channels == 1 || blocks == 1 || access.IsUniform()) return OkStatus();
   if (producer == "aimet-torch") {
     access.Transpose(channels, blocks);
     return OkStatus();

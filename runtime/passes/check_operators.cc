@@ -100,7 +100,20 @@ class OperatorChecker {
 
   Status CheckGemm(const std::string& owner, const Node& node) const {
     LQ_ASSIGN_OR_RETURN(const Constant* weight, CheckConstant(owner, node, 1, DType::kF32, 2));
-    return CheckVector(owner, node, 2, weight->shape[node.Int("transB", 0) != 0 ? 0 : 1]);
+    return CheckGemmBias(owner, node, weight->shape[node.Int("transB", 0) != 0 ? 0 : 1]);
+  }
+
+  // C may be (n), (1, n), or one value for all.
+  Status CheckGemmBias(const std::string& owner, const Node& node, int64_t n) const {
+    if (!HasInput(node, 2)) return OkStatus();
+    const Constant* bias = uses_.Source(node.inputs[2]);
+    if (bias == nullptr || bias->shape.rank() != 2) {
+      if (bias != nullptr && bias->shape.NumElements() == 1) return OkStatus();
+      return CheckVector(owner, node, 2, n);
+    }
+    if (bias->dtype == DType::kF32 && bias->shape[0] == 1 && (bias->shape[1] == n || bias->shape[1] == 1)) return OkStatus();
+    return Unsupported(fmt::format("{}: input 2, '{}', has shape {}; supported: ({}), (1, {}) or one value", owner,
+                                   graph_.value(node.inputs[2]).name, bias->shape.ToString(), n, n));
   }
 
   Status CheckBatchNormalization(const std::string& owner, const Node& node) const {

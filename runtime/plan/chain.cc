@@ -15,10 +15,21 @@ bool IsMovement(const std::string& op) {
   return op == "Identity" || op == "Flatten" || op == "Reshape" || op == "MaxPool";
 }
 
-// The constant operand of an Add whose other operand is `value`; kAbsent if it has none.
-ValueId ConstantOperand(const Node& add, ValueId value, const Constants& constants) {
+// Does an added constant of this shape hold one value for each channel of the layer's output, or one for all? It broadcasts
+// from the last dimension: along the width of an image, unless it has three dimensions.
+bool IsChannelBias(const Shape& shape, const ChainRules& rules) {
+  if (shape.rank() > (rules.image ? 4u : 2u)) return false;
+  if (shape.NumElements() == 1) return true;
+  if (shape.NumElements() != rules.bias_channels) return false;
+  if (!rules.image) return shape[shape.rank() - 1] == rules.bias_channels;
+  return shape.rank() >= 3 && shape[shape.rank() - 3] == rules.bias_channels;
+}
+
+// The constant operand of an Add whose other operand is `value`, if it is a bias of the layer; else kAbsent.
+ValueId BiasOperand(const Node& add, ValueId value, const ChainRules& rules, const Constants& constants) {
   const ValueId other = add.inputs[0] == value ? add.inputs[1] : add.inputs[0];
-  return constants.Find(other) != nullptr ? other : kAbsent;
+  const Constant* constant = constants.Find(other);
+  return constant != nullptr && IsChannelBias(constant->shape, rules) ? other : kAbsent;
 }
 
 // Takes `node` into the chain; false if it must stay outside.
@@ -32,9 +43,9 @@ Result<bool> Absorb(const ChainContext& context, const Node& node, ValueId value
     chain.movements.push_back(&node);
   } else if (rules.batch_norm && first && node.op == "BatchNormalization") {
     chain.batch_norm = &node;
-  } else if (rules.bias && first && node.op == "Add" && chain.bias == kAbsent &&
-             ConstantOperand(node, value, context.constants) != kAbsent) {
-    chain.bias = ConstantOperand(node, value, context.constants);
+  } else if (rules.bias_channels > 0 && first && node.op == "Add" && chain.bias == kAbsent &&
+             BiasOperand(node, value, rules, context.constants) != kAbsent) {
+    chain.bias = BiasOperand(node, value, rules, context.constants);
   } else {
     return false;
   }

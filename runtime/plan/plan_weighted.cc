@@ -12,16 +12,6 @@
 namespace lq {
 namespace {
 
-// Does a bias of this shape hold one value per channel of a layer's output (channel dimension: the second of an image,
-// else the last), or one for all?
-bool IsChannelShape(const Shape& shape, int64_t channels, bool image) {
-  const int64_t elements = shape.NumElements();
-  if (elements == 1) return true;
-  if (elements != channels) return false;
-  if (!image) return shape[shape.rank() - 1] == channels;
-  return shape.rank() >= 3 && shape[shape.rank() - 3] == channels;
-}
-
 // A weight encoding whose channel axis is 1 (K, N), as of the transposed weight (N, K).
 Encoding SwapAxes(Encoding encoding) {
   if (auto* e = std::get_if<PerChannel>(&encoding)) e->axis = 1 - e->axis;
@@ -43,24 +33,27 @@ std::vector<float> Transposed(const std::vector<float>& in, size_t rows, size_t 
 Status Planner::SetBias(const Node& node, ValueId bias, size_t channels, OutputStage& stage,
                         StageArrays& arrays) const {
   const Constant* constant = constants_.Find(bias);
-  if (constant == nullptr) {
-    return Unsupported(fmt::format("{}: bias '{}' is no constant", graph_.Describe(node), graph_.value(bias).name));
-  }
-  // A bias of its own (Conv) is one value per channel; one that is added broadcasts from the last dimension.
-  const bool image = node.op == "Conv" && constant->shape.rank() > 1;
-  if (!IsChannelShape(constant->shape, static_cast<int64_t>(channels), image)) {
-    return Unsupported(fmt::format("{}: bias '{}' of shape {} is not one value for each of {} channels",
-                                   graph_.Describe(node), graph_.value(bias).name, constant->shape.ToString(),
-                                   channels));
+  const size_t elements = constant != nullptr ? static_cast<size_t>(constant->shape.NumElements()) : 0;
+  if (elements != 1 && elements != channels) {
+    return Unsupported(fmt::format("{}: bias '{}' is no constant of one value for each of {} channels",
+                                   graph_.Describe(node), graph_.value(bias).name, channels));
   }
   LQ_ASSIGN_OR_RETURN(const std::vector<double> reals, constants_.Reals(bias, options_));
-  if (constants_.EncodingOf(bias)) {
-    for (size_t i = 0; i < channels; ++i) arrays.coded_bias.push_back(reals[reals.size() == 1 ? 0 : i]);
-    stage.coded_bias = arrays.coded_bias;
-  } else {
-    for (size_t i = 0; i < channels; ++i) arrays.bias.push_back(constant->f32[reals.size() == 1 ? 0 : i]);
-    stage.bias = arrays.bias;
+  const bool own = node.inputs.size() > 2 && node.inputs[2] == bias;
+  // exact_simulator.md 4: an Add behind a MatMul is its bias, rounded to int32 codes where biases are; behind other layers,
+  // and where it has an encoding of its own, it is the addition of a real number.
+  const bool rounds = !constants_.EncodingOf(bias) && (own || (node.op == "MatMul" && elements == channels));
+  for (size_t i = 0; i < channels; ++i) {
+    const size_t at = elements == 1 ? 0 : i;
+    if (rounds) {
+      arrays.bias.push_back(constant->f32[at]);
+    } else {
+      arrays.coded_bias.push_back(reals[at]);
+    }
   }
+  stage.bias = arrays.bias;
+  stage.coded_bias = arrays.coded_bias;
+  if (own && node.op == "Gemm") stage.beta = node.Float("beta", 1.0f);
   return OkStatus();
 }
 
@@ -81,10 +74,7 @@ Status Planner::SetBatchNorm(const Node& node, size_t channels, OutputStage& sta
 Result<OutputStage> Planner::MakeStage(const Node& node, const Chain& chain, size_t channels,
                                        StageArrays& arrays) const {
   OutputStage stage;
-  if (node.op == "Gemm") {
-    stage.alpha = node.Float("alpha", 1.0f);
-    stage.beta = node.Float("beta", 1.0f);
-  }
+  if (node.op == "Gemm") stage.alpha = node.Float("alpha", 1.0f);
   const ValueId own = node.inputs.size() > 2 ? node.inputs[2] : kAbsent;
   const ValueId bias = own != kAbsent ? own : chain.bias;
   if (bias != kAbsent) LQ_RETURN_IF_ERROR(SetBias(node, bias, channels, stage, arrays));
@@ -112,9 +102,9 @@ Result<Planner::Weight> Planner::FindWeight(const Node& node, size_t rank) const
   return Weight{constant, *encoding};
 }
 
-Result<Chain> Planner::TakeWeightedChain(const Node& node) {
+Result<Chain> Planner::TakeWeightedChain(const Node& node, int64_t channels) {
   const bool has_bias = node.inputs.size() > 2 && node.inputs[2] != kAbsent;
-  LQ_ASSIGN_OR_RETURN(Chain chain, TakeChain(node, {.bias = !has_bias, .batch_norm = true}));
+  LQ_ASSIGN_OR_RETURN(Chain chain, TakeChain(node, {has_bias ? 0 : channels, node.op == "Conv", true}));
   LQ_RETURN_IF_ERROR(FuseClampBehind(chain));
   return chain;
 }
@@ -137,7 +127,7 @@ Status Planner::PlanConv(const Node& node) {
   }
   const std::array<size_t, 2> kernel{weight.dim(2), weight.dim(3)};
   LQ_ASSIGN_OR_RETURN(const WindowAttributes window, ReadWindow(graph_, node, kernel, plan_.shapes[input]));
-  LQ_ASSIGN_OR_RETURN(const Chain chain, TakeWeightedChain(node));
+  LQ_ASSIGN_OR_RETURN(const Chain chain, TakeWeightedChain(node, weight.constant->shape[0]));
   StageArrays arrays;
   LQ_ASSIGN_OR_RETURN(const OutputStage stage, MakeStage(node, chain, weight.dim(0), arrays));
   const Conv2dSpec spec{.name = graph_.Describe(node),
@@ -159,7 +149,10 @@ Status Planner::PlanConv(const Node& node) {
 Status Planner::PlanMatrix(const Node& node) {
   LQ_ASSIGN_OR_RETURN(const size_t input, Codes(node, node.inputs[0]));
   LQ_ASSIGN_OR_RETURN(const Weight weight, FindWeight(node, 2));
-  LQ_ASSIGN_OR_RETURN(const Chain chain, TakeWeightedChain(node));
+  const bool rows_are_channels = node.op == "Gemm" && node.Int("transB", 0) != 0;
+  const size_t out_features = weight.dim(rows_are_channels ? 0 : 1),
+               in_features = weight.dim(rows_are_channels ? 1 : 0);
+  LQ_ASSIGN_OR_RETURN(const Chain chain, TakeWeightedChain(node, static_cast<int64_t>(out_features)));
   const size_t rank = plan_.shapes[input].rank();
   if (rank == 4 || node.Int("transA", 0) != 0 || (rank != 2 && chain.batch_norm != nullptr)) {
     return Unsupported(
@@ -167,9 +160,6 @@ Status Planner::PlanMatrix(const Node& node) {
                     "with a batch normalization of rank 2",
                     graph_.Describe(node), graph_.value(node.inputs[0]).name, rank, node.Int("transA", 0)));
   }
-  const bool rows_are_channels = node.op == "Gemm" && node.Int("transB", 0) != 0;
-  const size_t out_features = weight.dim(rows_are_channels ? 0 : 1),
-               in_features = weight.dim(rows_are_channels ? 1 : 0);
   const std::vector<float> transposed =
       rows_are_channels ? std::vector<float>() : Transposed(weight.constant->f32, in_features, out_features);
   StageArrays arrays;

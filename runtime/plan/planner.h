@@ -50,7 +50,7 @@ class Planner {
   // Takes the chain behind a node out of the graph.
   Result<Chain> TakeChain(const Node& node, ChainRules rules);
   // The same for a weighted layer: a bias and a batch normalization may join, and a clip behind the encoded tensor.
-  Result<Chain> TakeWeightedChain(const Node& node);
+  Result<Chain> TakeWeightedChain(const Node& node, int64_t channels);
   // The encoding of a chain's result; nothing for a graph output without one. Error: not per tensor.
   Result<std::optional<PerTensor>> ResultEncoding(const Chain& chain) const;
   // Relu or Clip behind an encoded tensor is a clamp of its codes: takes it into the chain where that is proven.

@@ -48,7 +48,11 @@ class PoolStep : public Step {
     if (image.rank() != 4) {
       return InvalidArgument(fmt::format("{}: input of rank {}; pools run over 4-D tensors", spec_.name, image.rank()));
     }
-    if (spec_.global) return Shape{image[0], 1, 1, image[3]};
+    if (spec_.global) {
+      LQ_RETURN_IF_ERROR(CheckCells(image[1], image[2]));
+      return Shape{image[0], 1, 1, image[3]};
+    }
+    LQ_RETURN_IF_ERROR(CheckCells(static_cast<int64_t>(spec_.kernel[0]), static_cast<int64_t>(spec_.kernel[1])));
     Shape out = image;
     for (size_t axis = 0; axis < 2; ++axis) {
       out[axis + 1] = OutputLength(spec_, axis, image[axis + 1]);
@@ -84,6 +88,12 @@ class PoolStep : public Step {
   const PoolSpec& spec() const { return spec_; }
 
  private:
+  Status CheckCells(int64_t high, int64_t wide) const {
+    const auto most = static_cast<int64_t>(kernels::kMaxAverageCells);
+    if (high >= 1 && wide >= 1 && high <= most && wide <= most && high * wide <= most) return OkStatus();
+    return Unsupported(fmt::format("{}: windows of {} x {} cells; 1 to {} are supported", spec_.name, high, wide, most));
+  }
+
   kernels::Window MakeWindow(const Shape& in, const Shape& out) const {
     kernels::Window w{.in_height = static_cast<size_t>(in[1]),
                       .in_width = static_cast<size_t>(in[2]),

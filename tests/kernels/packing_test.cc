@@ -147,5 +147,48 @@ TEST(Packing, Depthwise) {
   }
 }
 
+// Walks the layout as packing.h writes it, from weights to bytes.
+void CheckDepthwiseS8(const kernels::PackedDepthwiseS8& layout, size_t out_rows, size_t quads, size_t pixels,
+                      Random& random) {
+  ASSERT_EQ(layout.output_rows(), out_rows);
+  ASSERT_EQ(layout.quads(), quads);
+  ASSERT_EQ(layout.pixels(), pixels);
+  const size_t taps = layout.kernel_height * layout.kernel_width;
+  const std::vector<int32_t> w = RandomWeights(layout.channels * taps, -128, 127, random);
+  GuardedBuffer<int8_t> packed(layout.Bytes());
+  kernels::PackDepthwiseS8(layout, w.data(), packed.data());
+  std::vector<int32_t> expected(packed.size(), 0);
+  const size_t chunks = (layout.channels + 63) / 64;
+  for (size_t chunk = 0; chunk < chunks; ++chunk) {
+    for (size_t lane = 0; lane < 64; ++lane) {
+      const size_t first = layout.channels < 64 ? 0 : chunk + 1 == chunks ? layout.channels - 64 : chunk * 64;
+      if (pixels == 1 && lane >= layout.channels) continue;
+      const size_t channel = first + (pixels == 1 ? lane : lane % layout.channels);
+      for (size_t tap = 0; tap < taps; ++tap) {
+        for (size_t out_row = 0; out_row < out_rows; ++out_row) {
+          const size_t row = tap / layout.kernel_width + out_row * layout.stride_height;
+          const size_t quad = row / 4, column = tap % layout.kernel_width, vector = lane / 4 % 4;
+          const size_t v = (((chunk * quads + quad) * layout.kernel_width + column) * 4 + vector) * out_rows + out_row;
+          expected[v * 64 + lane / 16 * 16 + lane % 4 * 4 + row % 4] = w[channel * taps + tap];
+        }
+      }
+    }
+  }
+  for (size_t i = 0; i < packed.size(); ++i) ASSERT_EQ(packed[i], expected[i]) << "byte " << i;
+}
+
+TEST(Packing, DepthwiseS8) {
+  Random random(5);
+  for (size_t channels : {1, 48, 63, 64, 65, 96, 130}) {
+    CheckDepthwiseS8({channels, 3, 3, 1, 1}, 2, 1, 1, random);
+    CheckDepthwiseS8({channels, 3, 3, 2, 2}, 1, 1, 1, random);
+    CheckDepthwiseS8({channels, 5, 4, 2, 2}, 2, 2, 1, random);
+    CheckDepthwiseS8({channels, 8, 1, 1, 1}, 1, 2, 1, random);
+  }
+  CheckDepthwiseS8({16, 3, 3, 1, 1}, 2, 1, 4, random);
+  CheckDepthwiseS8({32, 5, 5, 1, 1}, 2, 2, 2, random);
+  CheckDepthwiseS8({32, 3, 3, 2, 2}, 1, 1, 1, random);
+}
+
 }  // namespace
 }  // namespace lq::testing

@@ -40,7 +40,7 @@ Status ReadJson(const std::string& text) {
 
 TEST(HostileEncodingsTest, EveryTruncationOfARealFile) {
   const TempFolder folder;
-  std::string text = ReadWhole(GoldenPath("mlp/w8a8/model.encodings"));
+  std::string text = ReadWhole(GoldenPath("digits_cnn/w4a8_lpbq/model.encodings"));  // the demo's
   while (text.back() != '}') text.pop_back();
   ASSERT_TRUE(ReadEncodings(folder.Write("e.json", text)).ok());
   for (size_t size = text.size(); size-- > 0;) {

@@ -60,8 +60,8 @@ TEST(HostileOnnxTest, TheGoodOneIsRead) { EXPECT_TRUE(ReadBytes(GoodGraph().Mode
 
 TEST(HostileOnnxTest, EveryTruncationOfARealModel) {
   const TempFolder folder;
-  const std::string encodings = GoldenPath("digits_cnn/w8a8/model.encodings");
-  const std::string bytes = ReadWhole(GoldenPath("digits_cnn/w8a8/model.onnx"));
+  const std::string encodings = GoldenPath("digits_cnn/w4a8_lpbq/model.encodings");
+  const std::string bytes = ReadWhole(GoldenPath("digits_cnn/w4a8_lpbq/model.onnx"));
   const std::string path = folder.Write("m.onnx", bytes);
   ASSERT_TRUE(Model::Load(path, encodings).ok());
   for (size_t size = bytes.size(); size-- > 0;) {

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "kernels/contracts.h"
 #include "runtime/simulator/simulator.h"
 #include "tests/support/executors.h"
 #include "tests/support/golden_bundle.h"
@@ -139,7 +140,7 @@ TEST(SessionGoldenPlan, KeepsLpbqWeightsInFourBits) {
   EXPECT_EQ(weights["/conv2/conv/Conv"], "4-bit LPBQ, block 16");
   EXPECT_EQ(weights["/pointwise/conv/Conv"], "4-bit LPBQ, block 32");
   EXPECT_EQ(weights["/fc/Gemm"], "4-bit LPBQ, block 64");
-  EXPECT_EQ(weights["/depthwise/conv/Conv"], "int16");
+  EXPECT_EQ(weights["/depthwise/conv/Conv"], kernels::DepthwiseU8S8Variants().empty() ? "int16" : "int8");
   EXPECT_EQ(ops["/conv1/conv/Conv"], "Conv+Relu");
   EXPECT_EQ(ops["/add/Add"], "Add+Relu");
   EXPECT_EQ(ops["/depthwise/conv/Conv"], "Conv");  // its Clip has an encoding of its own

@@ -99,10 +99,22 @@ RandomGraph::Tensor RandomGraph::Conv(Tensor x) {
   }
   const Shape weight{out, in / groups, kernel[0], kernel[1]};
   std::vector<ValueId> inputs{x.id, builder_.Floats(weight, Floats(weight.NumElements(), -0.3f, 0.3f), Weight(weight))};
-  if (random_.Chance(0.7)) inputs.push_back(builder_.Floats({out}, Floats(out, -1, 1)));
-  return Finish(Emit("Conv", inputs, {{"group", groups}, {"strides", stride}, {"dilations", dilation}, {"pads", pads}},
-                     shape, random_.Chance(0.5), kActivationScale),
-                true);
+  const bool bias = random_.Chance(0.7);
+  if (bias) inputs.push_back(builder_.Floats({out}, Floats(out, -1, 1)));
+  const bool added = !bias && random_.Chance(0.5);
+  Tensor y = Emit("Conv", inputs, {{"group", groups}, {"strides", stride}, {"dilations", dilation}, {"pads", pads}},
+                  shape, !added && random_.Chance(0.5), kActivationScale);
+  // A bias of its own, or a constant along the width, which is none.
+  if (added) {
+    const Shape constant = random_.Chance(0.8) ? Shape{out, 1, 1} : Shape{shape[3]};
+    y = Add(y, constant, constant.rank() == 1);
+  }
+  return Finish(y, true);
+}
+
+RandomGraph::Tensor RandomGraph::Add(Tensor x, const Shape& constant, bool encoded) {
+  const ValueId values = builder_.Floats(constant, Floats(constant.NumElements(), -1, 1));
+  return Emit("Add", {x.id, values}, {}, x.shape, encoded || random_.Chance(0.5), kActivationScale);
 }
 
 RandomGraph::Tensor RandomGraph::Linear(Tensor x) {
@@ -111,10 +123,14 @@ RandomGraph::Tensor RandomGraph::Linear(Tensor x) {
   const float largest = 2 / std::sqrt(static_cast<float>(k));
   if (random_.Chance(0.5)) {
     std::vector<ValueId> inputs{x.id, builder_.Floats({n, k}, Floats(n * k, -largest, largest), Weight({n, k}))};
-    if (random_.Chance(0.8)) inputs.push_back(builder_.Floats({n}, Floats(n, -1, 1)));
-    return Finish(Emit("Gemm", inputs, {{"transB", int64_t{1}}, {"alpha", random_.Chance(0.8) ? 1.0f : 0.7f}}, shape,
-                       random_.Chance(0.5), kActivationScale),
-                  false);
+    const bool bias = random_.Chance(0.7), added = !bias && random_.Chance(0.5);
+    if (bias) inputs.push_back(builder_.Floats(random_.Chance(0.8) ? Shape{n} : Shape{1, n}, Floats(n, -1, 1)));
+    const GraphBuilder::Attributes attributes{{"transB", int64_t{1}},
+                                              {"alpha", random_.Chance(0.8) ? 1.0f : 0.7f},
+                                              {"beta", random_.Chance(0.8) ? 1.0f : 0.5f}};
+    Tensor y = Emit("Gemm", inputs, attributes, shape, !added && random_.Chance(0.5), kActivationScale);
+    if (added) y = Add(y, {n}, false);
+    return Finish(y, false);
   }
   // (K, N): the channel axis is the last one.
   const PerChannel weight{{8, true}, 1, Floats(n, 0.004f, 0.02f), std::vector<int32_t>(static_cast<size_t>(n), 0)};

@@ -33,6 +33,7 @@ class RandomGraph {
 
   Tensor Conv(Tensor x);
   Tensor Linear(Tensor x);
+  Tensor Add(Tensor x, const Shape& constant, bool encoded);
   Tensor Pool(Tensor x);
   Tensor Clip(Tensor x);
   Tensor AddOrKeep(Tensor x);
