@@ -26,7 +26,8 @@ elseif(LQ_TARGETS STREQUAL "all")
 else()
   message(FATAL_ERROR "LQ_TARGETS is '${LQ_TARGETS}'; it can be 'all' or 'native'")
 endif()
-if(LQ_SANITIZE)
-  target_compile_options(lq_options INTERFACE -fsanitize=${LQ_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+if(LQ_SANITIZE)  # -O1 compiles in half the time of -O2: 46 s for matmul_u8s4.cc instead of 91 s
+  target_compile_options(lq_options INTERFACE
+    -fsanitize=${LQ_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -O1)
   target_link_options(lq_options INTERFACE -fsanitize=${LQ_SANITIZE})
 endif()
