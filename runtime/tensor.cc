@@ -4,45 +4,40 @@
 
 namespace lq {
 
-size_t SizeOf(DType dtype) {
-  switch (dtype) {
-    case DType::kU8:
-    case DType::kS8:
-      return 1;
-    case DType::kU16:
-    case DType::kS16:
-      return 2;
-    case DType::kF32:
-    case DType::kS32:
-      return 4;
-    case DType::kF64:
-    case DType::kS64:
-      return 8;
+namespace {
+
+struct DTypeRow {
+  DType dtype;
+  size_t bits;
+  const char* name;
+};
+
+constexpr DTypeRow kDTypes[] = {
+    {DType::kF32, 32, "f32"}, {DType::kF64, 64, "f64"},   {DType::kU8, 8, "u8"},    {DType::kS8, 8, "s8"},
+    {DType::kU16, 16, "u16"}, {DType::kS16, 16, "s16"},   {DType::kS32, 32, "s32"}, {DType::kS64, 64, "s64"},
+    {DType::kF16, 16, "f16"}, {DType::kBF16, 16, "bf16"}, {DType::kU4, 4, "u4"},    {DType::kS4, 4, "s4"},
+    {DType::kU2, 2, "u2"},    {DType::kS2, 2, "s2"},
+};
+
+const DTypeRow& Row(DType dtype) {
+  for (const DTypeRow& row : kDTypes) {
+    if (row.dtype == dtype) return row;
   }
-  return 0;
+  return kDTypes[0];  // unreachable: the table has them all
 }
 
-const char* NameOf(DType dtype) {
-  switch (dtype) {
-    case DType::kF32:
-      return "f32";
-    case DType::kF64:
-      return "f64";
-    case DType::kU8:
-      return "u8";
-    case DType::kS8:
-      return "s8";
-    case DType::kU16:
-      return "u16";
-    case DType::kS16:
-      return "s16";
-    case DType::kS32:
-      return "s32";
-    case DType::kS64:
-      return "s64";
-  }
-  return "?";
+}  // namespace
+
+size_t BitsOf(DType dtype) { return Row(dtype).bits; }
+
+size_t SizeOf(DType dtype) { return Row(dtype).bits / 8; }
+
+size_t BytesOf(DType dtype, int64_t elements) {
+  const size_t bits = Row(dtype).bits, count = static_cast<size_t>(elements);
+  return bits >= 8 ? count * (bits / 8) : (count * bits + 7) / 8;
 }
+
+const char* NameOf(DType dtype) { return Row(dtype).name; }
 
 int64_t Shape::NumElements() const {
   int64_t count = 1;

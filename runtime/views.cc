@@ -10,10 +10,11 @@ Status CheckView(const std::string& name, const char* what, const ConstTensorVie
         fmt::format("{} {}: shape {}, but {} is needed", name, what, view.shape.ToString(), shape.ToString()));
   }
   const int64_t elements = shape.NumElements();
-  if (elements >= 0 && view.bytes.size() >= static_cast<size_t>(elements) * SizeOf(view.dtype)) return OkStatus();
+  if (elements < 0) return InvalidArgument(fmt::format("{} {}: shape {} overflows", name, what, shape.ToString()));
+  const size_t needed = BytesOf(view.dtype, elements);
+  if (view.bytes.size() >= needed) return OkStatus();
   return InvalidArgument(fmt::format("{} {}: {} bytes, but shape {} of {} needs {}", name, what, view.bytes.size(),
-                                     shape.ToString(), NameOf(view.dtype),
-                                     elements * static_cast<int64_t>(SizeOf(view.dtype))));
+                                     shape.ToString(), NameOf(view.dtype), needed));
 }
 
 Status CheckCodes(const std::string& name, const char* what, DType dtype, const Grid& grid) {

@@ -30,11 +30,9 @@ std::optional<int64_t> LoadInteger(const NamedArray& array, size_t i) {
       return Load<int32_t>(array, i);
     case DType::kS64:
       return Load<int64_t>(array, i);
-    case DType::kF32:
-    case DType::kF64:
-      break;
+    default:
+      return std::nullopt;
   }
-  return std::nullopt;
 }
 
 }  // namespace

@@ -39,10 +39,9 @@ double LoadNumber(const NamedArray& array, size_t i) {
       return Load<int16_t>(array, i);
     case DType::kS32:
       return Load<int32_t>(array, i);
-    case DType::kS64:
-      break;
+    default:
+      return static_cast<double>(Load<int64_t>(array, i));  // the one type of npz files that is left
   }
-  return static_cast<double>(Load<int64_t>(array, i));
 }
 
 bool IsFloat(DType dtype) { return dtype == DType::kF32 || dtype == DType::kF64; }
