@@ -7,6 +7,7 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "kernels/contracts.h"
 #include "kernels/depthwise_columns-inl.h"

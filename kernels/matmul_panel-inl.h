@@ -8,6 +8,7 @@
 #define LANEQUANT_KERNELS_MATMUL_PANEL_INL_H_
 #endif
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>

@@ -1,5 +1,6 @@
 #include "kernels/matmul_rows.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace lq::kernels {
