@@ -27,7 +27,7 @@ std::string OpOf(const Graph& graph, ValueId id) {
   for (const Node& node : graph.nodes) {
     if (std::find(node.outputs.begin(), node.outputs.end(), id) != node.outputs.end()) return node.op;
   }
-  return "input";
+  return std::find(graph.inputs.begin(), graph.inputs.end(), id) != graph.inputs.end() ? "input" : "none";
 }
 
 class Validator {
@@ -147,6 +147,7 @@ Status Validator::RunPass(const Simulator& simulator, const Session* session, Fe
 }
 
 void Validator::SumUp() {
+  for (ValueId id : request_.reference.Ids()) LayerOf(id);  // one that nobody showed is a layer without comparisons
   for (const LayerValidation& layer : result_.layers) {
     result_.kernel.Add(layer.kernel_isolated);
     result_.kernel.Add(layer.kernel_cumulative);
@@ -207,6 +208,14 @@ bool Validation::BiasExplains() const {
   if (!other_bias.has_value() || other_bias->unexplained > 0) return false;
   return 10 * other_bias->cumulative.different <= aimet_cumulative.different &&
          10 * other_bias->isolated.different <= std::max(aimet_isolated.different, aimet_cumulative.different);
+}
+
+std::vector<std::string> Validation::NotCompared() const {
+  std::vector<std::string> names;
+  for (const LayerValidation& layer : layers) {
+    if (layer.kernel_isolated.compared == 0 || layer.kernel_cumulative.compared == 0) names.push_back(layer.name);
+  }
+  return names;
 }
 
 Result<Validation> Validate(const ValidationRequest& request) { return Validator(request).Run(); }
