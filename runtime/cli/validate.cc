@@ -86,6 +86,11 @@ Result<int> RunValidate(const Options& options) {
   if (!validation.ok()) return validation.status();
   fmt::print("{}, {} rows, {} of {} layers in {}\n", Describe(session), validation->rows, reference.size(),
              validation->layers.size(), options.layers);
+  if (validation->rows_left > 0) {
+    data.notes.insert(data.notes.begin(),
+                      fmt::format("{} of the {} rows of the layers are left: they fill no batch of the network",
+                                  validation->rows_left, reference.rows()));
+  }
   data.notes.insert(data.notes.end(), reference.notes().begin(), reference.notes().end());
   PrintNotes(data.notes);
   fmt::print("{}", ValidationTable(*validation, session));

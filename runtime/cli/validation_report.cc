@@ -113,6 +113,7 @@ std::string ValidationTable(const Validation& validation, const SessionOptions& 
 std::string ValidationJson(const Validation& validation, const SessionOptions& options) {
   JsonWriter json;
   json.BeginObject().Bool("passed", validation.Passed()).Number("rows", validation.rows);
+  json.Number("rows_left", validation.rows_left);
   json.String("bias", NameOf(options.bias)).String("profile", NameOf(options.profile));
   json.String("target", ChosenTarget(options.max_isa));
   WriteDifference("kernel", validation.kernel, json);

@@ -188,6 +188,9 @@ Result<Validation> Validator::Run() {
     return InvalidArgument(fmt::format("the layers cover {} rows, but input '{}' has shape {}", result_.rows,
                                        graph_.value(graph_.inputs[i]).name, shape.ToString()));
   }
+  LQ_ASSIGN_OR_RETURN(const int64_t batch, BatchOf(graph_));
+  if (batch > 0 && batch < result_.rows) result_.rows_left = result_.rows % batch;
+  result_.rows -= result_.rows_left;
   LQ_ASSIGN_OR_RETURN(slices_, SliceRows(graph_, result_.rows, kRows));
   SessionOptions options = request_.options;
   options.keep_encoded_tensors = true;

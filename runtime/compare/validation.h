@@ -44,6 +44,7 @@ struct OtherBias {
 
 struct Validation {
   int64_t rows = 0;
+  int64_t rows_left = 0;                                    // of the reference: less than a fixed batch, not compared
   std::vector<LayerValidation> layers;                      // encoded activations in execution order
   CodeDifference kernel, aimet_isolated, aimet_cumulative;  // sums over the layers
   uint64_t unexplained = 0;
@@ -59,7 +60,9 @@ struct Validation {
   bool BiasExplains() const;
 };
 
-// Errors: what Session and Simulator refuse, fewer input rows than the layers have, layers of another size.
+// A network of fixed batch runs the whole batches of the reference's rows, from the first one on.
+// Errors: what Session and Simulator refuse, less than one batch, fewer input rows than the layers have, layers of
+// another size.
 Result<Validation> Validate(const ValidationRequest& request);
 
 }  // namespace lq

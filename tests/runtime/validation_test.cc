@@ -184,6 +184,17 @@ TEST_F(FixedBatchTest, RunsInSlicesOfTheBatch) {
   EXPECT_EQ(validation->layers[1].op, "MatMul");
 }
 
+// The third row would differ.
+TEST_F(FixedBatchTest, LeavesTheRowsOfAPartOfABatch) {
+  ASSERT_TRUE(model_.has_value());
+  const auto validation = Run({7, 10, 15, 22, 2, 4});
+  ASSERT_TRUE(validation.ok()) << validation.status().message();
+  EXPECT_TRUE(validation->Passed());
+  EXPECT_EQ(validation->rows, 2);
+  EXPECT_EQ(validation->rows_left, 1);
+  EXPECT_EQ(validation->aimet_isolated.compared, 4u);
+}
+
 TEST_F(FixedBatchTest, FailsOnADifferenceFarFromATie) {
   ASSERT_TRUE(model_.has_value());
   const auto validation = Run({7, 10, 15, 22, 2, 3, 9, 14});
@@ -197,7 +208,7 @@ TEST_F(FixedBatchTest, FailsOnADifferenceFarFromATie) {
 
 TEST_F(FixedBatchTest, RefusesRowsAndSizesThatDoNotFit) {
   ASSERT_TRUE(model_.has_value());
-  ExpectInvalid(Run({7, 10, 15, 22, 2, 3}).status(), {"3 rows", "batch of 2"});
+  ExpectInvalid(Run({7, 10}).status(), {"1 rows", "batch of 2"});
   ExpectInvalid(Run({7, 10, 15, 22, 2, 3, 9, 13, 0, 0}).status(), {"5 rows", "(4, 2)"});
   ExpectInvalid(Run({7, 10, 15, 22, 2, 3, 9, 13, 0, 0, 0, 0}, 3).status(), {"layer 'y'", "6 elements", "computes 4"});
 }
