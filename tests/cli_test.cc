@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 
 #include "lanequant/target.h"
 #include "runtime/io/npz.h"
@@ -226,6 +227,21 @@ TEST_F(CliTest, RefusesBadFilesInASentence) {
                     Data("digits_cnn/w4a8_lpbq", "layers.npz"),
                 {"the encodings do not match the layers", "'/conv2/act/Relu_output_0'"});
   ExpectRefused("demo --data no/such/folder", {"no/such/folder"});
+}
+
+// The second file cannot be written: the first one keeps what it had, and no temporary stays.
+TEST_F(CliTest, WritesAllFilesOrNone) {
+  const std::string run = "run " + ModelArguments("mlp/w8a8") + " --input " + Data("mlp/w8a8") + " --output " +
+                          Quote(folder_.Write("files/y.npz", "before")) + " --dump-layers ";
+  std::filesystem::create_directory(folder_ / "files/folder");
+  for (const char* bad : {"/dev/null", "no/such/folder/l.npz"}) ExpectRefused(run + bad, {bad});
+  ExpectRefused(run + Quote(folder_ / "files/folder"), {"files/folder", "no regular file"});
+  EXPECT_EQ(ReadWhole(folder_ / "files/y.npz"), "before");
+  const std::filesystem::directory_iterator files(folder_ / "files");
+  EXPECT_EQ(std::distance(begin(files), end(files)), 2);
+  ASSERT_EQ(Run(run + Quote(folder_ / "files/l.npz")).exit_status, 0);
+  EXPECT_EQ(Read("files/y.npz").count("output"), 1u);
+  EXPECT_EQ(Read("files/l.npz").count("codes:output"), 1u);
 }
 
 TEST_F(CliTest, ReportsAFullDisk) {

@@ -11,8 +11,8 @@
 
 #include "runtime/cli/arrays.h"
 #include "runtime/cli/command.h"
-#include "runtime/cli/json.h"
 #include "runtime/cli/model_options.h"
+#include "runtime/cli/output_files.h"
 #include "runtime/cli/progress.h"
 #include "runtime/cli/validation_report.h"
 #include "runtime/compare/reference_layers.h"
@@ -94,7 +94,9 @@ Result<int> RunValidate(const Options& options) {
   data.notes.insert(data.notes.end(), reference.notes().begin(), reference.notes().end());
   PrintNotes(data.notes);
   fmt::print("{}", ValidationTable(*validation, session));
-  if (!options.json.empty()) LQ_RETURN_IF_ERROR(WriteTextFile(options.json, ValidationJson(*validation, session)));
+  OutputFiles files;
+  if (!options.json.empty()) LQ_RETURN_IF_ERROR(files.AddText(options.json, ValidationJson(*validation, session)));
+  LQ_RETURN_IF_ERROR(files.Commit());
   return validation->Passed() ? kSuccess : kDifferences;
 }
 
