@@ -81,6 +81,24 @@ TEST_F(CliTest, InfoShowsTargets) {
   }
 }
 
+// The kernel's list of flags, as grep finds it.
+TEST_F(CliTest, InfoSaysWhatBecomesOfAmx) {
+  const bool has = std::system("grep -qw amx_int8 /proc/cpuinfo") == 0;
+  EXPECT_TRUE(Contains(Run("info").out, has ? "AMX: detected; no AMX kernel yet" : "AMX: not detected; no AMX kernel"));
+  EXPECT_TRUE(Contains(Run("info --json").out, has ? "\"detected\": true" : "\"detected\": false"));
+}
+
+TEST_F(CliTest, HelpShowsDefaultsAndExitStatus) {
+  for (const char* command : {"run", "validate"}) {
+    const Outcome outcome = Run(command + std::string(" --help"));
+    EXPECT_EQ(outcome.exit_status, 0);
+    for (const char* part :
+         {"default: aimet_div", "default: LQ_MAX_ISA", "0..1024", "Exit status: 0 success; 1 ", "; 2 bad input"}) {
+      EXPECT_TRUE(Contains(outcome.out, part)) << part << ": " << outcome.out;
+    }
+  }
+}
+
 TEST_F(CliTest, RunGivesAimetsValues) {
   const std::string bundle = "digits_cnn/w8a8";
   const Outcome outcome = Run("run " + ModelArguments(bundle) + " --input " + Data(bundle) + " --labels " +
@@ -203,14 +221,17 @@ TEST_F(CliTest, DemoRunsWithoutArguments) {
 
 TEST_F(CliTest, RefusesBadOptionsInASentence) {
   const std::string run = "run " + ModelArguments("mlp/w8a8") + " --input " + Data("mlp/w8a8") + " ";
-  ExpectRefused("", {"subcommand"});
-  ExpectRefused("frobnicate", {});
+  const char* commands = "info, run, validate, inspect, demo";
+  ExpectRefused("", {"say a command", commands});
+  ExpectRefused("frobnicate", {"no command 'frobnicate'", commands});
   ExpectRefused("run", {"required"});
   ExpectRefused(run + "--target nonsense", {"'nonsense'", "AMX"});
   ExpectRefused(run + "--target amx --reference", {"--reference"});
   ExpectRefused(run + "--bias maybe", {"'maybe'", "int32"});
   ExpectRefused(run + "--profile exact", {"'exact'", "aimet_onnx"});
-  ExpectRefused(run + "--threads many", {"many"});
+  ExpectRefused(run + "--threads many", {"--threads: 'many' is no number of threads; there are 0 to 1024"});
+  ExpectRefused(run + "--threads 1025", {"'1025'", "0 to 1024"});
+  ExpectRefused("demo --threads -3", {"'-3'", "0 to 1024"});
   ExpectRefused(run + "--nonsense", {"--nonsense"});
 }
 

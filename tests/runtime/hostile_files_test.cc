@@ -92,6 +92,24 @@ TEST(HostileEncodingsTest, FilesThatAreNoEncodings) {
   ExpectInvalid(ReadJson("{\"version\":\"1.0.0\xff\"}"), {"not JSON"});
 }
 
+TEST(HostileEncodingsTest, NamesTheEncodingsOfAnotherModel) {
+  const TempFolder folder;
+  const auto load = [&](int strangers) {
+    std::string list;
+    for (int i = 0; i < strangers; ++i) {
+      list += (i > 0 ? "," : "") + (R"({"name":"stranger)" + std::to_string(i) + R"(","dtype":"INT","bw":8,)") +
+              R"("enc_type":"PER_TENSOR","scale":[1],"offset":[0]})";
+    }
+    const std::string text = R"({"version":"1.0.0","param_encodings":[)" + list + "]}";
+    return Model::Load(GoldenPath("mlp/w8a8/model.onnx"), folder.Write("e.json", text)).status();
+  };
+  EXPECT_TRUE(load(0).ok());
+  ExpectInvalid(load(1), {"e.json", "1 tensors that are none of the model's", ": 'stranger0'"});
+  const Status six = load(6);
+  ExpectInvalid(six, {"6 tensors", "'stranger0', 'stranger1', 'stranger2', 'stranger3', 'stranger4', ..."});
+  EXPECT_EQ(six.message().find("stranger5"), std::string::npos);
+}
+
 TEST(HostileEncodingsTest, DeepNesting) {
   for (const size_t depth : {65, 2000, 1000000}) {
     const std::string deep = R"({"version":"1.0.0","a":)" + std::string(depth, '[') + std::string(depth, ']') + "}";
@@ -132,7 +150,7 @@ TEST(HostileEncodingsTest, ScalesThatAreNone) {
   ExpectInvalid(load(R"("bw":8,"scale":[1],"offset":[1e300])"), {"'output'", "offset 0 is 1e+300"});
   ExpectInvalid(load(R"("bw":8,"scale":[1],"offset":[-99999999])"), {"'output'", "offset 0 is -99999999"});
   ExpectUnsupported(load(R"("bw":1,"scale":[1],"offset":[0])"), {"'output'", "bitwidth 1"});
-  ExpectUnsupported(load(R"("bw":16,"scale":[1],"offset":[0])"), {"'output'", "16 bits"});
+  ExpectUnsupported(load(R"("bw":16,"scale":[1],"offset":[0])"), {"'output'", "bitwidth 16"});
   ExpectInvalid(load(R"("bw":1e10,"scale":[1],"offset":[0])"), {"'output'", "'bw' is 10000000000"});
 }
 
