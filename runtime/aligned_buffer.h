@@ -9,13 +9,14 @@
 #include <string>
 #include <utility>
 
+#include "kernels/round_up.h"
 #include "lanequant/status.h"
 
 namespace lq {
 
 constexpr size_t kAlignment = 64;  // a cache line, an AVX-512 vector, a row of an AMX tile
 
-inline size_t RoundUp(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+using kernels::RoundUp;
 
 inline std::byte* AlignUp(std::byte* p) {
   return reinterpret_cast<std::byte*>(RoundUp(reinterpret_cast<uintptr_t>(p), kAlignment));

@@ -101,9 +101,6 @@ Result<Gemm> Gemm::Prepare(const std::string& name, const LayerWeights& weights,
 size_t Gemm::ScratchBytes(size_t rows) const { return RoundUp(kernels::MatmulScratchBytes(rows, k_), kAlignment); }
 
 void Gemm::Run(const Rows& rows, size_t group, size_t n_begin, size_t n_end, void* scratch) const {
-  const size_t element = rows.out_type == kernels::OutputType::kU8    ? 1
-                         : rows.out_type == kernels::OutputType::kF32 ? 4
-                                                                      : 8;
   kernel_({.a = rows.a,
            .a_stride = rows.a_stride,
            .m = rows.m,
@@ -115,7 +112,7 @@ void Gemm::Run(const Rows& rows, size_t group, size_t n_begin, size_t n_end, voi
            .n_end = n_end,
            .epilogue = &epilogues_[group],
            .out_type = rows.out_type,
-           .out = static_cast<std::byte*>(rows.out) + group * n_ * element,
+           .out = static_cast<std::byte*>(rows.out) + group * n_ * kernels::SizeOf(rows.out_type),
            .out_stride = rows.out_stride,
            .scratch = scratch});
 }

@@ -8,6 +8,7 @@
 #include <system_error>
 #include <utility>
 
+#include "runtime/io/array_element.h"
 #include "runtime/status_macros.h"
 
 namespace lq::cli {
@@ -51,9 +52,7 @@ Result<NamedArray> ToF32(const std::string& path, NamedArray array) {
   }
   NamedArray rounded{array.name, DType::kF32, array.shape, std::vector<std::byte>(array.bytes.size() / 2)};
   for (size_t i = 0; i < array.bytes.size() / sizeof(double); ++i) {
-    double value;
-    std::memcpy(&value, array.bytes.data() + i * sizeof(value), sizeof(value));
-    const auto narrow = static_cast<float>(value);
+    const auto narrow = static_cast<float>(NumberAt(array, i));
     std::memcpy(rounded.bytes.data() + i * sizeof(narrow), &narrow, sizeof(narrow));
   }
   return rounded;

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <optional>
 
+#include "runtime/io/array_element.h"
 #include "runtime/plan/constants.h"
 #include "runtime/status_macros.h"
 
@@ -16,36 +16,6 @@ namespace {
 // A dequantized float32 value lies within 2^-24 * |q + offset| of its code; encodings of another export are off by far
 // more.
 constexpr double kMatches = 1e-3;
-
-template <class T>
-T Load(const NamedArray& array, size_t i) {
-  T value;
-  std::memcpy(&value, array.bytes.data() + i * sizeof(T), sizeof(T));
-  return value;
-}
-
-double LoadNumber(const NamedArray& array, size_t i) {
-  switch (array.dtype) {
-    case DType::kF32:
-      return Load<float>(array, i);
-    case DType::kF64:
-      return Load<double>(array, i);
-    case DType::kU8:
-      return Load<uint8_t>(array, i);
-    case DType::kS8:
-      return Load<int8_t>(array, i);
-    case DType::kU16:
-      return Load<uint16_t>(array, i);
-    case DType::kS16:
-      return Load<int16_t>(array, i);
-    case DType::kS32:
-      return Load<int32_t>(array, i);
-    default:
-      return static_cast<double>(Load<int64_t>(array, i));  // the one type of npz files that is left
-  }
-}
-
-bool IsFloat(DType dtype) { return dtype == DType::kF32 || dtype == DType::kF64; }
 
 struct RoundedArray {
   std::vector<int32_t> codes;
@@ -60,7 +30,7 @@ RoundedArray ToCodes(const NamedArray& array, const PerTensor& encoding) {
   RoundedArray result;
   result.codes.resize(static_cast<size_t>(array.shape.NumElements()));
   for (size_t i = 0; i < result.codes.size(); ++i) {
-    const double position = LoadNumber(array, i) / scale - offset;
+    const double position = NumberAt(array, i) / scale - offset;
     // NaN goes to `low` and shows as infinitely far.
     const double code = std::isnan(position) ? low : std::clamp(std::nearbyint(position), low, high);
     const double far = std::isnan(position) ? HUGE_VAL : std::abs(position - code);
