@@ -8,9 +8,9 @@
 #include <span>
 #include <vector>
 
-#include "bench/probe.h"
 #include "lanequant/linear.h"
 #include "runtime/aligned_buffer.h"
+#include "runtime/probe.h"
 #include "runtime/status_macros.h"
 
 namespace lq::cli {
@@ -78,9 +78,9 @@ Result<LayerTiming> TimeLayer(DemoWeights weights, const std::string& max_isa) {
 
   LQ_ASSIGN_OR_RETURN(const AlignedBuffer probe, AlignedBuffer::Make("demo probe", layer.info().packed_bytes));
   LayerTiming timing{layer.info().variant, layer.info().packed_bytes, 0, 0};
-  timing.read_bandwidth = bench::ReadBandwidth(probe.data(), probe.size());
+  timing.read_bandwidth = ReadBandwidth(probe.data(), probe.size());
   timing.seconds = BestSeconds([&] { (void)layer.Run(input, output, workspace.span(), SerialExecutor()); });
-  timing.read_bandwidth = std::max(timing.read_bandwidth, bench::ReadBandwidth(probe.data(), probe.size()));
+  timing.read_bandwidth = std::max(timing.read_bandwidth, ReadBandwidth(probe.data(), probe.size()));
   return timing;
 }
 
