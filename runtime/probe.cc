@@ -1,11 +1,11 @@
-#include "bench/probe.h"
+#include "runtime/probe.h"
 
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstring>
 
-namespace lq::bench {
+namespace lq {
 namespace {
 
 double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
@@ -111,4 +111,4 @@ double ReadBandwidth(const void* data, size_t bytes) {
   return BestRate(static_cast<double>(bytes), [&] { sink = ReadAll(static_cast<const char*>(data), bytes); });
 }
 
-}  // namespace lq::bench
+}  // namespace lq
