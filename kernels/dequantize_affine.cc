@@ -64,6 +64,10 @@ class Kernel {
     for (; i < n; i += lanes) small_floats::Store<kType>(df, Values(in + i, n - i, scale, origin), out + i, n - i);
   }
 
+  HWY_INLINE void Runs(const In* in, size_t run, size_t k, size_t runs, Out* out) const {
+    for (size_t j = 0; j < runs; ++j) Uniform(in + j * run, run, k + j, out + j * run);
+  }
+
   HWY_INLINE void Row(const In* in, size_t n, size_t at, Out* out) const {
     const DF32 df;
     const VF32 shift = hn::Set(df, args_.shift);

@@ -47,14 +47,17 @@ class Kernel {
     };
     size_t i = 0;
     for (; i + 2 * lanes <= n; i += 2 * lanes) {
-      const VF32 a = rounded(small_floats::Load<kType>(df, in + i, lanes));
-      const VF32 b = rounded(small_floats::Load<kType>(df, in + i + lanes, lanes));
-      small_floats::Store<kType>(df, a, out + i, lanes);
-      small_floats::Store<kType>(df, b, out + i + lanes, lanes);
+      VF32 a, b;
+      small_floats::LoadPair<kType>(df, in + i, a, b);
+      small_floats::StorePair<kType>(df, rounded(a), rounded(b), out + i);
     }
     for (; i < n; i += lanes) {
       small_floats::Store<kType>(df, rounded(small_floats::Load<kType>(df, in + i, n - i)), out + i, n - i);
     }
+  }
+
+  HWY_INLINE void Runs(const In* in, size_t run, size_t k, size_t runs, Out* out) const {
+    for (size_t j = 0; j < runs; ++j) Uniform(in + j * run, run, k + j, out + j * run);
   }
 
   HWY_INLINE void Row(const In* in, size_t n, size_t at, Out* out) const {
