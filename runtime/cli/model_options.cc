@@ -29,12 +29,12 @@ Result<BiasMode> ParseBias(const std::string& name) {
 }
 
 Result<RoundingProfile> ParseProfile(const std::string& name) {
-  for (RoundingProfile profile :
-       {RoundingProfile::kAimetDiv, RoundingProfile::kAimetFakequant, RoundingProfile::kAimetOnnx}) {
+  for (RoundingProfile profile : {RoundingProfile::kAimetDiv, RoundingProfile::kAimetFakequant,
+                                  RoundingProfile::kAimetOnnx, RoundingProfile::kOnnx}) {
     if (name == NameOf(profile)) return profile;
   }
   return InvalidArgument(
-      fmt::format("--profile '{}' does not exist; there are aimet_div, aimet_fakequant, aimet_onnx", name));
+      fmt::format("--profile '{}' does not exist; there are aimet_div, aimet_fakequant, aimet_onnx, onnx", name));
 }
 
 }  // namespace
@@ -57,7 +57,7 @@ void ModelOptions::AddTo(CLI::App& command) {
   command.add_option("--bias", bias, "file, float (as AIMET simulates) or int32 (as most devices compute)");
   command.add_option(
       "--profile", profile,
-      "Rounding: aimet_div, aimet_fakequant or aimet_onnx; default: aimet_div, but aimet_onnx to validate "
+      "Rounding: aimet_div, aimet_fakequant, aimet_onnx or onnx; default: aimet_div, but aimet_onnx to validate "
       "an export of aimet-onnx");
 }
 
@@ -86,9 +86,11 @@ const char* NameOf(RoundingProfile profile) {
     case RoundingProfile::kAimetFakequant:
       return "aimet_fakequant";
     case RoundingProfile::kAimetOnnx:
+      return "aimet_onnx";
+    case RoundingProfile::kOnnx:
       break;
   }
-  return "aimet_onnx";
+  return "onnx";
 }
 
 std::string Describe(const SessionOptions& options) {
