@@ -121,7 +121,8 @@ Status AffineTable::ReadOffsets(const AffineQuantizer& quantizer, Arithmetic ari
           fmt::format("offset: element {} is {}, not a whole number of {}..{}, with which codes {}..{} are exact in {}",
                       i, offset, range.lowest, range.highest, quantizer.qmin, quantizer.qmax, NameOf(arithmetic)));
     }
-    if (!in_place) offset_[i] = static_cast<int32_t>(RoundTo(arithmetic, static_cast<float>(offset)));
+    if (in_place) continue;
+    offset_[i] = static_cast<int32_t>(rounds ? double{RoundTo(arithmetic, static_cast<float>(offset))} : offset);
   }
   if (in_place) offset_view_ = view.data<int32_t>();
   return OkStatus();
