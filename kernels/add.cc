@@ -80,6 +80,7 @@ void Run(const AddArgs& args) {
   if (args.out_values != nullptr) return ToFloats<kCodedA, kCodedB>(args);
   switch (args.to.profile) {
     case RoundingProfile::kAimetDiv:
+    case RoundingProfile::kOnnx:
       return ToBytes<kCodedA, kCodedB, RoundingProfile::kAimetDiv>(args);
     case RoundingProfile::kAimetFakequant:
       return ToBytes<kCodedA, kCodedB, RoundingProfile::kAimetFakequant>(args);

@@ -76,6 +76,7 @@ enum class RoundingProfile {
   kAimetDiv,        // rint(fl32(x / s)) - o, ties to even: AIMET's division path and ONNX QuantizeLinear
   kAimetFakequant,  // rint(fl32(x * fl32(1 / s))) - o: torch.fake_quantize, AIMET without gradients; f32 input only
   kAimetOnnx,       // clamp first, offset before rounding, halves go up: the op of aimet_onnx
+  kOnnx,            // ONNX QuantizeLinear: as kAimetDiv in the arithmetic of the scale's type
 };
 
 // Checks an encoding against the tensor that it is for: grid of 2..16 bits, scales finite and > 0, offsets that keep

@@ -52,6 +52,7 @@ Rounded QuantizeF32(float x, Grid grid, float scale, int32_t offset, RoundingPro
       return RoundThenShift(t, grid, offset);
     }
     case RoundingProfile::kAimetDiv:
+    case RoundingProfile::kOnnx:
       break;
   }
   if (grid.bitwidth > kLargestFloat32Bitwidth) {

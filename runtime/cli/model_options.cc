@@ -20,12 +20,12 @@ Result<BiasMode> ParseBias(const std::string& name) {
 }
 
 Result<RoundingProfile> ParseProfile(const std::string& name) {
-  for (RoundingProfile profile :
-       {RoundingProfile::kAimetDiv, RoundingProfile::kAimetFakequant, RoundingProfile::kAimetOnnx}) {
+  for (RoundingProfile profile : {RoundingProfile::kAimetDiv, RoundingProfile::kAimetFakequant,
+                                  RoundingProfile::kAimetOnnx, RoundingProfile::kOnnx}) {
     if (name == NameOf(profile)) return profile;
   }
   return InvalidArgument(
-      fmt::format("--profile '{}' does not exist; there are aimet_div, aimet_fakequant, aimet_onnx", name));
+      fmt::format("--profile '{}' does not exist; there are aimet_div, aimet_fakequant, aimet_onnx, onnx", name));
 }
 
 }  // namespace
@@ -37,7 +37,7 @@ void ModelOptions::AddTo(CLI::App& command) {
   command.add_option("--threads", threads, "Threads; 0: as many as this process may use")
       ->check(CLI::Range(size_t{0}, kMaxThreads));
   command.add_option("--bias", bias, "file, float (as AIMET simulates) or int32 (as most devices compute)");
-  command.add_option("--profile", profile, "Rounding: aimet_div, aimet_fakequant or aimet_onnx");
+  command.add_option("--profile", profile, "Rounding: aimet_div, aimet_fakequant, aimet_onnx or onnx");
 }
 
 Result<Model> LoadModel(const ModelOptions& options) { return Model::Load(options.model, options.encodings); }
@@ -65,9 +65,11 @@ const char* NameOf(RoundingProfile profile) {
     case RoundingProfile::kAimetFakequant:
       return "aimet_fakequant";
     case RoundingProfile::kAimetOnnx:
+      return "aimet_onnx";
+    case RoundingProfile::kOnnx:
       break;
   }
-  return "aimet_onnx";
+  return "onnx";
 }
 
 std::string Describe(const SessionOptions& options) {
