@@ -31,6 +31,9 @@ enum class TieRounding { kAway, kUp, kEven };  // half units: away from zero, to
 // it does not take part in the maximum.
 enum class NonFinite { kPass, kZero, kBlockIsNan };
 
+// Which elements give -0 when they round to 0; all others give +0.
+enum class NegativeZero { kAllNegative, kZerosOnly, kNormalsOnly, kNone };
+
 // Start from one of the functions below. All fields are used as they stand.
 struct BlockFormat {
   BlockElement element = BlockElement::kE2M1;
@@ -38,14 +41,15 @@ struct BlockFormat {
   bool has_lowest = false;       // kInteger: -2^integer_bits is a code too
   int64_t block_size = 32;       // >= 1; the last block along the axis may be shorter
   int64_t sub_block_size = 1;    // a power of two that divides block_size; 1: none
-  int sub_block_shift_bits = 0;  // a sub-block takes up to 2^bits - 1 finer steps than its block, if it can: 0..4
+  int sub_block_shift_bits = 0;  // a sub-block's step is finer by up to 2^(2^bits - 1), if it can be: 0..4
   BlockExponent exponent = BlockExponent::kFloor;
-  bool double_on_carry = false;  // kInteger: a doubled step where an element would round to 2^integer_bits
-  TieRounding ties = TieRounding::kEven;
+  bool double_on_carry = false;  // kInteger: the step is doubled where an element would round to 2^integer_bits
+  TieRounding ties = TieRounding::kEven;  // kInteger; floats always round to even
   NonFinite non_finite = NonFinite::kPass;
-  bool zero_subnormals = false;     // subnormal elements become 0
-  bool keeps_negative_zero = true;  // else results are +0
+  NegativeZero negative_zero = NegativeZero::kAllNegative;
+  bool zero_subnormals = false;  // subnormal elements become 0
   bool rounds_to_bfloat16_first = false;
+  bool passes_single_element = false;  // a tensor of one element is returned as it is
 };
 
 // OCP MX as operator MXQuantizeDequantize of com.amd.quark has it: integers -128..127 in 64ths. `ties` is used by
