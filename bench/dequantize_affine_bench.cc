@@ -15,7 +15,7 @@ void Run(benchmark::State& state, lq::kernels::DequantizeAffineFn run, ScaleLayo
   const std::vector<uint8_t> in = lq::bench::Codes(n);
   std::vector<float> out(n);
   for (auto _ : state) {
-    run({in.data(), n, layer.layout, lq::kernels::CodeType::kU8, out.data()});
+    run({.in = in.data(), .type = lq::kernels::CodeType::kU8, .n = n, .layout = layer.layout, .out = out.data()});
     benchmark::ClobberMemory();
   }
   state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(n));

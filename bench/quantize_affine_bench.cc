@@ -16,7 +16,14 @@ void Run(benchmark::State& state, lq::kernels::QuantizeAffineFn run, ScaleLayout
   const std::vector<float> in = lq::bench::Values(n);
   std::vector<uint8_t> out(n);
   for (auto _ : state) {
-    run({in.data(), n, layer.layout, 0, 255, profile, lq::kernels::CodeType::kU8, out.data()});
+    run({.in = in.data(),
+         .n = n,
+         .layout = layer.layout,
+         .qmin = 0,
+         .qmax = 255,
+         .profile = profile,
+         .type = lq::kernels::CodeType::kU8,
+         .out = out.data()});
     benchmark::ClobberMemory();
   }
   state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(n));

@@ -12,26 +12,13 @@
 #include <cstdint>
 #include <span>
 
+#include "kernels/contracts_quantize.h"
+#include "kernels/variant.h"
 #include "lanequant/encoding.h"
 
 namespace lq::kernels {
 
-template <class Fn>
-struct Variant {
-  const char* name;  // as hwy::TargetName, "AVX3_ZEN4"
-  int64_t target;    // Highway's bit: smaller is better; 0: AMX, above all of them
-  Fn run;
-};
-
-// ---- Quantizers (exact_simulator.md 2) -----------------------------------------------------------------------------
-
-// Element i uses scale[(i / run) % count] and the offset of the same index: per tensor run = n, count = 1; per channel
-// along an axis run = product of the dimensions after it; per block along the last axis run = block size.
-struct AffineLayout {
-  const float* scale;
-  const int32_t* offset;
-  size_t count, run;
-};
+// ---- Codes ---------------------------------------------------------------------------------------------------------
 
 // The grid of an output and how to round to it. qmin <= lo <= hi <= qmax: a fused clip may narrow the encoding's own grid.
 struct QuantizeTo {
@@ -41,43 +28,6 @@ struct QuantizeTo {
   int32_t lo, hi;      // final clamp
   RoundingProfile profile;
 };
-
-enum class CodeType { kU8, kS8, kU16, kS16 };
-
-// f32 -> codes. NaN -> qmin, infinities saturate.
-struct QuantizeAffineArgs {
-  const float* in;
-  size_t n;
-  AffineLayout layout;
-  int32_t qmin, qmax;
-  RoundingProfile profile;
-  CodeType type;
-  void* out;
-};
-using QuantizeAffineFn = void (*)(const QuantizeAffineArgs&);
-std::span<const Variant<QuantizeAffineFn>> QuantizeAffineVariants();
-
-// codes -> f32: fl32((q + offset) * scale), |q + offset| <= 2^24.
-struct DequantizeAffineArgs {
-  const void* in;
-  size_t n;
-  AffineLayout layout;
-  CodeType type;
-  float* out;
-};
-using DequantizeAffineFn = void (*)(const DequantizeAffineArgs&);
-std::span<const Variant<DequantizeAffineFn>> DequantizeAffineVariants();
-
-// Packed 4-bit codes (two's complement, element 2j in the low nibble of byte j) times the integer scale of their block
-// -> s8. Element i uses scale[i / block]; every product must fit s8 (scale <= 16 always does).
-struct LpbqExpandArgs {
-  const uint8_t* in;     // (n + 1) / 2 bytes
-  const uint8_t* scale;  // (n + block - 1) / block
-  size_t n, block;
-  int8_t* out;
-};
-using LpbqExpandFn = void (*)(const LpbqExpandArgs&);
-std::span<const Variant<LpbqExpandFn>> LpbqExpandVariants();
 
 // out[i] = table[in[i]]: any function of one coded tensor. in == out is allowed.
 struct LookupArgs {

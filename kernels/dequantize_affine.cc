@@ -54,10 +54,11 @@ void Run(const DequantizeAffineArgs& args) {
   const T* in = static_cast<const T*>(args.in);
   AffinePieces pieces(args.layout, args.n);
   AffinePiece piece;
+  float* out = static_cast<float*>(args.out);
   if (pieces.uniform()) {
-    while (pieces.Next(piece)) DequantizePiece<true>(in, piece, args.out);
+    while (pieces.Next(piece)) DequantizePiece<true>(in, piece, out);
   } else {
-    while (pieces.Next(piece)) DequantizePiece<false>(in, piece, args.out);
+    while (pieces.Next(piece)) DequantizePiece<false>(in, piece, out);
   }
 }
 
@@ -73,6 +74,8 @@ void DequantizeAffine(const DequantizeAffineArgs& args) {
       return dequantize_affine::Run<uint16_t>(args);
     case CodeType::kS16:
       return dequantize_affine::Run<int16_t>(args);
+    default:
+      return;
   }
 }
 

@@ -61,7 +61,8 @@ HWY_INLINE void QuantizePiece(Job job, T* out) {
 
 template <RoundingProfile kProfile, class T>
 void Run(const QuantizeAffineArgs& args) {
-  Job job = {args.in, {}, {args.qmin, args.qmax, args.qmin, args.qmax}};
+  const int32_t qmin = static_cast<int32_t>(args.qmin), qmax = static_cast<int32_t>(args.qmax);
+  Job job = {static_cast<const float*>(args.in), {}, {qmin, qmax, qmin, qmax}};
   T* out = static_cast<T*>(args.out);
   AffinePieces pieces(args.layout, args.n);
   if (pieces.uniform()) {
@@ -82,6 +83,8 @@ void RunType(const QuantizeAffineArgs& args) {
       return Run<kProfile, uint16_t>(args);
     case CodeType::kS16:
       return Run<kProfile, int16_t>(args);
+    default:
+      return;
   }
 }
 
@@ -90,6 +93,7 @@ void RunType(const QuantizeAffineArgs& args) {
 void QuantizeAffine(const QuantizeAffineArgs& args) {
   switch (args.profile) {
     case RoundingProfile::kAimetDiv:
+    case RoundingProfile::kOnnx:
       return quantize_affine::RunType<RoundingProfile::kAimetDiv>(args);
     case RoundingProfile::kAimetFakequant:
       return quantize_affine::RunType<RoundingProfile::kAimetFakequant>(args);

@@ -78,8 +78,8 @@ std::vector<int32_t> Codes(std::span<const float> values, const FlatScales& flat
       .run({.in = values.data(),
             .n = values.size(),
             .layout = {flat.scale.data(), flat.offset.data(), flat.scale.size(), flat.run},
-            .qmin = static_cast<int32_t>(flat.grid.qmin()),
-            .qmax = static_cast<int32_t>(flat.grid.qmax()),
+            .qmin = flat.grid.qmin(),
+            .qmax = flat.grid.qmax(),
             .profile = profile,
             .type = type,
             .out = bytes.data()});
@@ -96,6 +96,8 @@ std::vector<int32_t> Codes(std::span<const float> values, const FlatScales& flat
       break;
     case CodeType::kS16:
       Widen<int16_t>(bytes, codes);
+      break;
+    default:
       break;
   }
   return codes;

@@ -31,7 +31,7 @@ class QuantizeStep final : public Step {
                    .n = r.end - r.begin,
                    .layout = {&encoding_.scale, &encoding_.offset, 1, r.end - r.begin},
                    .qmin = 0,
-                   .qmax = static_cast<int32_t>(encoding_.grid.qmax()),
+                   .qmax = encoding_.grid.qmax(),
                    .profile = profile_,
                    .type = kernels::CodeType::kU8,
                    .out = codes + r.begin});
@@ -76,9 +76,9 @@ class OutputStep final : public Step {
     }
     RunRanges(run.executor, static_cast<size_t>(in.shape.NumElements()), kGrain, [&](Range r) {
       kernel_.run({.in = codes + r.begin,
+                   .type = kernels::CodeType::kU8,
                    .n = r.end - r.begin,
                    .layout = {&encoding_->scale, &encoding_->offset, 1, r.end - r.begin},
-                   .type = kernels::CodeType::kU8,
                    .out = out + r.begin});
     });
     return OkStatus();

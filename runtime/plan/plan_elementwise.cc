@@ -51,17 +51,21 @@ std::vector<uint8_t> Planner::Table(const PerTensor& in, const Chain& clip, cons
   const PerTensor from = ToUnsigned(in), to = ToUnsigned(out);
   std::vector<float> values(kTable);
   Choose(kernels::DequantizeAffineVariants(), options_.max_isa)
-      .run({codes.data(), kTable, {&from.scale, &from.offset, 1, kTable}, kernels::CodeType::kU8, values.data()});
+      .run({.in = codes.data(),
+            .type = kernels::CodeType::kU8,
+            .n = kTable,
+            .layout = {&from.scale, &from.offset, 1, kTable},
+            .out = values.data()});
   for (float& v : values) v = std::min(std::max(v, clip.clip_min), clip.clip_max);
   Choose(kernels::QuantizeAffineVariants(), options_.max_isa)
-      .run({values.data(),
-            kTable,
-            {&to.scale, &to.offset, 1, kTable},
-            0,
-            static_cast<int32_t>(to.grid.qmax()),
-            options_.profile,
-            kernels::CodeType::kU8,
-            codes.data()});
+      .run({.in = values.data(),
+            .n = kTable,
+            .layout = {&to.scale, &to.offset, 1, kTable},
+            .qmin = 0,
+            .qmax = to.grid.qmax(),
+            .profile = options_.profile,
+            .type = kernels::CodeType::kU8,
+            .out = codes.data()});
   return codes;
 }
 

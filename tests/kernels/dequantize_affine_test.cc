@@ -19,7 +19,7 @@ void CheckType(const AffineCase& test, Random& random) {
   for (size_t i = 0; i < test.n; ++i) in[i] = static_cast<T>(random.Int(test.grid.qmin(), test.grid.qmax()));
   for (const auto& variant : DequantizeAffineVariants()) {
     GuardedBuffer<float> out(test.n, guard);
-    variant.run({in.data(), test.n, test.layout, test.type, out.data()});
+    variant.run({.in = in.data(), .type = test.type, .n = test.n, .layout = test.layout, .out = out.data()});
     for (size_t i = 0; i < test.n; ++i) {
       const size_t k = test.ScaleOf(i);
       const float expected = reference::Dequantize(in[i], test.scale[k], test.offset[k]);
@@ -40,6 +40,8 @@ void CheckCase(const AffineCase& test, Random& random) {
       return CheckType<uint16_t>(test, random);
     case CodeType::kS16:
       return CheckType<int16_t>(test, random);
+    default:
+      break;
   }
 }
 

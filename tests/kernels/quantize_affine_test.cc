@@ -32,6 +32,8 @@ int64_t CodeAt(const std::byte* codes, CodeType type, size_t i) {
       return read(uint16_t{});
     case CodeType::kS16:
       return read(int16_t{});
+    default:
+      break;
   }
   return 0;
 }
@@ -39,8 +41,14 @@ int64_t CodeAt(const std::byte* codes, CodeType type, size_t i) {
 void CheckVariants(const AffineCase& test, const GuardedBuffer<float>& in, RoundingProfile profile, Guard guard) {
   for (const auto& variant : QuantizeAffineVariants()) {
     GuardedBuffer<std::byte> out(test.n * test.CodeBytes(), guard);
-    variant.run({in.data(), test.n, test.layout, static_cast<int32_t>(test.grid.qmin()),
-                 static_cast<int32_t>(test.grid.qmax()), profile, test.type, out.data()});
+    variant.run({.in = in.data(),
+                 .n = test.n,
+                 .layout = test.layout,
+                 .qmin = test.grid.qmin(),
+                 .qmax = test.grid.qmax(),
+                 .profile = profile,
+                 .type = test.type,
+                 .out = out.data()});
     for (size_t i = 0; i < test.n; ++i) {
       const size_t k = test.ScaleOf(i);
       const int64_t expected = reference::QuantizeF32(in[i], test.grid, test.scale[k], test.offset[k], profile).code;

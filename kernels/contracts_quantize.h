@@ -1,0 +1,103 @@
+// Contracts of the bulk quantizers. kernels/contracts.h says what all kernels promise; kernels/reference/affine.h
+// says in scalar C++ what these compute.
+#ifndef LANEQUANT_KERNELS_CONTRACTS_QUANTIZE_H_
+#define LANEQUANT_KERNELS_CONTRACTS_QUANTIZE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "kernels/variant.h"
+#include "lanequant/encoding.h"
+
+namespace lq::kernels {
+
+enum class FloatType { kF32, kF16, kBF16 };
+
+// 4- and 2-bit codes are packed, the first in the low bits of byte 0. A kernel that writes them fills the bits behind
+// the last one with zeros.
+enum class CodeType { kU8, kS8, kU16, kS16, kS32, kU4, kS4, kU2, kS2 };
+
+// What the result of every operation is rounded to; kF16 and kBF16 go with tensors of that type only. kF64 is for
+// grids of 22 bits and more. aimet_fakequant and aimet_onnx compute in binary32 whatever stands here.
+enum class Arithmetic { kF32, kF16, kBF16, kF64 };
+
+// Element i uses scale[(i / run) % count] and the offset of the same index: per tensor run = n, count = 1; per channel
+// along an axis run = product of the dimensions after it; per block along the last axis run = block size.
+// Scales and offsets are values of the arithmetic's type.
+struct AffineLayout {
+  const float* scale;
+  const int32_t* offset;
+  size_t count, run;
+};
+
+// float -> codes. With R = rounding to the arithmetic's type, s and o of the element:
+//   aimet_div, onnx  q = clamp(R(rint(R(R(x / s) - shift)) - o), qmin, qmax)
+//   aimet_fakequant  q = clamp(R(rint(R(x * R(1 / s))) - o), qmin, qmax)
+//   aimet_onnx       u = o + qmin, v = clamp(x, R(s * u), R(s * R(u + (qmax - qmin))))
+//                    q = clamp(half_up(R(R(v / s) - u)) + qmin, qmin, qmax)
+// NaN -> qmin, infinities saturate. Codes fit `type`. shift is 0 but for aimet_div.
+struct QuantizeAffineArgs {
+  const void* in;
+  FloatType in_type = FloatType::kF32;
+  size_t n;
+  AffineLayout layout;
+  float shift = 0;
+  int64_t qmin, qmax;
+  RoundingProfile profile;
+  Arithmetic arithmetic = Arithmetic::kF32;
+  CodeType type;
+  void* out;
+  bool stream = false;  // `out` is not read soon and no cache holds it: stores go around the caches
+};
+using QuantizeAffineFn = void (*)(const QuantizeAffineArgs&);
+std::span<const Variant<QuantizeAffineFn>> QuantizeAffineVariants();
+
+// codes -> float: R(R(q + R(o + shift)) * s), rounded once more to out_type (from kF64 by way of float). Without a
+// shift q + o is one sum of integers, which fits int32 unless the arithmetic is kF64; in kF16 and kBF16 q is rounded
+// first.
+struct DequantizeAffineArgs {
+  const void* in;
+  CodeType type;
+  size_t n;
+  AffineLayout layout;
+  float shift = 0;
+  Arithmetic arithmetic = Arithmetic::kF32;
+  void* out;
+  FloatType out_type = FloatType::kF32;
+  bool stream = false;
+};
+using DequantizeAffineFn = void (*)(const DequantizeAffineArgs&);
+std::span<const Variant<DequantizeAffineFn>> DequantizeAffineVariants();
+
+// The two of these in one pass; codes of any grid up to 32 bits. NaN stays NaN under aimet_div (payload unspecified).
+// in == out is allowed.
+struct QuantizeDequantizeAffineArgs {
+  const void* in;
+  void* out;
+  FloatType type = FloatType::kF32;
+  size_t n;
+  AffineLayout layout;
+  float shift = 0;
+  int64_t qmin, qmax;
+  RoundingProfile profile;
+  Arithmetic arithmetic = Arithmetic::kF32;
+  bool stream = false;
+};
+using QuantizeDequantizeAffineFn = void (*)(const QuantizeDequantizeAffineArgs&);
+std::span<const Variant<QuantizeDequantizeAffineFn>> QuantizeDequantizeAffineVariants();
+
+// Packed 4-bit codes (two's complement, element 2j in the low nibble of byte j) times the integer scale of their block
+// -> s8. Element i uses scale[i / block]; every product must fit s8 (scale <= 16 always does).
+struct LpbqExpandArgs {
+  const uint8_t* in;     // (n + 1) / 2 bytes
+  const uint8_t* scale;  // (n + block - 1) / block
+  size_t n, block;
+  int8_t* out;
+};
+using LpbqExpandFn = void (*)(const LpbqExpandArgs&);
+std::span<const Variant<LpbqExpandFn>> LpbqExpandVariants();
+
+}  // namespace lq::kernels
+
+#endif  // LANEQUANT_KERNELS_CONTRACTS_QUANTIZE_H_

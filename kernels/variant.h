@@ -1,0 +1,18 @@
+// One compiled form of a kernel.
+#ifndef LANEQUANT_KERNELS_VARIANT_H_
+#define LANEQUANT_KERNELS_VARIANT_H_
+
+#include <cstdint>
+
+namespace lq::kernels {
+
+template <class Fn>
+struct Variant {
+  const char* name;  // as hwy::TargetName, "AVX3_ZEN4"
+  int64_t target;    // Highway's bit: smaller is better; 0: AMX, above all of them
+  Fn run;
+};
+
+}  // namespace lq::kernels
+
+#endif  // LANEQUANT_KERNELS_VARIANT_H_
