@@ -58,7 +58,7 @@ inline float FloatOf(SmallFloat format, uint16_t bits) {
   }
   const uint32_t units = field == 0 ? mantissa : mantissa + (1u << format.mantissa_bits);
   const int exponent = format.min_exponent + std::max(static_cast<int>(field), 1) - 1;
-  return sign * static_cast<float>(std::ldexp(double{units}, exponent - format.mantissa_bits));
+  return sign * static_cast<float>(std::ldexp(static_cast<double>(units), exponent - format.mantissa_bits));
 }
 
 inline float FloatOfF16(uint16_t bits) { return FloatOf(kF16, bits); }
