@@ -36,6 +36,9 @@ forbid("${all}" "hwy/" "Highway stays in kernels/*.cc, -inl.h and runnable.h"
        EXCEPT "^kernels/([a-z0-9_]*\\.cc|[a-z0-9_]*-inl\\.h|runnable\\.h)$")
 forbid("${all}" "(oneapi/)?tbb/" "oneTBB stays in runtime/executor_tbb.cc" EXCEPT "^runtime/executor_tbb\\.cc$")
 forbid("${all}" "(protozero/|simdjson|zip\\.h)" "readers stay in runtime/io/" EXCEPT "^runtime/io/")
+forbid("${all}" "nanobind/" "nanobind stays in runtime/python/" EXCEPT "^runtime/python/")
+forbid("runtime/python/*.h;runtime/python/*.cc" "(runtime/[^p]|kernels/|lanequant/[^l])"
+       "the Python package is made of the C API")
 forbid("${all}" "CLI/" "CLI11 stays in runtime/cli/" EXCEPT "^runtime/cli/")
 forbid("include/*.h;${kernels}" "fmt/" "fmt is for the runtime and what lies above it")
 
