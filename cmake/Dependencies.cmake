@@ -40,3 +40,13 @@ if(missing)
   message(FATAL_ERROR "Not found: ${missing}. On Debian, 'cmake/run setup' (in ${PROJECT_SOURCE_DIR}) installs what is "
                       "needed; elsewhere its list of packages says what that is.")
 endif()
+
+if(LQ_BUILD_PYTHON)
+  find_package(Python 3.9 REQUIRED COMPONENTS Interpreter Development.Module)
+  execute_process(COMMAND ${Python_EXECUTABLE} -m nanobind --cmake_dir OUTPUT_VARIABLE nanobind_ROOT
+                  OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE result ERROR_QUIET)
+  if(NOT result EQUAL 0)
+    message(FATAL_ERROR "LQ_BUILD_PYTHON needs nanobind: ${Python_EXECUTABLE} -m pip install nanobind numpy")
+  endif()
+  find_package(nanobind REQUIRED CONFIG)
+endif()
