@@ -1,36 +1,49 @@
-// u8 -> f32: layouts of scales, in cache and from memory.
+// Codes -> float: layouts of scales, types of codes and floats.
 #include <benchmark/benchmark.h>
 
 #include <string>
 
-#include "bench/affine_layer.h"
-#include "bench/window_layer.h"
+#include "bench/bulk_case.h"
 
 namespace {
 
-using lq::bench::ScaleLayout;
+using lq::kernels::CodeType;
+using lq::kernels::FloatType;
 
-void Run(benchmark::State& state, lq::kernels::DequantizeAffineFn run, ScaleLayout scales, size_t n) {
-  const lq::bench::AffineLayer layer(scales);
-  const std::vector<uint8_t> in = lq::bench::Codes(n);
-  std::vector<float> out(n);
-  for (auto _ : state) {
-    run({.in = in.data(), .type = lq::kernels::CodeType::kU8, .n = n, .layout = layer.layout, .out = out.data()});
-    benchmark::ClobberMemory();
-  }
-  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(n));
-  state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(n * 5));
+struct Case {
+  const char* name;
+  CodeType type;
+  FloatType out_type;
+  size_t bits, out_bits;
+};
+constexpr Case kCases[] = {
+    {"s8_f32", CodeType::kS8, FloatType::kF32, 8, 32},    {"s4_f32", CodeType::kS4, FloatType::kF32, 4, 32},
+    {"s16_f32", CodeType::kS16, FloatType::kF32, 16, 32}, {"s8_f16", CodeType::kS8, FloatType::kF16, 8, 16},
+    {"s8_bf16", CodeType::kS8, FloatType::kBF16, 8, 16},
+};
+
+void Register(const lq::kernels::Variant<lq::kernels::DequantizeAffineFn>& variant, const Case& c,
+              const lq::bench::BulkScales& scales) {
+  const auto run = [=](const void* in, void* out, size_t n, bool stream) {
+    variant.run({.in = in,
+                 .type = c.type,
+                 .n = n,
+                 .layout = lq::bench::BulkLayout(scales),
+                 .out = out,
+                 .out_type = c.out_type,
+                 .stream = stream});
+  };
+  const std::string name = std::string("dequantize_affine/") + variant.name + "/" + c.name + "/" + scales.name;
+  lq::bench::RegisterBulk({name, c.bits, c.out_bits, run});
 }
 
 const bool kRegistered = [] {
   for (const auto& variant : lq::kernels::DequantizeAffineVariants()) {
-    for (const ScaleLayout& scales : lq::bench::kScaleLayouts) {
-      for (const size_t n : {lq::bench::kInCache, lq::bench::kInMemory}) {
-        const std::string name =
-            std::string("dequantize_affine/") + variant.name + "/" + scales.name + "/" + lq::bench::SizeName(n);
-        benchmark::RegisterBenchmark(name.c_str(), Run, variant.run, scales, n);
-      }
+    for (const auto& scales : lq::bench::kBulkScales) {
+      Register(variant, kCases[0], scales);
+      Register(variant, kCases[1], scales);
     }
+    for (size_t i = 2; i < std::size(kCases); ++i) Register(variant, kCases[i], lq::bench::kBulkScales[0]);
   }
   return true;
 }();

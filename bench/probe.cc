@@ -1,5 +1,9 @@
 #include "bench/probe.h"
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -70,11 +74,40 @@ void MultiplyAdds128() {
   return static_cast<uint64_t>(total[0] ^ total[1] ^ total[2] ^ total[3]);
 }
 
+// Lines of 64 bytes: `reads` of them are mixed into one, which is written `writes` times.
+template <bool kNonTemporal>
+[[gnu::target("avx512f")]] void StreamLines(const char* in, char* out, size_t steps, size_t reads, size_t writes) {
+  for (size_t i = 0; i < steps; ++i) {
+    __m512i line = _mm512_load_si512(in);
+    for (size_t j = 1; j < reads; ++j) line = _mm512_xor_si512(line, _mm512_load_si512(in + 64 * j));
+    for (size_t j = 0; j < writes; ++j) {
+      if (kNonTemporal) {
+        _mm512_stream_si512(reinterpret_cast<__m512i*>(out + 64 * j), line);
+      } else {
+        _mm512_store_si512(out + 64 * j, line);
+      }
+    }
+    in += 64 * reads;
+    out += 64 * writes;
+  }
+  _mm_sfence();
+}
+
 uint64_t ReadAll(const char* p, size_t bytes) {
   return __builtin_cpu_supports("avx2") ? ReadVectors(p, bytes) : ReadWords(p, bytes);
 }
 
 }  // namespace
+
+void Stream(const void* in, size_t in_bytes, void* out, size_t out_bytes, bool nontemporal) {
+  if (!__builtin_cpu_supports("avx512f")) {
+    std::memcpy(out, in, std::min(in_bytes, out_bytes));
+    return;
+  }
+  const size_t reads = std::max<size_t>(1, in_bytes / out_bytes), writes = std::max<size_t>(1, out_bytes / in_bytes);
+  const auto run = nontemporal ? StreamLines<true> : StreamLines<false>;
+  run(static_cast<const char*>(in), static_cast<char*>(out), in_bytes / (64 * reads), reads, writes);
+}
 
 double DotPeak() {
   if (!__builtin_cpu_supports("avx512vnni")) return 0;
@@ -87,6 +120,10 @@ double MultiplyAddPeak() {
 }
 
 #else
+
+void Stream(const void* in, size_t in_bytes, void* out, size_t out_bytes, bool) {
+  std::memcpy(out, in, std::min(in_bytes, out_bytes));
+}
 
 double DotPeak() { return 0; }
 

@@ -9,6 +9,11 @@ namespace lq::bench {
 // Bytes per second that one thread reads from a buffer, best of a few passes.
 double ReadBandwidth(const void* data, size_t bytes);
 
+// One pass over memory that moves what a kernel moves and computes nothing: reads in_bytes, writes out_bytes in step,
+// around the caches where `nontemporal`. Of the two sizes one divides the other; both are multiples of 64 bytes, the
+// buffers 64-byte aligned. Without AVX-512 it stands in with memcpy of the smaller size.
+void Stream(const void* in, size_t in_bytes, void* out, size_t out_bytes, bool nontemporal);
+
 // Operations per second (a multiplication and an addition are two) of independent integer dot products in registers.
 // 8-bit operands: the widest vpdpbusd that the CPU has. 0 where it has none.
 double DotPeak();

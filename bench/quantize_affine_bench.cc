@@ -1,52 +1,53 @@
-// f32 -> u8: layouts of scales and rounding profiles, in cache and from memory.
+// float -> codes: layouts of scales, types of floats and codes.
 #include <benchmark/benchmark.h>
 
 #include <string>
 
-#include "bench/affine_layer.h"
+#include "bench/bulk_case.h"
 
 namespace {
 
-using lq::RoundingProfile;
-using lq::bench::ScaleLayout;
+using lq::kernels::CodeType;
+using lq::kernels::FloatType;
 
-void Run(benchmark::State& state, lq::kernels::QuantizeAffineFn run, ScaleLayout scales, RoundingProfile profile,
-         size_t n) {
-  const lq::bench::AffineLayer layer(scales);
-  const std::vector<float> in = lq::bench::Values(n);
-  std::vector<uint8_t> out(n);
-  for (auto _ : state) {
-    run({.in = in.data(),
-         .n = n,
-         .layout = layer.layout,
-         .qmin = 0,
-         .qmax = 255,
-         .profile = profile,
-         .type = lq::kernels::CodeType::kU8,
-         .out = out.data()});
-    benchmark::ClobberMemory();
-  }
-  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(n));
-  state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(n * 5));
-}
+struct Case {
+  const char* name;
+  FloatType in_type;
+  CodeType type;
+  size_t in_bits, bits;
+};
+constexpr Case kCases[] = {
+    {"f32_s8", FloatType::kF32, CodeType::kS8, 32, 8},    {"f32_s4", FloatType::kF32, CodeType::kS4, 32, 4},
+    {"f32_s16", FloatType::kF32, CodeType::kS16, 32, 16}, {"f16_s8", FloatType::kF16, CodeType::kS8, 16, 8},
+    {"bf16_s8", FloatType::kBF16, CodeType::kS8, 16, 8},
+};
 
-void Register(const lq::kernels::Variant<lq::kernels::QuantizeAffineFn>& variant, const ScaleLayout& scales,
-              RoundingProfile profile, size_t n) {
-  constexpr const char* kProfiles[] = {"aimet_div", "aimet_fakequant", "aimet_onnx"};
-  const std::string name = std::string("quantize_affine/") + variant.name + "/" + scales.name + "/" +
-                           kProfiles[static_cast<size_t>(profile)] + "/" + lq::bench::SizeName(n);
-  benchmark::RegisterBenchmark(name.c_str(), Run, variant.run, scales, profile, n);
+void Register(const lq::kernels::Variant<lq::kernels::QuantizeAffineFn>& variant, const Case& c,
+              const lq::bench::BulkScales& scales) {
+  const int64_t half = int64_t{1} << (c.bits - 1);
+  const auto run = [=](const void* in, void* out, size_t n, bool stream) {
+    variant.run({.in = in,
+                 .in_type = c.in_type,
+                 .n = n,
+                 .layout = lq::bench::BulkLayout(scales),
+                 .qmin = -half,
+                 .qmax = half - 1,
+                 .profile = lq::RoundingProfile::kAimetDiv,
+                 .type = c.type,
+                 .out = out,
+                 .stream = stream});
+  };
+  const std::string name = std::string("quantize_affine/") + variant.name + "/" + c.name + "/" + scales.name;
+  lq::bench::RegisterBulk({name, c.in_bits, c.bits, run});
 }
 
 const bool kRegistered = [] {
-  using enum RoundingProfile;
   for (const auto& variant : lq::kernels::QuantizeAffineVariants()) {
-    for (const ScaleLayout& scales : lq::bench::kScaleLayouts) {
-      for (const size_t n : {lq::bench::kInCache, lq::bench::kInMemory}) Register(variant, scales, kAimetDiv, n);
+    for (const auto& scales : lq::bench::kBulkScales) {
+      Register(variant, kCases[0], scales);
+      Register(variant, kCases[1], scales);
     }
-    for (const auto profile : {kAimetFakequant, kAimetOnnx}) {
-      Register(variant, lq::bench::kScaleLayouts[0], profile, lq::bench::kInCache);
-    }
+    for (size_t i = 2; i < std::size(kCases); ++i) Register(variant, kCases[i], lq::bench::kBulkScales[0]);
   }
   return true;
 }();

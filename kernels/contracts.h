@@ -20,7 +20,8 @@ namespace lq::kernels {
 
 // ---- Codes ---------------------------------------------------------------------------------------------------------
 
-// The grid of an output and how to round to it. qmin <= lo <= hi <= qmax: a fused clip may narrow the encoding's own grid.
+// The grid of an output and how to round to it. qmin <= lo <= hi <= qmax: a fused clip may narrow the encoding's own
+// grid.
 struct QuantizeTo {
   float scale;
   int32_t offset;

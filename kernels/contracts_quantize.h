@@ -34,9 +34,10 @@ struct AffineLayout {
 // float -> codes. With R = rounding to the arithmetic's type, s and o of the element:
 //   aimet_div, onnx  q = clamp(R(rint(R(R(x / s) - shift)) - o), qmin, qmax)
 //   aimet_fakequant  q = clamp(R(rint(R(x * R(1 / s))) - o), qmin, qmax)
-//   aimet_onnx       u = o + qmin, v = clamp(x, R(s * u), R(s * R(u + (qmax - qmin))))
+//   aimet_onnx       u = R(o + qmin + shift), v = clamp(x, R(s * u), R(s * R(u + (qmax - qmin))))
 //                    q = clamp(half_up(R(R(v / s) - u)) + qmin, qmin, qmax)
-// NaN -> qmin, infinities saturate. Codes fit `type`. shift is 0 but for aimet_div.
+// NaN -> qmin, infinities saturate. Codes fit `type`. shift is 0 or 1/2, under onnx and aimet_fakequant 0. Scales may
+// be any floats; positive ones, of 2^-60..2^60, are fast.
 struct QuantizeAffineArgs {
   const void* in;
   FloatType in_type = FloatType::kF32;
@@ -53,9 +54,7 @@ struct QuantizeAffineArgs {
 using QuantizeAffineFn = void (*)(const QuantizeAffineArgs&);
 std::span<const Variant<QuantizeAffineFn>> QuantizeAffineVariants();
 
-// codes -> float: R(R(q + R(o + shift)) * s), rounded once more to out_type (from kF64 by way of float). Without a
-// shift q + o is one sum of integers, which fits int32 unless the arithmetic is kF64; in kF16 and kBF16 q is rounded
-// first.
+// codes -> float: R(R(R(q) + R(o + shift)) * s), rounded once more to out_type (from kF64 by way of float).
 struct DequantizeAffineArgs {
   const void* in;
   CodeType type;
@@ -70,8 +69,8 @@ struct DequantizeAffineArgs {
 using DequantizeAffineFn = void (*)(const DequantizeAffineArgs&);
 std::span<const Variant<DequantizeAffineFn>> DequantizeAffineVariants();
 
-// The two of these in one pass; codes of any grid up to 32 bits. NaN stays NaN under aimet_div (payload unspecified).
-// in == out is allowed.
+// The two of these in one pass, for any grid of up to 32 bits. Not always their composition: NaN stays NaN under
+// aimet_div; aimet_fakequant clamps to R(qmin) and R(qmax); onnx computes the value in binary32. in == out is allowed.
 struct QuantizeDequantizeAffineArgs {
   const void* in;
   void* out;

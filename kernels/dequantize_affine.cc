@@ -1,12 +1,20 @@
-// Codes -> f32 under any AffineLayout.
+// Codes -> float under any AffineLayout.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/dequantize_affine.cc"
+#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "kernels/affine_pieces.h"
-#include "kernels/contracts.h"
-#include "kernels/quantize-inl.h"
+#include <algorithm>
+#include <limits>
+
+#include "kernels/affine_literal-inl.h"
+#include "kernels/affine_loop-inl.h"
+#include "kernels/affine_rules-inl.h"
+#include "kernels/contracts_quantize.h"
+#include "kernels/packed_codes-inl.h"
+#include "kernels/small_floats-inl.h"
+#include "kernels/stream-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lq::kernels {
@@ -20,62 +28,132 @@ using quantize::DF32;
 using quantize::V32;
 using quantize::VF32;
 
-// Values from element i of the piece on, `left` of them if these are fewer than a vector has. kUniform: scale and
-// offset are those of all elements; else each has its own and those passed are not used.
-template <bool kUniform, class T>
-HWY_INLINE VF32 Values(const T* in, const AffinePiece& piece, size_t i, size_t left, VF32 scale, V32 offset) {
-  if constexpr (!kUniform) {
-    scale = quantize::LoadUpTo(DF32(), piece.scale + i, left);
-    offset = quantize::LoadUpTo(D32(), piece.offset + i, left);
-  }
-  return quantize::ToValues(quantize::LoadCodes(in + piece.begin + i, left), scale, offset);
-}
+// The fast way: fl((q + o + h) * s) in floats, where |q + o| is at most UnitLimit, so that only the product is rounded.
+template <class T, FloatType kType>
+class Kernel {
+ public:
+  using In = T;
+  using Out = small_floats::Element<kType>;
 
-template <bool kUniform, class T>
-HWY_INLINE void DequantizePiece(const T* in, AffinePiece piece, float* out) {
-  const DF32 df;
-  const size_t lanes = hn::Lanes(df);
-  const VF32 scale = hn::Set(df, *piece.scale);
-  const V32 offset = hn::Set(D32(), *piece.offset);
-  float* begin = out + piece.begin;
-  size_t i = 0;
-  for (; i + 2 * lanes <= piece.count; i += 2 * lanes) {
-    hn::StoreU(Values<kUniform>(in, piece, i, lanes, scale, offset), df, begin + i);
-    hn::StoreU(Values<kUniform>(in, piece, i + lanes, lanes, scale, offset), df, begin + i + lanes);
+  explicit Kernel(const DequantizeAffineArgs& args) : args_(args) {
+    const int64_t limit = affine::UnitLimit(args.arithmetic) / (args.shift == 0 ? 1 : 2);  // halves take a bit
+    const int64_t qmin = std::numeric_limits<T>::min(), qmax = std::numeric_limits<T>::max();
+    if (args.arithmetic == Arithmetic::kF64 || sizeof(T) == 4) return;  // no offset will do
+    lowest_offset_ = -limit - qmin;
+    highest_offset_ = limit - qmax;
   }
-  for (; i < piece.count; i += lanes) {
-    const size_t left = piece.count - i;
-    quantize::StoreUpTo(Values<kUniform>(in, piece, i, left, scale, offset), df, begin + i, left);
-  }
-}
 
-template <class T>
-void Run(const DequantizeAffineArgs& args) {
+  bool PrepareRuns(const float* scale, const int32_t* offset, size_t n) {
+    scale_ = scale;
+    offset_ = offset;
+    return std::all_of(offset, offset + n, [this](int32_t o) { return lowest_offset_ <= o && o <= highest_offset_; });
+  }
+  bool PrepareRow(const float* scale, const int32_t* offset, size_t n) { return PrepareRuns(scale, offset, n); }
+
+  HWY_INLINE void Uniform(const In* in, size_t n, size_t k, Out* out) const {
+    const DF32 df;
+    const size_t lanes = hn::Lanes(df);
+    const VF32 scale = hn::Set(df, scale_[k]);
+    const VF32 origin = hn::Set(df, static_cast<float>(offset_[k]) + args_.shift);
+    size_t i = 0;
+    for (; i + 2 * lanes <= n; i += 2 * lanes) {
+      const VF32 a = Values(in + i, lanes, scale, origin), b = Values(in + i + lanes, lanes, scale, origin);
+      small_floats::Store<kType>(df, a, out + i, lanes);
+      small_floats::Store<kType>(df, b, out + i + lanes, lanes);
+    }
+    for (; i < n; i += lanes) small_floats::Store<kType>(df, Values(in + i, n - i, scale, origin), out + i, n - i);
+  }
+
+  HWY_INLINE void Row(const In* in, size_t n, size_t at, Out* out) const {
+    const DF32 df;
+    const VF32 shift = hn::Set(df, args_.shift);
+    for (size_t i = 0; i < n; i += hn::Lanes(df)) {
+      const size_t left = n - i;
+      const VF32 scale = quantize::LoadUpTo(df, scale_ + at + i, left);
+      const V32 offset = quantize::LoadUpTo(D32(), offset_ + at + i, left);
+      const VF32 origin = hn::Add(hn::ConvertTo(df, offset), shift);
+      small_floats::Store<kType>(df, Values(in + i, left, scale, origin), out + i, left);
+    }
+  }
+
+  HWY_INLINE void Batch(const In* in, size_t n, const float* scale, const int32_t* offset, Out* out) const {
+    alignas(64) int32_t codes[literal::kBatch] = {};
+    alignas(64) float y[literal::kBatch];
+    std::copy_n(in, n, codes);
+    literal::Values(args_.arithmetic, codes, scale, offset, args_.shift, y);
+    small_floats::FromFloats<kType>(y, n, out);
+  }
+
+ private:
+  HWY_INLINE VF32 Values(const In* in, size_t left, VF32 scale, VF32 origin) const {
+    const VF32 q = hn::ConvertTo(DF32(), quantize::LoadCodes(in, left));
+    return hn::Mul(hn::Add(q, origin), scale);
+  }
+
+  const DequantizeAffineArgs& args_;
+  int64_t lowest_offset_ = 0, highest_offset_ = -1;
+  const float* scale_ = nullptr;
+  const int32_t* offset_ = nullptr;
+};
+
+template <class T, FloatType kType>
+HWY_NOINLINE void Run(const DequantizeAffineArgs& args) {
+  using Out = small_floats::Element<kType>;
+  Kernel<T, kType> kernel(args);
+  affine::AffineLoop<Kernel<T, kType>> loop(args.layout, args.n, kernel);
+  const size_t bits = packed_codes::BitsOf(args.type);
   const T* in = static_cast<const T*>(args.in);
-  AffinePieces pieces(args.layout, args.n);
-  AffinePiece piece;
-  float* out = static_cast<float*>(args.out);
-  if (pieces.uniform()) {
-    while (pieces.Next(piece)) DequantizePiece<true>(in, piece, out);
-  } else {
-    while (pieces.Next(piece)) DequantizePiece<false>(in, piece, out);
+  Out* out = static_cast<Out*>(args.out);
+  if (bits == 0 && !args.stream) return loop.Run(in, args.n, out);
+  static_assert(stream::kChunk == packed_codes::kMost);
+  alignas(64) T codes[stream::kChunk];
+  alignas(64) Out values[stream::kChunk];
+  for (size_t i = 0; i < args.n; i += stream::kChunk) {
+    const size_t n = std::min(stream::kChunk, args.n - i);
+    const T* from = in + i;
+    if constexpr (sizeof(T) == 1) {
+      if (bits != 0) {
+        const uint8_t* packed = static_cast<const uint8_t*>(args.in) + i * bits / 8;
+        packed_codes::Unpack(packed, n, args.type, reinterpret_cast<uint8_t*>(codes));
+        from = codes;
+      }
+    }
+    loop.Run(from, n, args.stream ? values : out + i);
+    if (args.stream) stream::Copy(values, out + i, n * sizeof(Out));
+  }
+  if (args.stream) hwy::FlushStream();
+}
+
+template <FloatType kType>
+void RunType(const DequantizeAffineArgs& args) {
+  switch (args.type) {
+    case CodeType::kU8:
+    case CodeType::kU4:
+    case CodeType::kU2:
+      return Run<uint8_t, kType>(args);
+    case CodeType::kS8:
+    case CodeType::kS4:
+    case CodeType::kS2:
+      return Run<int8_t, kType>(args);
+    case CodeType::kU16:
+      return Run<uint16_t, kType>(args);
+    case CodeType::kS16:
+      return Run<int16_t, kType>(args);
+    case CodeType::kS32:
+      return Run<int32_t, kType>(args);
   }
 }
 
 }  // namespace dequantize_affine
 
 void DequantizeAffine(const DequantizeAffineArgs& args) {
-  switch (args.type) {
-    case CodeType::kU8:
-      return dequantize_affine::Run<uint8_t>(args);
-    case CodeType::kS8:
-      return dequantize_affine::Run<int8_t>(args);
-    case CodeType::kU16:
-      return dequantize_affine::Run<uint16_t>(args);
-    case CodeType::kS16:
-      return dequantize_affine::Run<int16_t>(args);
-    default:
-      return;
+  switch (args.out_type) {
+    case FloatType::kF32:
+      return dequantize_affine::RunType<FloatType::kF32>(args);
+    case FloatType::kF16:
+      return dequantize_affine::RunType<FloatType::kF16>(args);
+    case FloatType::kBF16:
+      return dequantize_affine::RunType<FloatType::kBF16>(args);
   }
 }
 

@@ -100,7 +100,7 @@ HWY_INLINE VF32 ToValues(V32 codes, VF32 scale, V32 offset) {
   return hn::Mul(hn::ConvertTo(DF32(), hn::Add(codes, offset)), scale);
 }
 
-// ---- Memory. T: uint8_t, int8_t, uint16_t or int16_t; codes fit T.
+// ---- Memory. T: uint8_t, int8_t, uint16_t or int16_t (to load also int32_t); codes fit T.
 // ---------------------------------------------------
 
 // The first `left` lanes, if these are fewer than a vector has: masked accesses are slow on Zen 4, hence only where
@@ -121,7 +121,12 @@ HWY_INLINE void StoreUpTo(hn::Vec<D> v, D d, hn::TFromD<D>* p, size_t left) {
 
 template <class T>
 HWY_INLINE V32 LoadCodes(const T* p, size_t left) {
-  return hn::PromoteTo(D32(), LoadUpTo(hn::Rebind<T, D32>(), p, left));
+  const auto codes = LoadUpTo(hn::Rebind<T, D32>(), p, left);
+  if constexpr (sizeof(T) == 4) {
+    return codes;
+  } else {
+    return hn::PromoteTo(D32(), codes);
+  }
 }
 
 template <class T>

@@ -1,5 +1,5 @@
-// From the functions of all compiled targets to the variants that this CPU runs, best first. Include in kernels/*.cc only,
-// after highway.h.
+// From the functions of all compiled targets to the variants that this CPU runs, best first. Include in kernels/*.cc
+// only, after highway.h.
 #ifndef LANEQUANT_KERNELS_RUNNABLE_H_
 #define LANEQUANT_KERNELS_RUNNABLE_H_
 
@@ -15,15 +15,14 @@
 // the compiled targets. The last row is the baseline of builds for other architectures, or EMU128.
 #define LQ_ROW(TARGET, FUNCTION) \
   { hwy::TargetName(HWY_##TARGET), HWY_##TARGET, HWY_CHOOSE_##TARGET(FUNCTION) }
-#define LQ_VARIANTS(FUNCTION)                                                                            \
-  {                                                                                                      \
-    LQ_ROW(AVX3_SPR, FUNCTION), LQ_ROW(AVX3_ZEN4, FUNCTION), LQ_ROW(AVX3_DL, FUNCTION),                  \
-        LQ_ROW(AVX3, FUNCTION), LQ_ROW(AVX2, FUNCTION), LQ_ROW(SSE4, FUNCTION), LQ_ROW(SSSE3, FUNCTION), \
-        LQ_ROW(SSE2, FUNCTION), LQ_ROW(SVE2_128, FUNCTION), LQ_ROW(SVE_256, FUNCTION),                   \
-        LQ_ROW(SVE2, FUNCTION), LQ_ROW(SVE, FUNCTION), LQ_ROW(NEON_BF16, FUNCTION),                      \
-        LQ_ROW(NEON, FUNCTION), LQ_ROW(NEON_WITHOUT_AES, FUNCTION), {                                    \
-      hwy::TargetName(HWY_STATIC_TARGET), HWY_STATIC_TARGET, HWY_CHOOSE_FALLBACK(FUNCTION)               \
-    }                                                                                                    \
+#define LQ_VARIANTS(FUNCTION)                                                                                   \
+  {                                                                                                             \
+    LQ_ROW(AVX3_SPR, FUNCTION), LQ_ROW(AVX3_ZEN4, FUNCTION), LQ_ROW(AVX3_DL, FUNCTION), LQ_ROW(AVX3, FUNCTION), \
+        LQ_ROW(AVX2, FUNCTION), LQ_ROW(SSE4, FUNCTION), LQ_ROW(SSSE3, FUNCTION), LQ_ROW(SSE2, FUNCTION),        \
+        LQ_ROW(SVE2_128, FUNCTION), LQ_ROW(SVE_256, FUNCTION), LQ_ROW(SVE2, FUNCTION), LQ_ROW(SVE, FUNCTION),   \
+        LQ_ROW(NEON_BF16, FUNCTION), LQ_ROW(NEON, FUNCTION), LQ_ROW(NEON_WITHOUT_AES, FUNCTION), {              \
+      hwy::TargetName(HWY_STATIC_TARGET), HWY_STATIC_TARGET, HWY_CHOOSE_FALLBACK(FUNCTION)                      \
+    }                                                                                                           \
   }
 
 namespace lq::kernels {

@@ -1,0 +1,80 @@
+#include "bench/bulk_case.h"
+
+#include <benchmark/benchmark.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "bench/probe.h"
+
+namespace lq::bench {
+namespace {
+
+constexpr size_t kInCache = 1 << 16, kInMemory = 1 << 26;
+
+// In huge pages, written once, so that no pass pays for either.
+std::byte* Buffer(uint32_t seed) {
+  constexpr size_t kBytes = kInMemory * sizeof(float);
+  void* p = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  madvise(p, kBytes, MADV_HUGEPAGE);
+  // Floats of -1..1, which are also codes of all kinds.
+  auto* floats = static_cast<float*>(p);
+  for (size_t i = 0; i < kInMemory; ++i) {
+    seed = seed * 1664525 + 1013904223;
+    floats[i] = static_cast<float>(static_cast<int32_t>(seed)) * 0x1p-31f;
+  }
+  return static_cast<std::byte*>(p);
+}
+
+template <class Body>
+double Seconds(size_t passes, const Body& body) {
+  const auto start = std::chrono::steady_clock::now();
+  for (size_t i = 0; i < passes; ++i) body();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() / static_cast<double>(passes);
+}
+
+void Run(benchmark::State& state, const BulkCase& bulk, size_t n) {
+  static std::byte* const in = Buffer(1);
+  static std::byte* const out = Buffer(2);
+  const bool far = n == kInMemory;
+  const size_t in_bytes = n * bulk.in_bits / 8, out_bytes = n * bulk.out_bits / 8, passes = far ? 1 : 64;
+  double best = 1e9, stream = 1e9, memcpy = 1e9;
+  for (auto _ : state) {
+    const double seconds = Seconds(passes, [&] { bulk.run(in, out, n, far); });
+    best = std::min(best, seconds);
+    stream = std::min(stream, Seconds(passes, [&] { Stream(in, in_bytes, out, out_bytes, far); }));
+    memcpy = std::min(memcpy, Seconds(passes, [&] { std::memcpy(out, in, n * sizeof(float)); }));
+    state.SetIterationTime(seconds);
+  }
+  state.counters["Gelem/s"] = static_cast<double>(n) / best * 1e-9;
+  state.counters["GB/s"] = static_cast<double>(in_bytes + out_bytes) / best * 1e-9;
+  state.counters["share_stream"] = stream / best;
+  state.counters["share_memcpy"] = memcpy / best;
+}
+
+}  // namespace
+
+void RegisterBulk(const BulkCase& bulk) {
+  for (const size_t n : {kInCache, kInMemory}) {
+    const std::string name = bulk.name + (n == kInCache ? "/cache" : "/memory");
+    auto* registered = benchmark::RegisterBenchmark(name.c_str(), Run, bulk, n);
+    registered->UseManualTime()->Iterations(n == kInCache ? 100 : 7);
+  }
+}
+
+kernels::AffineLayout BulkLayout(const BulkScales& scales) {
+  constexpr size_t kMost = 4096;
+  static const std::vector<float> scale = [] {
+    std::vector<float> values(kMost);
+    for (size_t i = 0; i < kMost; ++i) values[i] = 0.0078f + 1e-6f * static_cast<float>(i % 1000);
+    return values;
+  }();
+  static const std::vector<int32_t> offset(kMost, 0);
+  return {scale.data(), offset.data(), scales.count, scales.run};
+}
+
+}  // namespace lq::bench

@@ -1,0 +1,111 @@
+// Per-target: float -> units of the scale, the fast way. With the offset o and the shift h (0 or 1/2) of an element, a
+// unit is q + o, what the code q stands for.
+//
+// The definitions (contracts_quantize.h) clamp last, or clamp the value; these clamp the value in any case, to
+// low = fl(s * (qmin + o + h)) and high = fl(s * (qmax + o + h)). That gives the same code, as every step is monotone
+// and low and high themselves give qmin and qmax: within the limits below their quotients are less than 1/4 from
+// qmin + o + h and qmax + o + h (three roundings of 2^-24 times 2^21), or, rounded to 16 bits, exactly that. It also
+// keeps infinities and overflows away from the division.
+
+#if defined(LANEQUANT_KERNELS_AFFINE_RULES_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef LANEQUANT_KERNELS_AFFINE_RULES_INL_H_
+#undef LANEQUANT_KERNELS_AFFINE_RULES_INL_H_
+#else
+#define LANEQUANT_KERNELS_AFFINE_RULES_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+#include "kernels/contracts_quantize.h"
+#include "kernels/exact_division-inl.h"
+#include "kernels/quantize-inl.h"
+#include "kernels/small_floats-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lq::kernels {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+namespace affine {
+
+using quantize::D32;
+using quantize::DF32;
+using quantize::V32;
+using quantize::VF32;
+
+enum class Rule {
+  kDivide,       // aimet_div and onnx, no shift
+  kDivideShift,  // aimet_div with h
+  kDivideF16,    // aimet_div and onnx in float16, no shift
+  kDivideBF16,
+  kReciprocal,  // aimet_fakequant
+  kHalfUp,      // aimet_onnx
+};
+
+// Units within +-UnitLimit are exact in the arithmetic, as is what the proof above needs.
+constexpr int64_t UnitLimit(Arithmetic arithmetic) {
+  return arithmetic == Arithmetic::kF16 ? 1 << 11 : arithmetic == Arithmetic::kBF16 ? 1 << 8 : 1 << 21;
+}
+
+// x within low..high. NaN -> low, or NaN where kKeepNan.
+template <bool kKeepNan>
+HWY_INLINE VF32 Inside(VF32 x, VF32 low, VF32 high) {
+  if constexpr (kKeepNan) return quantize::Smaller(high, quantize::Larger(low, x));
+  return quantize::Clamp(x, low, high);
+}
+
+// What is rounded next. kHalfUp counts from the lowest unit up: first = qmin + o + h.
+template <Rule kRule>
+HWY_INLINE VF32 Quotient(VF32 inside, VF32 s, VF32 inverse, VF32 shift, VF32 first) {
+  const DF32 df;
+  if constexpr (kRule == Rule::kReciprocal) return hn::Mul(inside, inverse);
+  const VF32 t = exact_division::Quotient(inside, s, inverse);
+  if constexpr (kRule == Rule::kDivideShift) return hn::Sub(t, shift);
+  if constexpr (kRule == Rule::kDivideF16) return small_floats::RoundTo<FloatType::kF16>(df, t);
+  if constexpr (kRule == Rule::kDivideBF16) return small_floats::RoundTo<FloatType::kBF16>(df, t);
+  // The float below 1/2: quantize-inl.h says why.
+  if constexpr (kRule == Rule::kHalfUp) return hn::Add(hn::Sub(t, first), hn::Set(df, 0.49999997f));
+  return t;
+}
+
+// 1.5 * 2^23: added to a float of less than 2^22, it leaves its nearest integer, ties to even, in the low bits.
+constexpr float kMagic = 12582912.0f;
+constexpr int32_t kMagicBits = 0x4B400000;
+
+// Code = CodeBits - CodeBase.
+template <Rule kRule>
+HWY_INLINE V32 CodeBits(VF32 t) {
+  if constexpr (kRule == Rule::kHalfUp) return hn::ConvertInRangeTo(D32(), t);
+  return hn::BitCast(D32(), hn::Add(t, hn::Set(DF32(), kMagic)));
+}
+template <Rule kRule>
+HWY_INLINE V32 CodeBase(V32 offset, int32_t qmin) {
+  if constexpr (kRule == Rule::kHalfUp) return hn::Set(D32(), -qmin);
+  return hn::Add(offset, hn::Set(D32(), kMagicBits));
+}
+
+// fl((unit + h) * s) of the element whose Quotient is t. Zeros are positive, as those of integers are.
+template <Rule kRule>
+HWY_INLINE VF32 Value(VF32 t, VF32 s, VF32 shift, VF32 first) {
+  const DF32 df;
+  if constexpr (kRule == Rule::kHalfUp) return hn::Mul(hn::Add(hn::Floor(t), first), s);
+#if HWY_NATIVE_FMA
+  const VF32 unit = hn::Round(t);
+  if constexpr (kRule == Rule::kDivideShift) return hn::Mul(hn::Add(unit, shift), s);
+  return hn::MulAdd(unit, s, hn::Zero(df));
+#else
+  const VF32 magic = hn::Set(df, kMagic);
+  const VF32 unit = hn::Sub(hn::Add(t, magic), magic);
+  if constexpr (kRule == Rule::kDivideShift) return hn::Mul(hn::Add(unit, shift), s);
+  return hn::Mul(unit, s);
+#endif
+}
+
+}  // namespace affine
+
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
+}  // namespace lq::kernels
+HWY_AFTER_NAMESPACE();
+
+#endif  // LANEQUANT_KERNELS_AFFINE_RULES_INL_H_

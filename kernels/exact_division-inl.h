@@ -1,0 +1,58 @@
+// Per-target: the bits of a division at the price of three multiplications.
+//
+// With i = fl(1 / s), p = fl(x * i), e = fl(x - p * s) (one fused operation) and t = fl(p + e * i) (one more), t is
+// fl(x / s) wherever nothing overflows or underflows. Proof, with mantissas x, s in [1, 2), u = 2^-24, ulp(2/3) = u:
+// - x >= s: the error of p is at most (x/2 + 1) / 2 < 1 ulp of the quotient, so e is exact and Markstein's theorem
+//   (IBM J. Res. Dev. 34, 1990) holds: i is correctly rounded, p faithful, hence t = fl(x / s).
+// - x < s: the error of p is at most (x + 1) / 2 ulp, up to 1.5. What is left after the correction is below 2 u ulp,
+//   so that t could only be wrong where x / s is that close to the middle of two floats (it never is the middle).
+//   Next to p that is half an ulp away, where Markstein's argument holds as before. The other middle is 1.5 ulp away,
+//   so that (x + 1) / 2 > 1.5 - 2 u: x, and s above it, are among the last eight floats below 2. All 28 such
+//   quotients are right; the test divides them.
+// Callers see to the range: |x / s| <= 2^22 and 2^-60 <= s <= 2^60, so that nothing overflows. Where |t| >= 2^-26, p
+// and s have no bit below 2^-109 and e is exact as above. Smaller quotients are within 2^-80 of the true one, but not
+// always its bits: less than any caller sees, who rounds t, or t - 1/2, to an integer.
+// Infinities and NaN: x infinite gives NaN, which callers prevent by clamping x; NaN gives NaN.
+
+#if defined(LANEQUANT_KERNELS_EXACT_DIVISION_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef LANEQUANT_KERNELS_EXACT_DIVISION_INL_H_
+#undef LANEQUANT_KERNELS_EXACT_DIVISION_INL_H_
+#else
+#define LANEQUANT_KERNELS_EXACT_DIVISION_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+#include "kernels/quantize-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lq::kernels {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+namespace exact_division {
+
+using quantize::VF32;
+
+// Scales that a caller may pass.
+constexpr float kSmallestDivisor = 0x1p-60f, kLargestDivisor = 0x1p60f;
+
+// fl(x / s), inverse = fl(1 / s). Targets without a fused multiply-add divide.
+HWY_INLINE VF32 Quotient(VF32 x, VF32 s, VF32 inverse) {
+#if HWY_NATIVE_FMA
+  const VF32 p = hn::Mul(x, inverse);
+  return hn::MulAdd(hn::NegMulAdd(p, s, x), inverse, p);
+#else
+  (void)inverse;
+  return hn::Div(x, s);
+#endif
+}
+
+}  // namespace exact_division
+
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
+}  // namespace lq::kernels
+HWY_AFTER_NAMESPACE();
+
+#endif  // LANEQUANT_KERNELS_EXACT_DIVISION_INL_H_

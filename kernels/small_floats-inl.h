@@ -1,0 +1,129 @@
+// Per-target: float16 and bfloat16 in memory <-> vectors of float, rounding to nearest even, subnormals kept.
+
+#if defined(LANEQUANT_KERNELS_SMALL_FLOATS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef LANEQUANT_KERNELS_SMALL_FLOATS_INL_H_
+#undef LANEQUANT_KERNELS_SMALL_FLOATS_INL_H_
+#else
+#define LANEQUANT_KERNELS_SMALL_FLOATS_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/contracts_quantize.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lq::kernels {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+namespace small_floats {
+
+// How an element stands in memory.
+template <FloatType kType>
+struct InMemory {
+  using T = uint16_t;
+};
+template <>
+struct InMemory<FloatType::kF32> {
+  using T = float;
+};
+template <FloatType kType>
+using Element = typename InMemory<kType>::T;
+
+// One 16-bit value in each 32-bit lane: the upper half of the float rounded to bfloat16. NaN stays NaN: the carry of
+// rounding could make it infinite.
+template <class DF, class DU = hn::RebindToUnsigned<DF>>
+HWY_INLINE hn::Vec<DU> BF16Bits(DF, hn::Vec<DF> v) {
+  const DU du;
+  const auto bits = hn::BitCast(du, v);
+  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
+  const auto rounded = hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7FFF)));
+  const auto quiet = hn::Or(bits, hn::Set(du, 0x400000));
+  return hn::ShiftRight<16>(hn::IfThenElse(hn::RebindMask(du, hn::IsNaN(v)), quiet, rounded));
+}
+
+template <FloatType kType, class DF>
+HWY_INLINE hn::Vec<DF> Widen(DF df, hn::Vec<hn::Rebind<uint16_t, DF>> bits) {
+  if constexpr (kType == FloatType::kF16) {
+    return hn::PromoteTo(df, hn::BitCast(hn::Rebind<hwy::float16_t, DF>(), bits));
+  } else {
+    return hn::BitCast(df, hn::ShiftLeft<16>(hn::PromoteTo(hn::RebindToUnsigned<DF>(), bits)));
+  }
+}
+
+template <FloatType kType, class DF>
+HWY_INLINE hn::Vec<hn::Rebind<uint16_t, DF>> Narrow(DF df, hn::Vec<DF> v) {
+  const hn::Rebind<uint16_t, DF> d16;
+  if constexpr (kType == FloatType::kF16) {
+    return hn::BitCast(d16, hn::DemoteTo(hn::Rebind<hwy::float16_t, DF>(), v));
+  } else {
+    return hn::TruncateTo(d16, BF16Bits(df, v));
+  }
+}
+
+// The nearest value of the type, as a float.
+template <FloatType kType, class DF>
+HWY_INLINE hn::Vec<DF> RoundTo(DF df, hn::Vec<DF> v) {
+  if constexpr (kType == FloatType::kF32) return v;
+  if constexpr (kType == FloatType::kF16) return Widen<kType>(df, Narrow<kType>(df, v));
+  if constexpr (kType == FloatType::kBF16) return hn::BitCast(df, hn::ShiftLeft<16>(BF16Bits(df, v)));
+}
+
+// A vector, or its first `left` lanes if these are fewer: masked accesses are slow on Zen 4, hence only where they
+// must be.
+template <FloatType kType, class DF>
+HWY_INLINE hn::Vec<DF> Load(DF df, const Element<kType>* p, size_t left) {
+  const hn::Rebind<Element<kType>, DF> d;
+  const auto v = HWY_LIKELY(left >= hn::Lanes(df)) ? hn::LoadU(d, p) : hn::LoadN(d, p, left);
+  if constexpr (kType == FloatType::kF32) {
+    return v;
+  } else {
+    return Widen<kType>(df, v);
+  }
+}
+
+template <FloatType kType, class DF>
+HWY_INLINE void Store(DF df, hn::Vec<DF> v, Element<kType>* p, size_t left) {
+  const hn::Rebind<Element<kType>, DF> d;
+  const auto store = [&](auto bits) HWY_ATTR {
+    if (HWY_LIKELY(left >= hn::Lanes(df))) {
+      hn::StoreU(bits, d, p);
+    } else {
+      hn::StoreN(bits, d, p, left);
+    }
+  };
+  if constexpr (kType == FloatType::kF32) {
+    store(v);
+  } else {
+    store(Narrow<kType>(df, v));
+  }
+}
+
+// Whole arrays.
+template <FloatType kType>
+HWY_INLINE void ToFloats(const Element<kType>* in, size_t n, float* out) {
+  const hn::CappedTag<float, 16> df;
+  for (size_t i = 0; i < n; i += hn::Lanes(df)) {
+    Store<FloatType::kF32>(df, Load<kType>(df, in + i, n - i), out + i, n - i);
+  }
+}
+
+template <FloatType kType>
+HWY_INLINE void FromFloats(const float* in, size_t n, Element<kType>* out) {
+  const hn::CappedTag<float, 16> df;
+  for (size_t i = 0; i < n; i += hn::Lanes(df)) {
+    Store<kType>(df, Load<FloatType::kF32>(df, in + i, n - i), out + i, n - i);
+  }
+}
+
+}  // namespace small_floats
+
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
+}  // namespace lq::kernels
+HWY_AFTER_NAMESPACE();
+
+#endif  // LANEQUANT_KERNELS_SMALL_FLOATS_INL_H_
