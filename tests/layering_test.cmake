@@ -35,6 +35,9 @@ forbid("${all}" "hwy/" "Highway stays in kernels/*.cc, -inl.h and runnable.h"
        EXCEPT "^kernels/([a-z0-9_]*\\.cc|[a-z0-9_]*-inl\\.h|runnable\\.h)$")
 forbid("${all}" "(oneapi/)?tbb/" "oneTBB stays in runtime/executor_tbb.cc" EXCEPT "^runtime/executor_tbb\\.cc$")
 forbid("${all}" "(protozero/|simdjson|zip\\.h)" "readers stay in runtime/io/" EXCEPT "^runtime/io/")
+forbid("${all}" "nanobind/" "nanobind stays in runtime/python/" EXCEPT "^runtime/python/")
+forbid("runtime/python/*.h;runtime/python/*.cc" "(runtime/[^p]|kernels/|lanequant/[^l])"
+       "the Python package is made of the C API")
 forbid("${all}" "CLI/" "CLI11 stays in runtime/cli/" EXCEPT "^runtime/cli/")
 forbid("include/*.h;${kernels}" "fmt/" "fmt is for the runtime and what lies above it")
 
@@ -43,7 +46,7 @@ file(GLOB headers RELATIVE ${SOURCE}/include ${SOURCE}/include/lanequant/*.h)
 foreach(header IN LISTS headers)
   file(STRINGS ${SOURCE}/include/${header} lines REGEX "^[ \t]*#[ \t]*include")
   foreach(line IN LISTS lines)
-    if(NOT line MATCHES "#include (<[a-z_0-9]+>|\"lanequant/[a-z_0-9]+\\.h\")")
+    if(NOT line MATCHES "#include (<[a-z_0-9]+(\\.h)?>|\"lanequant/[a-z_0-9]+\\.h\")")
       list(APPEND problems "include/${header}: ${line}: public headers include the standard library and lanequant/ only")
     endif()
   endforeach()
