@@ -57,7 +57,11 @@ class Kernel {
   }
 
   HWY_INLINE void Runs(const In* in, size_t run, size_t k, size_t runs, Out* out) const {
-    for (size_t j = 0; j < runs; ++j) Uniform(in + j * run, run, k + j, out + j * run);
+    // Of a size that the compiler knows nothing of the inner loops is left.
+    constexpr size_t kPair = 2 * hn::MaxLanes(DF32());
+    if (run == kPair) return EachRun(in, kPair, k, runs, out);
+    if (run == 2 * kPair) return EachRun(in, 2 * kPair, k, runs, out);
+    EachRun(in, run, k, runs, out);
   }
 
   HWY_INLINE void Row(const In* in, size_t n, size_t at, Out* out) const {
@@ -82,6 +86,10 @@ class Kernel {
   }
 
  private:
+  HWY_INLINE void EachRun(const In* in, size_t run, size_t k, size_t runs, Out* out) const {
+    for (size_t j = 0; j < runs; ++j) Uniform(in + j * run, run, k + j, out + j * run);
+  }
+
   const QuantizeDequantizeAffineArgs& args_;
   const affine::Units units_;
   affine::RunScales runs_;
