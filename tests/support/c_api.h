@@ -28,8 +28,8 @@ class Message {
   lq_message message_{text_, sizeof(text_)};
 };
 
-template <class T>
-lq_tensor Tensor(lq_dtype dtype, std::initializer_list<int64_t> dims, std::span<T> values) {
+template <class T, size_t kExtent>
+lq_tensor Tensor(lq_dtype dtype, std::initializer_list<int64_t> dims, std::span<T, kExtent> values) {
   using Bare = std::remove_const_t<T>;
   lq_tensor tensor{const_cast<Bare*>(values.data()), values.size_bytes(), dtype, static_cast<int32_t>(dims.size()), {}};
   std::copy(dims.begin(), dims.end(), tensor.dims);
