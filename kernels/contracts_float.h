@@ -18,8 +18,8 @@ namespace lq::kernels {
 struct FloatGrid {
   int mantissa_bits;  // 1..10
   int min_exponent;   // of the smallest normal value
-  float limit;        // x is clamped to +-limit first; finite, at most 4 * largest (bfloat16: any)
-  float largest;      // what rounds beyond it becomes +-overflow
+  float limit;        // x is clamped to +-limit first; below 2^100 (bfloat16: any)
+  float largest;      // what rounds beyond it becomes +-overflow; infinite: nothing
   float overflow;
   bool unsigned_zero;  // -0 becomes 0
   bool is_bfloat16;    // mantissa_bits and min_exponent are then not used

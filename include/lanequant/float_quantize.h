@@ -50,13 +50,14 @@ struct FloatQuantizer {
   ConstTensorView scale;                // f32, f16 or bf16, each > 0; no bytes: one scale of 1
   std::span<const int64_t> block_size;  // as AffineQuantizer::block_size
   // What lies beyond the largest value becomes it. If not, it becomes infinite, or NaN where the format has no infinity
-  // (ONNX Cast and QuantizeLinear with saturate = 0; aimet_onnx: float16); formats of numbers only always saturate.
+  // (ONNX Cast and QuantizeLinear with saturate = 0; aimet_onnx: float16). Formats of numbers only, and those without a
+  // constant, always saturate.
   bool saturate = true;
 };
 
 // y = cast(clamp(x / scale, +-largest)) * scale: aimet_torch FloatQuantizeDequantize (2.42), aimet_onnx QcQuantizeOp.
 // Rounds to nearest, ties to even, subnormal results included; NaN stays NaN.
-// in: f32, f16 or bf16; out: the same shape, the type of `in` or f32. in and out may be the same memory.
+// in: f32, f16 or bf16; out: the same shape and type, or f32 if the scale has dimensions. They may be the same memory.
 // As in PyTorch, every operation's result is rounded to the type of `in` where the scale is a single number of rank 0
 // (or absent), and to f32 where the scale has dimensions. AIMET's formula for the formats without a constant then looks
 // at a rounded logarithm: values just below a power of two may be rounded to the coarser grid above it.
@@ -67,7 +68,8 @@ LQ_EXPORT Status QuantizeDequantizeFloat(const ConstTensorView& in, const FloatQ
 
 // The codes themselves, for formats of 4, 6 and 8 bits that have a constant: sign, exponent, mantissa from the highest
 // bit down. codes: u8, one each (6 bits: in the low bits), or u4 for e2m1.
-// With a scale: ONNX QuantizeLinear (x / scale in the wider type of the two, zero point 0; e2m1: -0 becomes 0).
+// With a scale: ONNX QuantizeLinear with zero point 0 (x / scale is rounded to f16 or bf16 where both are of that type;
+// e2m1: -0 becomes 0).
 // Without: ONNX Cast. NaN becomes the format's NaN, or the largest value where it has none.
 // in: f32, f16 or bf16. Errors: as above.
 LQ_EXPORT Status QuantizeFloat(const ConstTensorView& in, const FloatQuantizer& quantizer, const TensorView& codes,
