@@ -110,6 +110,7 @@ Analyzer& Analyzer::operator=(Analyzer&&) noexcept = default;
 Analyzer::~Analyzer() = default;
 
 Status Analyzer::Update(const ConstTensorView& batch, const BulkOptions& bulk) {
+  LQ_RETURN_IF_ERROR(ValidateTarget(bulk.max_isa));
   const AnalyzerOptions& options = statistic_->options();
   const bool half = options.tool == CalibrationTool::kAimetTorch && options.scheme == CalibrationScheme::kMinMax;
   if (batch.dtype != DType::kF32 && !(half && batch.dtype == DType::kF16)) {
@@ -120,9 +121,9 @@ Status Analyzer::Update(const ConstTensorView& batch, const BulkOptions& bulk) {
   if (batch.shape.NumElements() == 0) {
     return InvalidArgument(fmt::format("batch: shape {} has no elements", batch.shape.ToString()));
   }
-  LQ_ASSIGN_OR_RETURN(const GroupLayout layout,
-                      GroupLayout::Make("batch", batch.shape, options.scale_shape, options.block_size));
-  return statistic_->Update(batch, layout, bulk);
+  LQ_ASSIGN_OR_RETURN(const ScaleMap map,
+                      ScaleMap::Make("batch", batch.shape, options.scale_shape, options.block_size));
+  return statistic_->Update(batch, map, bulk);
 }
 
 Status Analyzer::Merge(const Analyzer& other) {

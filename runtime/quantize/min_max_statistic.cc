@@ -13,7 +13,7 @@ class MinMaxStatistic final : public Analyzer::Statistic {
  public:
   using Statistic::Statistic;
 
-  Status Update(const ConstTensorView& batch, const GroupLayout& layout, const BulkOptions& bulk) override;
+  Status Update(const ConstTensorView& batch, const ScaleMap& map, const BulkOptions& bulk) override;
   Status Merge(const Statistic& other) override;
   bool empty() const override { return ranges_.min.empty(); }
   void Compute(const BulkOptions& bulk, Calibration& encodings) const override;
@@ -25,8 +25,8 @@ class MinMaxStatistic final : public Analyzer::Statistic {
   GroupRanges ranges_{0};
 };
 
-Status MinMaxStatistic::Update(const ConstTensorView& batch, const GroupLayout& layout, const BulkOptions& bulk) {
-  const GroupRanges ranges = MinMaxOf(batch, layout, bulk);
+Status MinMaxStatistic::Update(const ConstTensorView& batch, const ScaleMap& map, const BulkOptions& bulk) {
+  const GroupRanges ranges = MinMaxOf(batch, map, bulk);
   if (options().tool == CalibrationTool::kAimetOnnx) {
     for (size_t i = 0; i < ranges.min.size(); ++i) {
       if (std::isfinite(ranges.min[i]) && std::isfinite(ranges.max[i])) continue;

@@ -38,7 +38,7 @@ class OnnxPercentileStatistic final : public Analyzer::Statistic {
  public:
   using Statistic::Statistic;
 
-  Status Update(const ConstTensorView& batch, const GroupLayout& layout, const BulkOptions& bulk) override;
+  Status Update(const ConstTensorView& batch, const ScaleMap& map, const BulkOptions& bulk) override;
   Status Merge(const Statistic& other) override;
   bool empty() const override { return histograms_.empty(); }
   void Compute(const BulkOptions& bulk, Calibration& encodings) const override;
@@ -49,19 +49,18 @@ class OnnxPercentileStatistic final : public Analyzer::Statistic {
   std::vector<DensityHistogram> histograms_;
 };
 
-Status OnnxPercentileStatistic::Update(const ConstTensorView& batch, const GroupLayout& layout,
-                                       const BulkOptions& bulk) {
-  const GroupRanges ranges = MinMaxOf(batch, layout, bulk);
+Status OnnxPercentileStatistic::Update(const ConstTensorView& batch, const ScaleMap& map, const BulkOptions& bulk) {
+  const GroupRanges ranges = MinMaxOf(batch, map, bulk);
   for (size_t i = 0; i < ranges.min.size(); ++i) {
     const float width = BinsFor(ranges.min[i], ranges.max[i]).width;
     if (std::isfinite(width) && width > 0) continue;
     return InvalidArgument(fmt::format("batch: values of encoding {} range from {} to {}, which has no {} bins", i,
                                        ranges.min[i], ranges.max[i], kBinsOfFirstRange));
   }
-  if (empty()) histograms_.resize(layout.groups());
+  if (empty()) histograms_.resize(map.scales());
   const float* values = batch.data<float>();
-  const double share = static_cast<double>(layout.groups()) / static_cast<double>(layout.elements());
-  RunTasks(bulk.executor != nullptr ? *bulk.executor : SerialExecutor(), layout.groups(), [&](size_t group, size_t) {
+  const double share = static_cast<double>(map.scales()) / static_cast<double>(map.elements());
+  RunTasks(bulk.executor != nullptr ? *bulk.executor : SerialExecutor(), map.scales(), [&](size_t group, size_t) {
     const float min = ranges.min[group], max = ranges.max[group];
     DensityHistogram& histogram = histograms_[group];
     if (min == 0 && max == 0) return;  // no range yet, or nothing to add to one: AIMET skips batches of zeros
@@ -70,7 +69,7 @@ Status OnnxPercentileStatistic::Update(const ConstTensorView& batch, const Group
       histogram.batches = 1;
     }
     std::array<uint64_t, kBins> counts{};
-    layout.ForEachPiece(group, [&](size_t begin, size_t n) {
+    map.ForEachRunOf(group, [&](size_t begin, size_t n) {
       for (size_t i = begin; i < begin + n; ++i) {
         const float bin = std::floor(values[i] / histogram.width - histogram.first);
         if (bin >= 0 && bin < static_cast<float>(kBins)) ++counts[static_cast<size_t>(bin)];

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "lanequant/calibrate.h"
-#include "runtime/quantize/group_layout.h"
+#include "runtime/quantize/scale_map.h"
 
 namespace lq {
 
@@ -17,8 +17,8 @@ class Analyzer::Statistic {
 
   const AnalyzerOptions& options() const { return options_; }
 
-  // `batch` has elements and bytes for them, of a float type; `layout` is its own. An error changes nothing.
-  virtual Status Update(const ConstTensorView& batch, const GroupLayout& layout, const BulkOptions& bulk) = 0;
+  // `batch` has elements and bytes for them, of a float type; `map` is its own. An error changes nothing.
+  virtual Status Update(const ConstTensorView& batch, const ScaleMap& map, const BulkOptions& bulk) = 0;
   // `other` has equal options, hence this class.
   virtual Status Merge(const Statistic& other) = 0;
   virtual bool empty() const = 0;

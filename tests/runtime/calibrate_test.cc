@@ -155,8 +155,10 @@ TEST(Calibrate, HistogramsMerge) {
     EXPECT_EQ(Bits(a), before);
     ASSERT_TRUE(empty.Merge(a).ok());
     EXPECT_EQ(Bits(empty), before);
-    ASSERT_TRUE(a.Merge(b).ok());  // all counts and costs double
-    EXPECT_EQ(Bits(a), before);
+    ASSERT_TRUE(a.Merge(b).ok());
+    if (options.scheme == CalibrationScheme::kPercentile) {  // all counts double; the others look at the bins' end, too
+      EXPECT_EQ(Bits(a), before);
+    }
   }
 }
 
@@ -242,17 +244,18 @@ TEST(Calibrate, HostileBatches) {
   Random random(63);
   const Batch good = RandomBatch({6, 4}, 1, random), wrong = RandomBatch({5, 4}, 1, random);
   ExpectInvalid(analyzer.Compute().status(), {"no batch"});
-  ExpectInvalid(analyzer.Update(wrong.view()), {"(6, 1)", "(5, 4)", "6 and 5"});
-  ExpectInvalid(analyzer.Update({DType::kF32, Shape{4}, good.view().bytes}), {"1 dimensions", "has 2"});
+  ExpectInvalid(analyzer.Update(wrong.view()), {"(6, 1)", "(5, 4)", "6 scales", "which is 5"});
+  ExpectInvalid(analyzer.Update({DType::kF32, Shape{4}, good.view().bytes}), {"2 dimensions", "batch has 1"});
   ExpectInvalid(analyzer.Update({DType::kF32, Shape{6, 5}, good.view().bytes}), {"96 bytes", "120"});
   ExpectInvalid(analyzer.Update({DType::kF32, Shape{0, 6, 4}, good.view().bytes}), {"(0, 6, 4)", "no elements"});
+  ExpectError(analyzer.Update(good.view(), {nullptr, "AVX7"}), StatusCode::kNotFound, {"AVX7"});
   ExpectInvalid(analyzer.Update({DType::kU8, Shape{6, 4}, good.view().bytes}), {"u8", "f32"});
   ASSERT_TRUE(analyzer.Update(good.view()).ok());
   ExpectInvalid(analyzer.Update({DType::kF16, Shape{6, 4}, good.view().bytes}), {"f16", "f32"});
   options.block_size = {2, 4};
   options.scale_shape = Shape{3, 2};
   Analyzer blocks = Make(options);
-  ExpectInvalid(blocks.Update(good.view()), {"(6, 4)", "(3, 2)", "2, 4", "dimension 1"});
+  ExpectInvalid(blocks.Update(good.view()), {"(6, 4)", "block_size[1]", "2 scales", "blocks of 4"});
   ExpectInvalid(blocks.Merge(analyzer), {"other options", "(6, 1)", "(3, 2)"});
 }
 
