@@ -31,7 +31,7 @@ std::optional<lq_dtype> DTypeOf(nb::dlpack::dtype type) {
 // As Python prints a type: "array of uint32" says more than DLPack's numbers.
 std::string TypeName(nb::handle array) {
   const nb::object dtype = nb::getattr(array, "dtype", nb::none());
-  return nb::cast<std::string>(nb::str(dtype.is_none() ? array.type() : nb::handle(dtype)));
+  return nb::str(dtype.is_none() ? array.type() : nb::handle(dtype)).c_str();
 }
 
 nb::ndarray<nb::ro> Import(nb::handle array, const TensorRequest& request) {

@@ -112,7 +112,7 @@ TEST_F(CApiQuantizeTest, RefusesBadArguments) {
   const auto refuses = [&](auto change, std::initializer_list<const char*> parts) {
     Refuses(quantize, change, LQ_INVALID_ARGUMENT, parts);
   };
-  refuses([&] { quantizer_.struct_size = 8; }, {"quantizer: struct_size is 8", "72"});
+  refuses([&] { quantizer_.struct_size = 8; }, {"quantizer: struct_size is 8", "64"});
   refuses([&] { options_.struct_size = 0; }, {"options: struct_size is 0", "24"});
   refuses([&] { quantizer_.scale = nullptr; }, {"scale is null"});
   refuses([&] { quantizer_.block_size.values = nullptr; }, {"block_size is null"});

@@ -1,5 +1,7 @@
 """Arrays of any origin as tensors of the native module, new arrays for results, and names of types."""
 
+import math
+
 import numpy as np
 
 from ._lanequant import Tensor
@@ -47,6 +49,11 @@ def tensor(name, array, *, codes=None, shape=None, writable=False):
     if codes is not None:
         if type_name(getattr(array, "dtype", None)) != "uint8":
             raise ValueError(f"{name}: {codes} codes are packed in a uint8 array, not {kind(array)}")
+        if any(dim < 0 for dim in shape):
+            raise ValueError(f"{name}: shape {tuple(shape)} has a negative dimension")
+        needed, given = packed_bytes(codes, shape), elements(shape_of(name, array))
+        if given < needed:  # said here, before memory for a result of this shape is asked for
+            raise ValueError(f"{name}: {given} bytes, but shape {tuple(shape)} of {codes} needs {needed}")
         return Tensor(array, name, CODES[codes], list(shape), writable)
     if isinstance(array, np.ndarray) and array.dtype.name == "bfloat16":  # NumPy's DLPack does not know it
         return Tensor(array.view(np.uint16), name, FLOATS["bfloat16"], writable=writable)
@@ -64,9 +71,12 @@ def shape_of(name, array):
     raise ValueError(f"{name}: an array is needed (NumPy, or with DLPack), not {type(array).__name__}")
 
 
+def elements(shape):
+    return math.prod(int(dim) for dim in shape)  # of any size, where NumPy's product overflows
+
+
 def packed_bytes(dtype, shape):
-    elements = int(np.prod(shape, dtype=object)) if len(shape) else 1
-    return (elements * PACKED_BITS[dtype] + 7) // 8
+    return (elements(shape) * PACKED_BITS[dtype] + 7) // 8
 
 
 def new_array(shape, dtype):
