@@ -68,7 +68,7 @@ def main():
         axis.axvline(1, color="black", linewidth=0.8)
     speeds = [(f"{row[0]} {row[2]}", row[4]["Gelem/s"]) for row in ours if row[3] == "memory"] + peers
     draw_bars(axes[2], [name for name, _ in speeds], [speed for _, speed in speeds],
-              "DRAM: Gelem/s, one thread; peers of the same run in orange", ["tab:blue"] * (len(speeds) - len(peers)) +
+              "64 Mi elements, DRAM: 10^9 elements\nper second; orange: peers", ["tab:blue"] * (len(speeds) - len(peers)) +
               ["tab:orange"] * len(peers))
     variants = ", ".join(sorted({row[1] for row in ours}))
     figure.suptitle(f"lanequant bulk quantizers ({variants})", fontsize=10)
