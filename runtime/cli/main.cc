@@ -47,6 +47,7 @@ int Main(int argc, char** argv) {
   AddInfo(app, chosen);
   AddRun(app, chosen);
   AddValidate(app, chosen);
+  AddQuantize(app, chosen);
   AddInspect(app, chosen);
   AddDemo(app, chosen);
   if (const std::string problem = CommandProblem(app, argc, argv); !problem.empty()) return Fail(problem.c_str());

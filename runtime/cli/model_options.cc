@@ -28,6 +28,8 @@ Result<BiasMode> ParseBias(const std::string& name) {
   return InvalidArgument(fmt::format("--bias '{}' does not exist; there are file, float, int32", name));
 }
 
+}  // namespace
+
 Result<RoundingProfile> ParseProfile(const std::string& name) {
   for (RoundingProfile profile : {RoundingProfile::kAimetDiv, RoundingProfile::kAimetFakequant,
                                   RoundingProfile::kAimetOnnx, RoundingProfile::kOnnx}) {
@@ -36,8 +38,6 @@ Result<RoundingProfile> ParseProfile(const std::string& name) {
   return InvalidArgument(
       fmt::format("--profile '{}' does not exist; there are aimet_div, aimet_fakequant, aimet_onnx, onnx", name));
 }
-
-}  // namespace
 
 void AddTarget(CLI::App& command, std::string& target) {
   command.add_option("--target", target,

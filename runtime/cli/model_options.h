@@ -35,6 +35,7 @@ std::unique_ptr<Executor> MakeExecutor(size_t threads);
 
 const char* NameOf(BiasMode bias);
 const char* NameOf(RoundingProfile profile);
+Result<RoundingProfile> ParseProfile(const std::string& name);
 
 // "bias float, profile aimet_div"
 std::string Describe(const SessionOptions& options);
