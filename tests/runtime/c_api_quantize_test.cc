@@ -251,7 +251,7 @@ TEST_F(CApiQuantizeTest, BlockFormatsRefuseBadArguments) {
   refuses([](lq_block_quantizer& q) { q.exponent = -1; }, {"exponent -1"});
   refuses([](lq_block_quantizer& q) { q.ties = 3; }, {"ties 3"});
   refuses([](lq_block_quantizer& q) { q.bit_width = 33, q.format = LQ_ONNX_BFP; }, {"bit_width 33"});
-  refuses([](lq_block_quantizer& q) { q.bit_width = 0, q.format = LQ_ONNX_BFP; }, {"0"});
+  refuses([](lq_block_quantizer& q) { q.bit_width = 0, q.format = LQ_ONNX_BFP; }, {"integer_bits", "-9"});
   refuses([](lq_block_quantizer& q) { q.block_size = -5; }, {"-5"});
   refuses([](lq_block_quantizer& q) { q.axis = 2; }, {"axis", "2"});
   ExpectFails([&](lq_message* m) { return lq_quantize_dequantize_blocks(&in_, nullptr, &out_, nullptr, m); },

@@ -69,7 +69,7 @@ def lpbq_compress(
 
     ValueError: types, shapes, blocks or groups that do not divide, only one of int_scale and channel_scale.
 
-    >>> w = lanequant.lpbq_compress(np.ones((64, 128), np.float32), (1, 32))
+    >>> w = lanequant.lpbq_compress(np.full((64, 128), 7.0, np.float32), (1, 32))
     >>> w.codes.shape, w.int_scale.shape, w.channel_scale.shape
     ((4096,), (64, 4), (64, 1))
     """
@@ -130,9 +130,9 @@ def lpbq_expand(
 
     Returns an array of `shape`.
 
-    >>> w = lanequant.lpbq_compress(np.ones((64, 128), np.float32), (1, 32))
-    >>> lanequant.lpbq_expand(*w[:3], shape=(64, 128), block_size=(1, 32))[0, 0]
-    np.float32(1.0)
+    >>> w = lanequant.lpbq_compress(np.full((64, 128), 7.0, np.float32), (1, 32))
+    >>> float(lanequant.lpbq_expand(*w[:3], shape=(64, 128), block_size=(1, 32))[0, 0])
+    7.0
     """
     shape = numbers(shape)
     if block_grouping is None:
