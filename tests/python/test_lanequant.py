@@ -381,6 +381,13 @@ class ModelTest(Case):
 
 
 class DocumentationTest(unittest.TestCase):
+    def test_readme(self):
+        text = (GOLDEN.parent.parent / "README.md").read_text(encoding="utf-8")
+        names = {}
+        exec(text.split("```python\n")[1].split("```")[0], names)  # pylint: disable=exec-used
+        self.assertEqual(names["expanded"].shape, names["weight"].shape)
+        self.assertLessEqual(np.abs(names["values"] - names["weight"]).max(), names["c"].scale.max() * 0.501)
+
     def test_examples(self):
         """Every example of the docstrings gives what it says."""
         import doctest
