@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "kernels/block_groups-inl.h"
 #include "kernels/block_step-inl.h"
 #include "kernels/contracts_float.h"
 #include "kernels/small_floats-inl.h"
@@ -189,18 +190,27 @@ HWY_INLINE void QuantizeBlock(DF df, const Block<kRows, kType>& block, const Blo
 
 // `elements` side by side, blocks from the first on.
 template <FloatType kType, class DF>
-HWY_INLINE void QuantizeRow(DF df, const Element<kType>* in, Element<kType>* out, size_t elements,
-                            const QuantizeDequantizeBlocksArgs& args) {
-  const size_t lanes = hn::Lanes(df);
-  for (size_t i = 0; i < elements; i += args.block) {
-    const size_t count = std::min(args.block, elements - i);
-    QuantizeBlock(df, Block<true, kType>{in + i, out + i, (count + lanes - 1) / lanes, lanes, count}, args.rule);
+HWY_INLINE void QuantizeRow(DF df, const Element<kType>* in, Element<kType>* out, size_t elements, size_t size,
+                            const BlockRule& rule) {
+  const size_t lanes = hn::Lanes(df), group = lanes * size;
+  const bool groups = size % lanes == 0 && block_groups::TakesRule(rule);
+  for (size_t i = 0; i < elements;) {
+    const bool whole = groups && elements - i >= group;
+    const size_t part = whole ? group : std::min(size, elements - i);
+    if (!whole || !block_groups::QuantizeGroup<kType>(df, in + i, size, rule, out + i)) {
+      for (size_t b = i; b < i + part; b += size) {
+        const size_t count = std::min(size, i + part - b);
+        QuantizeBlock(df, Block<true, kType>{in + b, out + b, (count + lanes - 1) / lanes, lanes, count}, rule);
+      }
+    }
+    i += part;
   }
 }
 
 template <FloatType kType, class DF>
 void RunRows(DF df, const QuantizeDequantizeBlocksArgs& args) {
   alignas(64) Element<kType> buffer[stream::kChunk];
+  const BlockRule rule = args.rule;  // stores through floats could change args
   const bool streams = args.stream && args.block <= stream::kChunk;
   const size_t part = streams ? stream::kChunk / args.block * args.block : args.length;
   for (size_t o = 0; o < args.outer; ++o) {
@@ -208,7 +218,7 @@ void RunRows(DF df, const QuantizeDequantizeBlocksArgs& args) {
     Element<kType>* out = static_cast<Element<kType>*>(args.out) + o * args.outer_stride;
     for (size_t i = 0; i < args.length; i += part) {
       const size_t elements = std::min(part, args.length - i);
-      QuantizeRow<kType>(df, in + i, streams ? buffer : out + i, elements, args);
+      QuantizeRow<kType>(df, in + i, streams ? buffer : out + i, elements, args.block, rule);
       if (streams) stream::Copy(buffer, out + i, elements * sizeof(*out));
     }
   }
