@@ -16,6 +16,16 @@ namespace lq {
 // Highway's bit of a target name (any case); 0, better than all, for "" and "AMX"; nothing for an unknown name.
 std::optional<int64_t> TargetBit(std::string_view name);
 
+// The best variant not above the cap; if all are above it, the lowest one (the baseline always runs).
+template <class Fn>
+const kernels::Variant<Fn>& Best(std::span<const kernels::Variant<Fn>> variants, std::string_view max_isa) {
+  const int64_t cap = TargetBit(max_isa).value_or(0);
+  for (const kernels::Variant<Fn>& variant : variants) {
+    if (variant.target >= cap) return variant;
+  }
+  return variants.back();
+}
+
 template <class Fn>
 struct Chosen {
   Fn run = nullptr;
@@ -23,20 +33,14 @@ struct Chosen {
   std::string why_not_better;  // one reason for each better target that is compiled in
 };
 
-// The best variant not above the cap; if all are above it, the lowest one (the baseline always runs).
+// Best, and why.
 template <class Fn>
 Chosen<Fn> Choose(std::span<const kernels::Variant<Fn>> variants, const std::string& max_isa) {
   const int64_t cap = TargetBit(max_isa).value_or(0);
-  const kernels::Variant<Fn>* best = &variants.back();
-  for (const kernels::Variant<Fn>& variant : variants) {
-    if (variant.target >= cap) {
-      best = &variant;
-      break;
-    }
-  }
-  Chosen<Fn> chosen{best->run, best->name, ""};
+  const kernels::Variant<Fn>& best = Best(variants, max_isa);
+  Chosen<Fn> chosen{best.run, best.name, ""};
   for (const kernels::Target& target : kernels::Targets()) {
-    if (target.bit >= best->target) break;
+    if (target.bit >= best.target) break;
     if (!chosen.why_not_better.empty()) chosen.why_not_better += "; ";
     chosen.why_not_better += target.name;
     chosen.why_not_better += !target.supported  ? ": not supported by this CPU"

@@ -26,10 +26,9 @@ set(all include/*.h kernels/*.h kernels/*.cc runtime/*.h runtime/*.cc bench/*.h 
 set(kernels kernels/*.h kernels/*.cc)
 set(runtime runtime/*.h runtime/*.cc)
 forbid("${kernels}" "(runtime|bench|tests)/" "kernels know include/ only")
-forbid("${runtime}" "(bench|tests)/" "the runtime knows kernels/ and include/ only" EXCEPT "^runtime/cli/")
+forbid("${runtime}" "(bench|tests)/" "the runtime and the program know neither benchmarks nor tests")
 forbid("${runtime}" "runtime/cli/" "only the program knows the program" EXCEPT "^runtime/cli/")
-forbid("runtime/cli/*" "tests/" "the program does not know the tests")
-forbid("bench/*.h;bench/*.cc" "tests/" "the benchmarks do not know the tests")
+forbid("bench/*.h;bench/*.cc" "(tests|runtime/cli)/" "the benchmarks know neither the tests nor the program")
 forbid("kernels/reference/*" "kernels/([^r]|r[^e])" "references share no line with kernels")
 forbid("${kernels}" "kernels/reference/" "kernels share no line with references" EXCEPT "^kernels/reference/")
 forbid("${all}" "hwy/" "Highway stays in kernels/*.cc, -inl.h and runnable.h"

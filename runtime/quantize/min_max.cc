@@ -1,0 +1,85 @@
+#include "runtime/quantize/min_max.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "kernels/contracts_min_max.h"
+#include "runtime/run_tasks.h"
+#include "runtime/variants.h"
+
+namespace lq {
+namespace {
+
+constexpr size_t kGrain = 1 << 16;  // elements of a task: some 10 us, what waking a worker costs
+
+struct Job {
+  const std::byte* in;
+  kernels::FloatType type;
+  size_t element_bytes;
+  const GroupLayout& layout;
+  kernels::MinMaxFn run;
+};
+
+kernels::FloatType FloatTypeOf(DType dtype) {
+  return dtype == DType::kF32   ? kernels::FloatType::kF32
+         : dtype == DType::kF16 ? kernels::FloatType::kF16
+                                : kernels::FloatType::kBF16;
+}
+
+// The elements of `range`, one kernel call for each stretch; ranges.min[i] belongs to group first + i.
+void Reduce(const Job& job, Range range, size_t first, GroupRanges& ranges) {
+  const GroupLayout& layout = job.layout;
+  for (size_t i = range.begin; i < range.end;) {
+    const size_t place = i % layout.stretch();
+    const size_t n = std::min(range.end - i, layout.stretch() - place);
+    const size_t group = layout.FirstGroup(i / layout.stretch());
+    job.run({job.in + i * job.element_bytes, job.type, n, place - first * layout.run(), layout.run(), layout.count(),
+             ranges.min.data() + group, ranges.max.data() + group});
+    i += n;
+  }
+}
+
+}  // namespace
+
+GroupRanges::GroupRanges(size_t groups)
+    : min(groups, std::numeric_limits<float>::infinity()), max(groups, -std::numeric_limits<float>::infinity()) {}
+
+void GroupRanges::Include(const GroupRanges& other, size_t first) {
+  for (size_t i = 0; i < other.min.size(); ++i) {
+    float &low = min[first + i], &high = max[first + i];
+    if (std::isnan(other.min[i])) low = high = other.min[i];
+    if (std::isnan(low)) continue;
+    low = std::min(low, other.min[i]);
+    high = std::max(high, other.max[i]);
+  }
+}
+
+GroupRanges MinMaxOf(const ConstTensorView& tensor, const GroupLayout& layout, const BulkOptions& bulk) {
+  const Job job{tensor.bytes.data(), FloatTypeOf(tensor.dtype), SizeOf(tensor.dtype), layout,
+                Choose(kernels::MinMaxVariants(), bulk.max_isa).run};
+  GroupRanges ranges(layout.groups());
+  Executor& executor = bulk.executor != nullptr ? *bulk.executor : SerialExecutor();
+  const size_t n = layout.elements();
+  const size_t tasks = executor.workers() == 1 ? 1 : std::clamp<size_t>(n / kGrain, 1, 2 * executor.workers());
+  if (tasks == 1) {
+    Reduce(job, {0, n}, 0, ranges);
+    return ranges;
+  }
+  // Each task has results of its own: of the groups that its range touches where these lie in order, else of all.
+  std::vector<GroupRanges> parts(tasks, GroupRanges(0));
+  const auto range_of = [&](size_t task) {
+    return Range{n / tasks * task, task + 1 == tasks ? n : n / tasks * (task + 1)};
+  };
+  const auto first_of = [&](size_t task) { return layout.in_order() ? range_of(task).begin / layout.run() : 0; };
+  RunTasks(executor, tasks, [&](size_t task, size_t) {
+    const Range range = range_of(task);
+    const size_t first = first_of(task);
+    parts[task] = GroupRanges(layout.in_order() ? (range.end - 1) / layout.run() + 1 - first : layout.groups());
+    Reduce(job, range, first, parts[task]);
+  });
+  for (size_t task = 0; task < tasks; ++task) ranges.Include(parts[task], first_of(task));
+  return ranges;
+}
+
+}  // namespace lq

@@ -1,0 +1,77 @@
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "runtime/quantize/min_max.h"
+#include "runtime/quantize/ranges.h"
+#include "runtime/quantize/statistic.h"
+
+namespace lq {
+namespace {
+
+class MinMaxStatistic final : public Analyzer::Statistic {
+ public:
+  using Statistic::Statistic;
+
+  Status Update(const ConstTensorView& batch, const GroupLayout& layout, const BulkOptions& bulk) override;
+  Status Merge(const Statistic& other) override;
+  bool empty() const override { return ranges_.min.empty(); }
+  void Compute(const BulkOptions& bulk, Calibration& encodings) const override;
+
+ private:
+  Status Include(const GroupRanges& ranges, DType dtype);
+
+  DType dtype_ = DType::kF32;
+  GroupRanges ranges_{0};
+};
+
+Status MinMaxStatistic::Update(const ConstTensorView& batch, const GroupLayout& layout, const BulkOptions& bulk) {
+  const GroupRanges ranges = MinMaxOf(batch, layout, bulk);
+  if (options().tool == CalibrationTool::kAimetOnnx) {
+    for (size_t i = 0; i < ranges.min.size(); ++i) {
+      if (std::isfinite(ranges.min[i]) && std::isfinite(ranges.max[i])) continue;
+      return InvalidArgument(fmt::format("batch: encoding {} would range from {} to {}; aimet_onnx needs finite values",
+                                         i, ranges.min[i], ranges.max[i]));
+    }
+  }
+  return Include(ranges, batch.dtype);
+}
+
+Status MinMaxStatistic::Merge(const Statistic& other) {
+  const auto& from = static_cast<const MinMaxStatistic&>(other);
+  return from.empty() ? OkStatus() : Include(from.ranges_, from.dtype_);
+}
+
+Status MinMaxStatistic::Include(const GroupRanges& ranges, DType dtype) {
+  if (empty()) {
+    ranges_ = GroupRanges(ranges.min.size());
+    dtype_ = dtype;
+  }
+  if (dtype != dtype_) {
+    return InvalidArgument(fmt::format("batch of type {}, but those before it were {}", NameOf(dtype), NameOf(dtype_)));
+  }
+  ranges_.Include(ranges);
+  return OkStatus();
+}
+
+void MinMaxStatistic::Compute(const BulkOptions&, Calibration& encodings) const {
+  const bool torch = options().tool == CalibrationTool::kAimetTorch;
+  const TorchRangeRule rule{options().zero_point_shift != 0 ? steps() - 1 : steps(), options().symmetric, true,
+                            dtype_ == DType::kF16};
+  for (size_t i = 0; i < ranges_.min.size(); ++i) {
+    if (torch) {
+      const FloatRange range = TorchRange({ranges_.min[i], ranges_.max[i]}, rule);
+      StoreTorchEncoding(range.min, range.max, options(), i, encodings);
+    } else {
+      StoreOnnxEncoding(ranges_.min[i], ranges_.max[i], options(), i, encodings);
+    }
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Analyzer::Statistic> MakeMinMaxStatistic(const AnalyzerOptions& options) {
+  return std::make_unique<MinMaxStatistic>(options);
+}
+
+}  // namespace lq

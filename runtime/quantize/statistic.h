@@ -1,0 +1,46 @@
+// What an Analyzer keeps: one class for each way to look at values.
+#ifndef LANEQUANT_RUNTIME_QUANTIZE_STATISTIC_H_
+#define LANEQUANT_RUNTIME_QUANTIZE_STATISTIC_H_
+
+#include <memory>
+#include <utility>
+
+#include "lanequant/calibrate.h"
+#include "runtime/quantize/group_layout.h"
+
+namespace lq {
+
+class Analyzer::Statistic {
+ public:
+  explicit Statistic(AnalyzerOptions options) : options_(std::move(options)) {}
+  virtual ~Statistic() = default;
+
+  const AnalyzerOptions& options() const { return options_; }
+
+  // `batch` has elements and bytes for them, of a float type; `layout` is its own. An error changes nothing.
+  virtual Status Update(const ConstTensorView& batch, const GroupLayout& layout, const BulkOptions& bulk) = 0;
+  // `other` has equal options, hence this class.
+  virtual Status Merge(const Statistic& other) = 0;
+  virtual bool empty() const = 0;
+  // Not of an empty one. `encodings` has its shape and as many elements as that says.
+  virtual void Compute(const BulkOptions& bulk, Calibration& encodings) const = 0;
+
+ protected:
+  int64_t steps() const { return options_.qmax - options_.qmin; }
+
+ private:
+  AnalyzerOptions options_;
+};
+
+std::unique_ptr<Analyzer::Statistic> MakeMinMaxStatistic(const AnalyzerOptions& options);
+std::unique_ptr<Analyzer::Statistic> MakeHistogramStatistic(const AnalyzerOptions& options);       // aimet_torch
+std::unique_ptr<Analyzer::Statistic> MakeOnnxPercentileStatistic(const AnalyzerOptions& options);  // aimet_onnx
+
+// aimet_torch: the encoding of a range goes to element `group` of `encodings`.
+void StoreTorchEncoding(float min, float max, const AnalyzerOptions& options, size_t group, Calibration& encodings);
+// aimet_onnx
+void StoreOnnxEncoding(double min, double max, const AnalyzerOptions& options, size_t group, Calibration& encodings);
+
+}  // namespace lq
+
+#endif  // LANEQUANT_RUNTIME_QUANTIZE_STATISTIC_H_

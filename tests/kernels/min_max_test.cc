@@ -1,0 +1,114 @@
+#include "kernels/reference/min_max.h"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "kernels/contracts_min_max.h"
+#include "kernels/reference/small_floats.h"
+#include "tests/support/guarded_buffer.h"
+#include "tests/support/random.h"
+
+namespace lq::testing {
+namespace {
+
+using kernels::FloatType;
+using kernels::MinMaxVariants;
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+
+// Any NaN equals any NaN; zeros differ.
+bool SameBits(float a, float b) {
+  return std::isnan(a) ? std::isnan(b) : std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b);
+}
+
+float RandomValue(Random& random, double special) {
+  constexpr float kSpecial[] = {0.0f, -0.0f, 1e-45f, -1e-45f, 6e-8f, -6e-8f, 65504.0f, kInfinity, -kInfinity, kNaN};
+  if (random.Chance(special)) return kSpecial[random.Size(0, std::size(kSpecial) - 1)];
+  return random.Float(-3, 3) * std::exp(random.Float(-9, 9));
+}
+
+// `n` values of a type as the kernel reads them and as floats.
+struct Tensor {
+  Tensor(FloatType float_type, size_t n, double special, Random& random)
+      : type(float_type),
+        bytes(n * (type == FloatType::kF32 ? 4 : 2), random.Chance(0.7) ? Guard::kAfter : Guard::kBefore) {
+    for (size_t i = 0; i < n; ++i) {
+      float value = RandomValue(random, special);
+      if (type == FloatType::kF32) {
+        std::memcpy(bytes.data() + 4 * i, &value, 4);
+      } else {
+        const bool half = type == FloatType::kF16;
+        const uint16_t bits = half ? reference::F16Bits(value) : reference::BF16Bits(value);
+        std::memcpy(bytes.data() + 2 * i, &bits, 2);
+        value = half ? reference::FloatOfF16(bits) : reference::FloatOfBF16(bits);
+      }
+      values.push_back(value);
+    }
+  }
+  FloatType type;
+  GuardedBuffer<std::byte> bytes;
+  std::vector<float> values;
+};
+
+void CheckCase(const Tensor& tensor, size_t begin, size_t run, size_t count, Random& random) {
+  const size_t n = tensor.values.size();
+  std::vector<reference::Extremes> expected(count, {kInfinity, -kInfinity});
+  for (auto& extremes : expected) {  // what earlier calls left there
+    if (random.Chance(0.3)) extremes = reference::Include(extremes, RandomValue(random, 0.1));
+  }
+  GuardedBuffer<float> start_min(count), start_max(count);
+  for (size_t i = 0; i < count; ++i) start_min[i] = expected[i].min, start_max[i] = expected[i].max;
+  for (size_t i = 0; i < n; ++i) {
+    reference::Extremes& group = expected[(begin + i) / run % count];
+    group = reference::Include(group, tensor.values[i]);
+  }
+  for (const auto& variant : MinMaxVariants()) {
+    GuardedBuffer<float> min(count), max(count);
+    for (size_t i = 0; i < count; ++i) min[i] = start_min[i], max[i] = start_max[i];
+    variant.run({tensor.bytes.data(), tensor.type, n, begin, run, count, min.data(), max.data()});
+    for (size_t i = 0; i < count; ++i) {
+      ASSERT_TRUE(SameBits(min[i], expected[i].min) && SameBits(max[i], expected[i].max))
+          << variant.name << ", type " << static_cast<int>(tensor.type) << ", n " << n << ", begin " << begin
+          << ", run " << run << ", count " << count << ": group " << i << " has " << min[i] << ", " << max[i]
+          << ", not " << expected[i].min << ", " << expected[i].max;
+    }
+  }
+}
+
+// Per tensor, per channel, per block, along the last axis; from the middle of a run on.
+TEST(MinMax, RandomLayouts) {
+  Random random(50);
+  ASSERT_FALSE(MinMaxVariants().empty());
+  for (size_t i = 0; i < Cases(3000) && !HasFatalFailure(); ++i) {
+    const FloatType type = static_cast<FloatType>(random.Int(0, 2));
+    const size_t n = random.Chance(0.03) ? 0 : random.LogSize(1, 1200);
+    const size_t run = random.Chance(0.3) ? 1 : random.LogSize(1, 300), count = random.LogSize(1, 100);
+    const Tensor tensor(type, n, random.Chance(0.3) ? 0.05 : 0.0, random);
+    CheckCase(tensor, random.Chance(0.5) ? 0 : random.Size(0, 2 * run * count), run, count, random);
+  }
+}
+
+// A NaN, an infinity and each extreme at every place around the sizes of vectors.
+TEST(MinMax, EveryPlace) {
+  Random random(51);
+  for (const float mark : {kNaN, kInfinity, -kInfinity, -99.0f, 99.0f, -0.0f}) {
+    for (size_t n = 1; n <= 80 && !HasFatalFailure(); ++n) {
+      for (size_t place = 0; place < n && !HasFatalFailure(); ++place) {
+        Tensor tensor(FloatType::kF32, n, 0, random);
+        for (size_t i = 0; i < n; ++i) tensor.values[i] = std::signbit(mark) && mark == 0 ? 0.0f : 1.5f;
+        tensor.values[place] = mark;
+        std::memcpy(tensor.bytes.data(), tensor.values.data(), 4 * n);
+        CheckCase(tensor, 0, n, 1, random);
+        CheckCase(tensor, 0, 1, n, random);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace lq::testing
