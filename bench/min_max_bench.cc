@@ -16,7 +16,7 @@ void Run(benchmark::State& state, lq::kernels::MinMaxFn run, ScaleLayout layout,
   const size_t count = layout.count == 1 || layout.run == 1 ? layout.count : n / layout.run;
   std::vector<float> min(count, __builtin_inff()), max(count, -__builtin_inff());
   for (auto _ : state) {
-    run({in.data(), lq::kernels::FloatType::kF32, n, 0, layout.run, count, min.data(), max.data()});
+    run({in.data(), lq::kernels::FloatType::kF32, n, layout.run, count, min.data(), max.data()});
     benchmark::ClobberMemory();
   }
   state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(n));

@@ -31,3 +31,6 @@ if(LQ_SANITIZE)  # -O1 compiles in half the time of -O2: 46 s for matmul_u8s4.cc
     -fsanitize=${LQ_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -O1)
   target_link_options(lq_options INTERFACE -fsanitize=${LQ_SANITIZE})
 endif()
+if(LQ_BUILD_FUZZERS)
+  target_compile_options(lq_options INTERFACE -fsanitize=fuzzer-no-link)  # counts branches
+endif()

@@ -1,24 +1,52 @@
 # What is linked, found on the system; only Highway may be fetched. LQ_LIBRARIES: what the library itself needs.
 include(Highway)
-find_package(PkgConfig REQUIRED)
 
-find_package(fmt REQUIRED)
-find_package(simdjson REQUIRED)
-# By pkg-config: libzip's own CMake file asks for its command line tools, which Debian has in other packages.
-pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)
-find_path(PROTOZERO_INCLUDE_DIR protozero/pbf_reader.hpp REQUIRED)  # headers only, without a CMake file
+set(needed fmt simdjson LIBZIP PROTOZERO)
 set(LQ_LIBRARIES fmt::fmt simdjson::simdjson PkgConfig::LIBZIP)
 if(LQ_WITH_TBB)
-  find_package(TBB REQUIRED)
+  list(APPEND needed TBB)
   list(APPEND LQ_LIBRARIES TBB::tbb)
 endif()
-
 if(LQ_BUILD_CLI)
-  find_package(CLI11 REQUIRED)
+  list(APPEND needed CLI11)
 endif()
 if(LQ_BUILD_TESTS)
-  find_package(GTest REQUIRED)
+  list(APPEND needed GTest)
 endif()
 if(LQ_BUILD_BENCH)
-  find_package(benchmark REQUIRED)
+  list(APPEND needed benchmark)
+endif()
+
+# All that is missing in one message: `pip install .` shows it to people who have never seen this file.
+set(missing)
+find_package(PkgConfig QUIET)
+foreach(name IN LISTS needed)
+  if(name STREQUAL "LIBZIP")  # by pkg-config: its own CMake file asks for programs that Debian has in other packages
+    if(PkgConfig_FOUND)
+      pkg_check_modules(LIBZIP QUIET IMPORTED_TARGET libzip)
+    endif()
+  elseif(name STREQUAL "PROTOZERO")  # headers only, without a CMake file
+    find_path(PROTOZERO_INCLUDE_DIR protozero/pbf_reader.hpp)
+    set(PROTOZERO_FOUND ${PROTOZERO_INCLUDE_DIR})
+  else()
+    find_package(${name} QUIET)
+  endif()
+  if(NOT ${name}_FOUND)
+    list(APPEND missing ${name})
+  endif()
+endforeach()
+if(missing)
+  list(JOIN missing ", " missing)
+  message(FATAL_ERROR "Not found: ${missing}. On Debian, 'cmake/run setup' (in ${PROJECT_SOURCE_DIR}) installs what is "
+                      "needed; elsewhere its list of packages says what that is.")
+endif()
+
+if(LQ_BUILD_PYTHON)
+  find_package(Python 3.9 REQUIRED COMPONENTS Interpreter Development.Module)
+  execute_process(COMMAND ${Python_EXECUTABLE} -m nanobind --cmake_dir OUTPUT_VARIABLE nanobind_ROOT
+                  OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE result ERROR_QUIET)
+  if(NOT result EQUAL 0)
+    message(FATAL_ERROR "LQ_BUILD_PYTHON needs nanobind: ${Python_EXECUTABLE} -m pip install nanobind numpy")
+  endif()
+  find_package(nanobind REQUIRED CONFIG)
 endif()

@@ -11,15 +11,15 @@
 
 namespace lq::kernels {
 
-// Smallest and largest value of each group; element i belongs to group ((begin + i) / run) % count. What min and max
+// Smallest and largest value of each group; element i belongs to group (i / run) % count. What min and max
 // hold already takes part (+inf and -inf to begin with), so that calls add up, in any order. One NaN makes both of its
 // group NaN. Zeros come out as +0; groups without an element stay as they are.
 struct MinMaxArgs {
   const void* in;
   FloatType type;
   size_t n;
-  size_t begin, run, count;  // run, count >= 1
-  float *min, *max;          // [count]
+  size_t run, count;  // >= 1
+  float *min, *max;   // [count]
 };
 using MinMaxFn = void (*)(const MinMaxArgs&);
 std::span<const Variant<MinMaxFn>> MinMaxVariants();

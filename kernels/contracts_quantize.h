@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 
+#include "kernels/arithmetic.h"
 #include "kernels/variant.h"
 #include "lanequant/encoding.h"
 
@@ -17,10 +18,6 @@ enum class FloatType { kF32, kF16, kBF16 };
 // 4- and 2-bit codes are packed, the first in the low bits of byte 0. A kernel that writes them fills the bits behind
 // the last one with zeros.
 enum class CodeType { kU8, kS8, kU16, kS16, kS32, kU4, kS4, kU2, kS2 };
-
-// What the result of every operation is rounded to; kF16 and kBF16 go with tensors of that type only. kF64 is for
-// grids of 22 bits and more. aimet_fakequant and aimet_onnx compute in binary32 whatever stands here.
-enum class Arithmetic { kF32, kF16, kBF16, kF64 };
 
 // Element i uses scale[(i / run) % count] and the offset of the same index: per tensor run = n, count = 1; per channel
 // along an axis run = product of the dimensions after it; per block along the last axis run = block size.

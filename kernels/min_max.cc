@@ -101,23 +101,17 @@ HWY_INLINE void EachItsGroup(const T* in, size_t n, float* min, float* max) {
 template <class T>
 void Run(const MinMaxArgs& args) {
   const T* in = static_cast<const T*>(args.in);
-  size_t group = args.begin / args.run % args.count, left = args.run - args.begin % args.run;
-  for (size_t i = 0; i < args.n;) {
-    size_t n = 0;
-    if (args.count == 1) {
-      n = args.n;
-      OneGroup(in, n, args.min, args.max);
-    } else if (args.run == 1) {
-      n = std::min(args.n - i, args.count - group);
-      EachItsGroup(in + i, n, args.min + group, args.max + group);
-      group = 0;
+  const size_t run = args.count == 1 ? args.n : args.run;
+  const size_t step = run == 1 ? args.count : run;
+  size_t group = 0;
+  for (size_t i = 0; i < args.n; i += step) {
+    const size_t n = std::min(step, args.n - i);
+    if (run == 1) {
+      EachItsGroup(in + i, n, args.min, args.max);
     } else {
-      n = std::min(args.n - i, left);
       OneGroup(in + i, n, args.min + group, args.max + group);
       group = group + 1 == args.count ? 0 : group + 1;
-      left = args.run;
     }
-    i += n;
   }
 }
 

@@ -5,9 +5,9 @@
 #include "lanequant/status.h"
 
 // Evaluates a Status; returns it from the function if it is an error.
-#define LQ_RETURN_IF_ERROR(expression)                                            \
-  do {                                                                            \
-    if (::lq::Status lq_status = (expression); !lq_status.ok()) return lq_status; \
+#define LQ_RETURN_IF_ERROR(expression)                                         \
+  do {                                                                         \
+    if (::lq::Status lq_error = (expression); !lq_error.ok()) return lq_error; \
   } while (false)
 
 // LQ_ASSIGN_OR_RETURN(const Shape shape, layer.OutputShape(input)); The expression may hold commas only in parentheses.

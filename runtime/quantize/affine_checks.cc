@@ -3,10 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <functional>
 #include <initializer_list>
-#include <string>
 
+#include "runtime/quantize/bulk_checks.h"
 #include "runtime/status_macros.h"
 
 namespace lq {
@@ -14,17 +13,11 @@ namespace {
 
 constexpr int64_t kMaxCode = int64_t{1} << 32;
 
-constexpr std::initializer_list<DType> kFloats = {DType::kF32, DType::kF16, DType::kBF16};
 constexpr std::initializer_list<DType> kUnsigned = {DType::kU2, DType::kU4, DType::kU8, DType::kU16};
 constexpr std::initializer_list<DType> kSigned = {DType::kS2, DType::kS4, DType::kS8, DType::kS16, DType::kS32};
 
 bool IsIn(std::initializer_list<DType> types, DType dtype) {
   return std::find(types.begin(), types.end(), dtype) != types.end();
-}
-
-Status CheckFloats(const char* name, DType dtype) {
-  if (IsIn(kFloats, dtype)) return OkStatus();
-  return InvalidArgument(fmt::format("{}: type {}, neither f32 nor f16 nor bf16", name, NameOf(dtype)));
 }
 
 Status CheckCodeType(DType dtype) {
@@ -57,30 +50,6 @@ Status CheckTypes(const AffineTensors& tensors, const AffineQuantizer& quantizer
   if (tensors.in.dtype == tensors.out.dtype) return OkStatus();
   return InvalidArgument(
       fmt::format("out: type {}, but in has type {}", NameOf(tensors.out.dtype), NameOf(tensors.in.dtype)));
-}
-
-Status CheckBytes(const char* name, const ConstTensorView& view) {
-  const int64_t elements = view.shape.NumElements();
-  const std::string shape = view.shape.ToString();
-  if (elements < 0 || elements > (INT64_MAX >> 6)) {  // bits still fit
-    return InvalidArgument(fmt::format("{}: shape {} overflows or has a negative dimension", name, shape));
-  }
-  const size_t needed = BytesOf(view.dtype, elements);
-  if (view.bytes.size() >= needed) return OkStatus();
-  return InvalidArgument(fmt::format("{}: {} bytes, but shape {} of {} needs {}", name, view.bytes.size(), shape,
-                                     NameOf(view.dtype), needed));
-}
-
-Status CheckApart(const AffineTensors& tensors) {
-  const std::byte *in = tensors.in.bytes.data(), *out = tensors.out.bytes.data();
-  const size_t in_bytes = BytesOf(tensors.in.dtype, tensors.in.shape.NumElements());
-  const size_t out_bytes = BytesOf(tensors.out.dtype, tensors.out.shape.NumElements());
-  const std::less<const std::byte*> before;
-  if (in_bytes == 0 || !before(in, out + out_bytes) || !before(out, in + in_bytes)) return OkStatus();
-  if (tensors.op == AffineOp::kQuantizeDequantize && in == out) return OkStatus();
-  const AffineNames names = NamesOf(tensors.op);
-  return InvalidArgument(
-      fmt::format("{}: its {} bytes overlap the {} bytes of {}", names.out, out_bytes, in_bytes, names.in));
 }
 
 Status CheckGrid(const AffineQuantizer& quantizer) {
@@ -126,13 +95,8 @@ Status CheckAffineTensors(const AffineTensors& tensors, const AffineQuantizer& q
   const AffineNames names = NamesOf(tensors.op);
   LQ_RETURN_IF_ERROR(CheckGrid(quantizer));
   LQ_RETURN_IF_ERROR(CheckTypes(tensors, quantizer));
-  LQ_RETURN_IF_ERROR(CheckBytes(names.in, tensors.in));
-  LQ_RETURN_IF_ERROR(CheckBytes(names.out, tensors.out));
-  if (!(tensors.in.shape == tensors.out.shape)) {
-    return InvalidArgument(fmt::format("{}: shape {}, but {} has shape {}", names.out, tensors.out.shape.ToString(),
-                                       names.in, tensors.in.shape.ToString()));
-  }
-  return CheckApart(tensors);
+  const bool in_place = tensors.op == AffineOp::kQuantizeDequantize;
+  return CheckPair({names.in, tensors.in}, {names.out, tensors.out}, in_place);
 }
 
 Status CheckAffineQuantizer(const AffineTensors& tensors, const AffineQuantizer& quantizer) {

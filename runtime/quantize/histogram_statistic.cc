@@ -2,24 +2,20 @@
 
 #include <cmath>
 
+#include "runtime/quantize/count_tasks.h"
 #include "runtime/quantize/histogram.h"
 #include "runtime/quantize/min_max.h"
 #include "runtime/quantize/sqnr.h"
 #include "runtime/quantize/statistic.h"
-#include "runtime/run_tasks.h"
 
 namespace lq {
 namespace {
-
-constexpr size_t kGrain = 1 << 16;
-
-Executor& ExecutorOf(const BulkOptions& bulk) { return bulk.executor != nullptr ? *bulk.executor : SerialExecutor(); }
 
 class HistogramStatistic final : public Analyzer::Statistic {
  public:
   using Statistic::Statistic;
 
-  Status Update(const ConstTensorView& batch, const GroupLayout& layout, const BulkOptions& bulk) override;
+  Status Update(const ConstTensorView& batch, const ScaleMap& map, const BulkOptions& bulk) override;
   Status Merge(const Statistic& other) override;
   bool empty() const override { return histograms_.empty(); }
   void Compute(const BulkOptions& bulk, Calibration& encodings) const override;
@@ -32,9 +28,9 @@ class HistogramStatistic final : public Analyzer::Statistic {
 };
 
 // Of the finite values only; empty (min > max) if there are none.
-FloatRange FiniteRange(const float* values, const GroupLayout& layout, size_t group) {
+FloatRange FiniteRange(const float* values, const ScaleMap& map, size_t group) {
   FloatRange range{std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()};
-  layout.ForEachPiece(group, [&](size_t begin, size_t n) {
+  map.ForEachRunOf(group, [&](size_t begin, size_t n) {
     for (size_t i = begin; i < begin + n; ++i) {
       if (!std::isfinite(values[i])) continue;
       range = {std::min(range.min, values[i]), std::max(range.max, values[i])};
@@ -43,55 +39,45 @@ FloatRange FiniteRange(const float* values, const GroupLayout& layout, size_t gr
   return range;
 }
 
-Result<std::vector<FloatRange>> FiniteRanges(const ConstTensorView& batch, const GroupLayout& layout,
+Result<std::vector<FloatRange>> FiniteRanges(const ConstTensorView& batch, const ScaleMap& map,
                                              const BulkOptions& bulk) {
-  const GroupRanges all = MinMaxOf(batch, layout, bulk);
-  std::vector<FloatRange> ranges(layout.groups());
+  const GroupRanges all = MinMaxOf(batch, map, bulk);
+  std::vector<FloatRange> ranges(map.scales());
   for (size_t i = 0; i < ranges.size(); ++i) {
     ranges[i] = {all.min[i], all.max[i]};
     if (std::isfinite(all.min[i]) && std::isfinite(all.max[i])) continue;
-    ranges[i] = FiniteRange(batch.data<float>(), layout, i);
+    ranges[i] = FiniteRange(batch.data<float>(), map, i);
     if (ranges[i].min <= ranges[i].max) continue;
     return InvalidArgument(
-        fmt::format("batch: none of the {} values of encoding {} is finite", layout.elements() / layout.groups(), i));
+        fmt::format("batch: none of the {} values of encoding {} is finite", map.elements() / map.scales(), i));
   }
   return ranges;
 }
 
-// One histogram: tasks count ranges of the values, whole numbers, so that their order does not matter.
-void CountTensor(std::span<const float> values, Executor& executor, Histogram& histogram) {
-  const size_t slots = histogram.bins().count + 1, n = values.size();
-  const size_t tasks = executor.workers() == 1 ? 1 : std::clamp<size_t>(n / kGrain, 1, 2 * executor.workers());
-  std::vector<uint64_t> counts(tasks * slots);
-  RunTasks(executor, tasks, [&](size_t task, size_t) {
-    const size_t begin = n / tasks * task, end = task + 1 == tasks ? n : begin + n / tasks;
-    CountInto(histogram.bins(), values.subspan(begin, end - begin), std::span(counts).subspan(task * slots, slots));
-  });
-  for (size_t i = slots; i < counts.size(); ++i) counts[i % slots] += counts[i];
-  histogram.Add(std::span(counts).first(slots - 1));
-}
-
-Status HistogramStatistic::Update(const ConstTensorView& batch, const GroupLayout& layout, const BulkOptions& bulk) {
-  Result<std::vector<FloatRange>> ranges = FiniteRanges(batch, layout, bulk);
+Status HistogramStatistic::Update(const ConstTensorView& batch, const ScaleMap& map, const BulkOptions& bulk) {
+  Result<std::vector<FloatRange>> ranges = FiniteRanges(batch, map, bulk);
   if (!ranges.ok()) return ranges.status();
   const bool first_batch = empty();
   if (first_batch) {
-    histograms_.assign(layout.groups(), tf_enhanced() ? Histogram(512, 3.0f) : Histogram(2048, std::nullopt));
+    histograms_.assign(map.scales(), tf_enhanced() ? Histogram(512, 3.0f) : Histogram(2048, std::nullopt));
   }
-  const std::span<const float> values(batch.data<float>(), layout.elements());
+  const std::span<const float> values(batch.data<float>(), map.elements());
   if (histograms_.size() == 1) {
     histograms_[0].Grow((*ranges)[0]);
-    CountTensor(values, ExecutorOf(bulk), histograms_[0]);
+    const Bins& bins = histograms_[0].bins();
+    const auto count = [&](std::span<const float> part, std::span<uint64_t> sums) { CountInto(bins, part, sums); };
+    const std::vector<uint64_t> counts = CountInTasks(values, bins.count + 1, bulk, count);
+    histograms_[0].Add(std::span(counts).first(bins.count));
     return OkStatus();
   }
-  const size_t stretch = layout.elements() / layout.groups();
+  const size_t stretch = map.elements() / map.scales();
   RunTasks(ExecutorOf(bulk), histograms_.size(), [&](size_t group, size_t) {
     Histogram& histogram = histograms_[group];
     histogram.Grow((*ranges)[group]);
     std::vector<uint64_t> counts(histogram.bins().count + 1);
     const auto count = [&](size_t begin, size_t n) { CountInto(histogram.bins(), values.subspan(begin, n), counts); };
     if (first_batch) {
-      layout.ForEachPiece(group, count);
+      map.ForEachRunOf(group, count);
     } else {
       count(group * stretch, stretch);  // AIMET's split (calibrate.h); the range is of the true one
     }
@@ -118,8 +104,7 @@ FloatRange HistogramStatistic::RangeOf(const Histogram& histogram) const {
 
 void HistogramStatistic::Compute(const BulkOptions& bulk, Calibration& encodings) const {
   RunTasks(ExecutorOf(bulk), histograms_.size(), [&](size_t group, size_t) {
-    const FloatRange range = RangeOf(histograms_[group]);
-    StoreTorchEncoding(range.min, range.max, options(), group, encodings);
+    Store(TorchEncoding(RangeOf(histograms_[group]), options()), group, encodings);
   });
 }
 

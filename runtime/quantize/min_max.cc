@@ -17,7 +17,7 @@ struct Job {
   const std::byte* in;
   kernels::FloatType type;
   size_t element_bytes;
-  const GroupLayout& layout;
+  const ScaleMap& map;
   kernels::MinMaxFn run;
 };
 
@@ -27,16 +27,14 @@ kernels::FloatType FloatTypeOf(DType dtype) {
                                 : kernels::FloatType::kBF16;
 }
 
-// The elements of `range`, one kernel call for each stretch; ranges.min[i] belongs to group first + i.
+// The elements of `range`; ranges.min[i] belongs to group first + i.
 void Reduce(const Job& job, Range range, size_t first, GroupRanges& ranges) {
-  const GroupLayout& layout = job.layout;
   for (size_t i = range.begin; i < range.end;) {
-    const size_t place = i % layout.stretch();
-    const size_t n = std::min(range.end - i, layout.stretch() - place);
-    const size_t group = layout.FirstGroup(i / layout.stretch());
-    job.run({job.in + i * job.element_bytes, job.type, n, place - first * layout.run(), layout.run(), layout.count(),
-             ranges.min.data() + group, ranges.max.data() + group});
-    i += n;
+    const ScalePiece piece = job.map.At(i, range.end);
+    const size_t group = piece.first - first;
+    job.run({job.in + i * job.element_bytes, job.type, piece.n, piece.run, piece.count, ranges.min.data() + group,
+             ranges.max.data() + group});
+    i += piece.n;
   }
 }
 
@@ -55,12 +53,12 @@ void GroupRanges::Include(const GroupRanges& other, size_t first) {
   }
 }
 
-GroupRanges MinMaxOf(const ConstTensorView& tensor, const GroupLayout& layout, const BulkOptions& bulk) {
-  const Job job{tensor.bytes.data(), FloatTypeOf(tensor.dtype), SizeOf(tensor.dtype), layout,
-                Choose(kernels::MinMaxVariants(), bulk.max_isa).run};
-  GroupRanges ranges(layout.groups());
+GroupRanges MinMaxOf(const ConstTensorView& tensor, const ScaleMap& map, const BulkOptions& bulk) {
+  const Job job{tensor.bytes.data(), FloatTypeOf(tensor.dtype), SizeOf(tensor.dtype), map,
+                Best(kernels::MinMaxVariants(), bulk.max_isa).run};
+  GroupRanges ranges(map.scales());
   Executor& executor = bulk.executor != nullptr ? *bulk.executor : SerialExecutor();
-  const size_t n = layout.elements();
+  const size_t n = map.elements();
   const size_t tasks = executor.workers() == 1 ? 1 : std::clamp<size_t>(n / kGrain, 1, 2 * executor.workers());
   if (tasks == 1) {
     Reduce(job, {0, n}, 0, ranges);
@@ -71,11 +69,11 @@ GroupRanges MinMaxOf(const ConstTensorView& tensor, const GroupLayout& layout, c
   const auto range_of = [&](size_t task) {
     return Range{n / tasks * task, task + 1 == tasks ? n : n / tasks * (task + 1)};
   };
-  const auto first_of = [&](size_t task) { return layout.in_order() ? range_of(task).begin / layout.run() : 0; };
+  const auto first_of = [&](size_t task) { return map.in_order() ? range_of(task).begin / map.run() : 0; };
   RunTasks(executor, tasks, [&](size_t task, size_t) {
     const Range range = range_of(task);
     const size_t first = first_of(task);
-    parts[task] = GroupRanges(layout.in_order() ? (range.end - 1) / layout.run() + 1 - first : layout.groups());
+    parts[task] = GroupRanges(map.in_order() ? (range.end - 1) / map.run() + 1 - first : map.scales());
     Reduce(job, range, first, parts[task]);
   });
   for (size_t task = 0; task < tasks; ++task) ranges.Include(parts[task], first_of(task));

@@ -6,7 +6,7 @@
 
 #include "lanequant/quantize.h"
 #include "lanequant/tensor.h"
-#include "runtime/quantize/group_layout.h"
+#include "runtime/quantize/scale_map.h"
 
 namespace lq {
 
@@ -19,7 +19,7 @@ struct GroupRanges {
 };
 
 // Of f32, f16 or bf16. NaN for a group that has one; zeros are +0.
-GroupRanges MinMaxOf(const ConstTensorView& tensor, const GroupLayout& layout, const BulkOptions& bulk);
+GroupRanges MinMaxOf(const ConstTensorView& tensor, const ScaleMap& map, const BulkOptions& bulk);
 
 }  // namespace lq
 

@@ -73,6 +73,7 @@ Result<ScaleMap> ScaleMap::Make(const char* name, const Shape& tensor, const Sha
     map.Add({static_cast<size_t>(split.scales), step});
     map.Add({static_cast<size_t>(split.block), 0});
   }
+  map.loop_count_ = map.depth_;
   map.run_ = map.TakeInner(true);
   map.count_ = map.TakeInner(false);
   map.repeats_ = map.TakeInner(true);
@@ -93,6 +94,20 @@ void ScaleMap::Add(Loop loop) {
 size_t ScaleMap::TakeInner(bool repeats) {
   if (depth_ == 0 || (loops_[depth_ - 1].step == 0) != repeats) return 1;
   return loops_[--depth_].size;
+}
+
+size_t ScaleMap::RunBegin(size_t scale, size_t i) const {
+  size_t begin = 0, stride = 1;
+  for (size_t inner = loop_count_; inner-- > 0; stride *= loops_[inner].size) {
+    const Loop& loop = loops_[inner];
+    if (loop.step != 0) {
+      begin += scale / loop.step % loop.size * stride;
+    } else if (stride != 1) {  // else the loop is the run itself
+      begin += i % loop.size * stride;
+      i /= loop.size;
+    }
+  }
+  return begin;
 }
 
 ScalePiece ScaleMap::At(size_t begin, size_t end) const {

@@ -33,6 +33,14 @@ class ScaleMap {
   // Consecutive elements that share a scale.
   size_t run() const { return run_; }
 
+  // Whether each scale is that of one run, and these lie in the scales' order.
+  bool in_order() const { return elements_ == scales_ * run_; }
+  // Calls use(begin, n) for each run of elements with this scale, in memory order.
+  template <class Use>
+  void ForEachRunOf(size_t scale, const Use& use) const {
+    for (size_t i = 0; i < elements_ / scales_ / run_; ++i) use(RunBegin(scale, i), run_);
+  }
+
   // The longest piece that begins at `begin` and ends no later than `end`; begin < end <= elements().
   ScalePiece At(size_t begin, size_t end) const;
 
@@ -45,9 +53,11 @@ class ScaleMap {
   void Add(Loop loop);
   // Takes the innermost loop off if it is of this kind; 1 if it is not.
   size_t TakeInner(bool repeats);
+  // Where the scale's run number `i` begins.
+  size_t RunBegin(size_t scale, size_t i) const;
 
-  std::array<Loop, kMaxLoops> loops_{};  // those outside the innermost three, outermost first
-  size_t depth_ = 0;
+  std::array<Loop, kMaxLoops> loops_{};       // outermost first
+  size_t loop_count_ = 0, depth_ = 0;         // all of them, and those outside the innermost three
   size_t repeats_ = 1, count_ = 1, run_ = 1;  // the innermost three
   size_t elements_ = 0, scales_ = 0;
 };

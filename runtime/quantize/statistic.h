@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "lanequant/calibrate.h"
-#include "runtime/quantize/group_layout.h"
+#include "runtime/quantize/min_max.h"
+#include "runtime/quantize/ranges.h"
+#include "runtime/quantize/scale_map.h"
 
 namespace lq {
 
@@ -17,8 +19,8 @@ class Analyzer::Statistic {
 
   const AnalyzerOptions& options() const { return options_; }
 
-  // `batch` has elements and bytes for them, of a float type; `layout` is its own. An error changes nothing.
-  virtual Status Update(const ConstTensorView& batch, const GroupLayout& layout, const BulkOptions& bulk) = 0;
+  // `batch` has elements and bytes for them, of a float type; `map` is its own. An error changes nothing.
+  virtual Status Update(const ConstTensorView& batch, const ScaleMap& map, const BulkOptions& bulk) = 0;
   // `other` has equal options, hence this class.
   virtual Status Merge(const Statistic& other) = 0;
   virtual bool empty() const = 0;
@@ -35,11 +37,17 @@ class Analyzer::Statistic {
 std::unique_ptr<Analyzer::Statistic> MakeMinMaxStatistic(const AnalyzerOptions& options);
 std::unique_ptr<Analyzer::Statistic> MakeHistogramStatistic(const AnalyzerOptions& options);       // aimet_torch
 std::unique_ptr<Analyzer::Statistic> MakeOnnxPercentileStatistic(const AnalyzerOptions& options);  // aimet_onnx
+std::unique_ptr<Analyzer::Statistic> MakeOrtStatistic(const AnalyzerOptions& options);             // onnxruntime
 
-// aimet_torch: the encoding of a range goes to element `group` of `encodings`.
-void StoreTorchEncoding(float min, float max, const AnalyzerOptions& options, size_t group, Calibration& encodings);
-// aimet_onnx
-void StoreOnnxEncoding(double min, double max, const AnalyzerOptions& options, size_t group, Calibration& encodings);
+inline void Store(const ToolEncoding& encoding, size_t group, Calibration& encodings) {
+  encodings.min[group] = encoding.min;
+  encodings.max[group] = encoding.max;
+  encodings.scale[group] = encoding.scale;
+  encodings.offset[group] = encoding.offset;
+}
+
+// Of all tools but aimet_torch: an error that names the first encoding whose range has a NaN or an infinity.
+Status CheckFinite(const GroupRanges& ranges);
 
 }  // namespace lq
 

@@ -1,0 +1,70 @@
+"""Calibration: from values to encodings, as AIMET's analyzers compute them."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from . import _lanequant
+from ._arrays import choose, numbers, tensor
+from ._lpbq import TOOLS
+
+SCHEMES = {"min_max": 0, "percentile": 1, "sqnr": 2, "tf_enhanced": 3}
+
+
+class Calibration(NamedTuple):
+    """Arrays of scale_shape: float32 of aimet_torch, float64 of aimet_onnx. real = (q + offset) * scale."""
+
+    min: np.ndarray
+    max: np.ndarray
+    scale: np.ndarray
+    offset: np.ndarray
+
+
+def calibrate(
+    batches,
+    *,
+    qmin,
+    qmax,
+    symmetric,
+    scheme="min_max",
+    scale_shape=(),
+    block_size=None,
+    percentile=100.0,
+    unsigned_symmetric=False,
+    zero_point_shift=0.0,
+    tool="aimet_torch",
+    threads=0,
+):
+    """The encodings of one array or of an iterable of arrays, which is read once, one array at a time.
+
+    batches: float32 (float16 too with "min_max" of aimet_torch).
+    qmin, qmax, symmetric: the grid, and whether offset 0 stands for 0 (its AIMET equivalent on other grids).
+    scheme: "min_max", "percentile" (of 50 to 100), "sqnr" (AIMET's tf_enhanced in aimet_torch), "tf_enhanced".
+    scale_shape, block_size: as for quantize; (): one encoding for the whole tensor.
+    tool: whose arithmetic, to the last bit: "aimet_torch" (float32) or "aimet_onnx" (float64).
+
+    Returns Calibration(min, max, scale, offset).
+
+    ValueError: types, shapes that the scales do not fit, no batch at all, options that the tool does not have.
+
+    >>> c = lanequant.calibrate(np.array([-1.0, 2.5], np.float32), qmin=0, qmax=255, symmetric=False)
+    >>> c.scale, c.offset
+    (array(0.01372549, dtype=float32), array(-73., dtype=float32))
+    """
+    options = _lanequant.AnalyzerOptions()
+    options.tool = choose("tool", tool, TOOLS)
+    options.scheme = choose("scheme", scheme, SCHEMES)
+    options.qmin, options.qmax = qmin, qmax
+    options.symmetric = bool(symmetric)
+    options.unsigned_symmetric = bool(unsigned_symmetric)
+    options.zero_point_shift = zero_point_shift
+    options.percentile = percentile
+    options.scale_shape = numbers(scale_shape)
+    options.block_size = numbers(block_size)
+    analyzer = _lanequant.Analyzer(options)
+    for batch in [batches] if hasattr(batches, "shape") else batches:
+        analyzer.update(tensor("batch", batch), threads)
+    results = [np.empty(options.scale_shape, np.float64) for _ in range(4)]
+    analyzer.compute([tensor("result", result, writable=True) for result in results], threads)
+    real = np.float64 if tool == "aimet_onnx" else np.float32
+    return Calibration(*(result.astype(real) for result in results))

@@ -1,0 +1,106 @@
+"""Float formats and block formats (MX, BFP): quantize-dequantize."""
+
+from . import _lanequant
+from ._arrays import choose, kind, numbers, output, scale_tensor, shape_of, tensor, type_name
+
+# exponent bits, mantissa bits, finite, unsigned zero
+FORMATS = {
+    "float16": (5, 10, False, False),
+    "bfloat16": (8, 7, False, False),
+    "float8_e4m3fn": (4, 3, True, False),
+    "float8_e4m3fnuz": (4, 3, True, True),
+    "float8_e5m2": (5, 2, False, False),
+    "float8_e5m2fnuz": (5, 2, True, True),
+    "float6_e2m3fn": (2, 3, True, False),
+    "float6_e3m2fn": (3, 2, True, False),
+    "float4_e2m1fn": (2, 1, True, False),
+}
+BLOCK_FORMATS = {
+    "onnx_mx": 0,
+    "torch_mx": 1,
+    "onnx_bfp": 2,
+    "onnx_compiler_bfp": 3,
+    "onnx_bfp_prime": 4,
+    "torch_bfp16": 5,
+    "torch_mx_pairs": 6,
+}
+ELEMENTS = {"e2m1": 0, "e2m3": 1, "e3m2": 2, "e4m3": 3, "e5m2": 4, "integer": 5}
+EXPONENTS = {"floor": 0, "floor_log2": 1, "ceil_log2": 2, "even": 3}
+TIES = {"away": 0, "up": 1, "even": 2}
+
+
+def quantize_dequantize_float(
+    x, format, scale=None, *, block_size=None, saturate=True, dtype=None, out=None, threads=0
+):
+    """x / scale rounded to a small float format, times scale: AIMET's FloatQuantizeDequantize.
+
+    x: float32, float16 or bfloat16.
+    format: "float16", "bfloat16", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz",
+        "float6_e2m3fn", "float6_e3m2fn", "float4_e2m1fn", or (exponent bits, mantissa bits) for any other of AIMET's.
+    scale, block_size: as for quantize; None: 1.
+    saturate: what lies beyond the largest value becomes it; else infinite, or NaN in formats without infinity.
+    dtype: of the result: that of x (default) or "float32".
+
+    Returns an array of the shape of x.
+
+    >>> lanequant.quantize_dequantize_float(np.array([0.3, 500.0], np.float32), "float8_e4m3fn")
+    array([3.125e-01, 4.480e+02], dtype=float32)
+    """
+    quantizer = _lanequant.Float()
+    if isinstance(format, str):
+        fields = choose("format", format, FORMATS)
+    else:
+        fields = (*numbers(format), False, False)
+        if len(fields) != 4:
+            raise ValueError(f"format {format!r} is not a name or (exponent bits, mantissa bits)")
+    quantizer.exponent_bits, quantizer.mantissa_bits, quantizer.finite, quantizer.unsigned_zero = fields
+    quantizer.scale = None if scale is None else scale_tensor(scale)
+    quantizer.block_size = numbers(block_size)
+    quantizer.saturate = saturate
+    x_tensor = tensor("x", x)
+    out, out_tensor = output("out", out, shape_of("x", x), kind(x) if dtype is None else type_name(dtype))
+    _lanequant.quantize_dequantize_float(x_tensor, quantizer, out_tensor, threads)
+    return out
+
+
+def quantize_dequantize_blocks(
+    x,
+    format,
+    *,
+    element="e2m1",
+    exponent="floor",
+    ties="even",
+    bit_width=16,
+    block_size=None,
+    axis=-1,
+    out=None,
+    threads=0,
+):
+    """x on the grid of its block: consecutive elements along `axis` that share a power of two.
+
+    x: float32, float16 or bfloat16.
+    format: "onnx_mx" (com.amd.quark MXQuantizeDequantize; takes element, ties), "torch_mx" (Quark's torch quantizer;
+        element, exponent), "onnx_bfp" (BFPQuantizeDequantize; bit_width, ties), "onnx_compiler_bfp" (ties),
+        "onnx_bfp_prime" (bit_width, ties), "torch_bfp16", "torch_mx_pairs" (bit_width; block_size is needed).
+    element: "e2m1", "e2m3", "e3m2", "e4m3", "e5m2" or "integer".
+    exponent: "floor", "floor_log2", "ceil_log2" or "even": how the block's exponent follows from its largest value.
+    ties: "away", "up" or "even".
+    block_size: None: the format's own.
+
+    Returns an array of the shape and type of x.
+
+    >>> lanequant.quantize_dequantize_blocks(np.array([0.3, 5.0, -9.0], np.float32), "torch_mx", element="e2m1")
+    array([ 0.,  4., -8.], dtype=float32)
+    """
+    quantizer = _lanequant.Blocks()
+    quantizer.format = choose("format", format, BLOCK_FORMATS)
+    quantizer.element = choose("element", element, ELEMENTS)
+    quantizer.exponent = choose("exponent", exponent, EXPONENTS)
+    quantizer.ties = choose("ties", ties, TIES)
+    quantizer.bit_width = bit_width
+    quantizer.block_size = 0 if block_size is None else block_size
+    quantizer.axis = axis
+    x_tensor = tensor("x", x)
+    out, out_tensor = output("out", out, shape_of("x", x), kind(x))
+    _lanequant.quantize_dequantize_blocks(x_tensor, quantizer, out_tensor, threads)
+    return out

@@ -1,0 +1,86 @@
+"""Networks: an ONNX file with AIMET's encodings, prepared for this CPU."""
+
+import os
+
+import numpy as np
+
+from . import _lanequant
+from ._affine import PROFILES
+from ._arrays import choose, shape_of, tensor
+
+BIASES = {"float": 0, "int32": 1}
+
+
+class Model:
+    """A network exported by AIMET, loaded and prepared once; immutable, so that any number of threads may run it.
+
+    onnx, encodings: paths of the exported files.
+    bias: "float" as AIMET simulates, "int32" as most devices compute.
+    profile: how activations are rounded, as for quantize.
+    target: the best instruction set that may be used, "AVX2"; None: the environment's LQ_MAX_ISA, else any.
+    threads: that one run uses; 0: as many as the process may use.
+
+    ValueError: files that do not exist, cannot be read or do not fit each other, operators that are not supported; the
+    sentence names the file, and the node or tensor.
+
+    >>> model = lanequant.Model("model.onnx", "model.encodings")
+    >>> model.inputs
+    {'input': (-1, 1, 8, 8)}
+    >>> model.run({"input": np.zeros((4, 1, 8, 8), np.float32)})["output"].shape
+    (4, 10)
+    """
+
+    def __init__(self, onnx, encodings, *, bias="float", profile="aimet_div", target=None, threads=0):
+        self._session = _lanequant.Session(
+            os.fspath(onnx),
+            os.fspath(encodings),
+            target,
+            choose("profile", profile, PROFILES),
+            choose("bias", bias, BIASES),
+            threads,
+        )
+        self._idle = []  # (batch, workspace), as many as there were runs at once
+
+    @property
+    def inputs(self):
+        """The shape of each input by name; -1: the batch."""
+        return {name: tuple(shape) for name, shape in self._session.inputs(-1)}
+
+    @property
+    def outputs(self):
+        """The shape of each output by name; -1: the batch."""
+        return {name: tuple(shape) for name, shape in self._session.outputs(-1)}
+
+    def run(self, inputs):
+        """The network's outputs, a dict of float32 arrays by name.
+
+        inputs: a dict with a float32 array for each input; a dynamic batch is the first array's first dimension.
+
+        ValueError: names, shapes, types.
+        """
+        known = self.inputs
+        if set(inputs) != set(known):
+            raise ValueError(f"inputs {sorted(inputs)} are given, but the model has {sorted(known)}")
+        batch = self._batch(inputs, known)
+        arrays = {name: np.empty(shape, np.float32) for name, shape in self._session.outputs(batch)}
+        in_tensors = [tensor(name, inputs[name]) for name in known]
+        out_tensors = [tensor(name, array, writable=True) for name, array in arrays.items()]
+        workspace = self._take_workspace(batch)
+        try:
+            self._session.run(in_tensors, out_tensors, workspace)
+        finally:
+            self._idle.append((batch, workspace))
+        return arrays
+
+    def _batch(self, inputs, known):
+        name, shape = next(iter(known.items()), (None, ()))
+        if not shape or shape[0] >= 0:
+            return shape[0] if shape else 1
+        return (shape_of(name, inputs[name]) or (1,))[0]
+
+    def _take_workspace(self, batch):
+        try:
+            made_for, workspace = self._idle.pop()
+        except IndexError:
+            made_for = None
+        return workspace if made_for == batch else self._session.workspace(batch)

@@ -1,0 +1,106 @@
+// Session: a prepared network and its workspaces.
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "runtime/python/call.h"
+#include "runtime/python/module.h"
+#include "runtime/python/tensor.h"
+
+namespace nb = nanobind;
+
+namespace lq::python {
+namespace {
+
+struct Free {
+  void operator()(lq_model* p) const { lq_model_free(p); }
+  void operator()(lq_session* p) const { lq_session_free(p); }
+  void operator()(lq_workspace* p) const { lq_workspace_free(p); }
+};
+using Workspace = std::unique_ptr<lq_workspace, Free>;
+
+using NamedShape = std::pair<std::string, std::vector<int64_t>>;
+
+class Session {
+ public:
+  Session(const std::string& onnx, const std::string& encodings, const std::string* max_isa, int32_t profile,
+          int32_t bias, size_t threads)
+      : executor_(ExecutorFor(threads)) {
+    const lq_session_options options{sizeof(options), max_isa != nullptr ? max_isa->c_str() : nullptr, profile, bias};
+    lq_model* model = nullptr;
+    Call([&](lq_message* message) { return lq_model_load(onnx.c_str(), encodings.c_str(), &model, message); });
+    const std::unique_ptr<lq_model, Free> owned(model);
+    lq_session* session = nullptr;
+    Call([&](lq_message* message) { return lq_session_prepare(model, &options, &session, message); });
+    session_.reset(session);
+  }
+
+  std::vector<NamedShape> Inputs(int64_t batch) const {
+    return Describe(lq_session_input, lq_session_input_count(session_.get()), batch);
+  }
+  std::vector<NamedShape> Outputs(int64_t batch) const {
+    return Describe(lq_session_output, lq_session_output_count(session_.get()), batch);
+  }
+
+  Workspace NewWorkspace(int64_t batch) const {
+    lq_workspace* workspace = nullptr;
+    Call([&](lq_message* message) {
+      return lq_workspace_create(session_.get(), batch, lq_executor_threads(executor_), &workspace, message);
+    });
+    return Workspace(workspace);
+  }
+
+  void Run(const std::vector<Tensor>& inputs, const std::vector<Tensor>& outputs, lq_workspace* workspace) const {
+    std::vector<lq_tensor> in, out;
+    for (const Tensor& tensor : inputs) in.push_back(tensor.c());
+    for (const Tensor& tensor : outputs) out.push_back(tensor.c());
+    const lq_run run{sizeof(run), in.data(), in.size(), out.data(), out.size(), workspace, executor_};
+    Call([&](lq_message* message) { return lq_session_run(session_.get(), &run, message); });
+  }
+
+ private:
+  template <class F>
+  std::vector<NamedShape> Describe(const F& query, size_t count, int64_t batch) const {
+    std::vector<NamedShape> infos;
+    for (size_t i = 0; i < count; ++i) {
+      lq_tensor_info info;
+      Call([&](lq_message* message) { return query(session_.get(), i, batch, &info, message); });
+      infos.emplace_back(info.name, std::vector<int64_t>(info.dims, info.dims + info.rank));
+    }
+    return infos;
+  }
+
+  lq_executor* executor_;
+  std::unique_ptr<lq_session, Free> session_;
+};
+
+struct PyWorkspace {
+  Workspace workspace;
+};
+
+}  // namespace
+
+void BindModel(nb::module_& module) {
+  nb::class_<PyWorkspace>(module, "Workspace");
+  nb::class_<Session>(module, "Session")
+      .def(
+          "__init__",
+          [](Session* self, const std::string& onnx, const std::string& encodings, nb::object max_isa, int32_t profile,
+             int32_t bias, size_t threads) {
+            const std::string isa = max_isa.is_none() ? "" : nb::cast<std::string>(max_isa);
+            new (self) Session(onnx, encodings, max_isa.is_none() ? nullptr : &isa, profile, bias, threads);
+          },
+          nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg())
+      .def("inputs", &Session::Inputs)
+      .def("outputs", &Session::Outputs)
+      .def("workspace", [](const Session& self, int64_t batch) { return PyWorkspace{self.NewWorkspace(batch)}; })
+      .def("run", [](const Session& self, const std::vector<Tensor>& inputs, const std::vector<Tensor>& outputs,
+                     PyWorkspace& workspace) { self.Run(inputs, outputs, workspace.workspace.get()); });
+}
+
+}  // namespace lq::python

@@ -1,0 +1,95 @@
+#include <gtest/gtest.h>
+
+#include "tests/support/float_case.h"
+
+namespace lq::testing {
+namespace {
+
+using kernels::FloatType;
+using kernels::QuantizeDequantizeFloatVariants;
+
+struct Types {
+  FloatType in, out, arithmetic;
+};
+constexpr Types kTypes[] = {
+    {FloatType::kF32, FloatType::kF32, FloatType::kF32},   {FloatType::kF16, FloatType::kF16, FloatType::kF32},
+    {FloatType::kF16, FloatType::kF32, FloatType::kF32},   {FloatType::kF16, FloatType::kF16, FloatType::kF16},
+    {FloatType::kBF16, FloatType::kBF16, FloatType::kF32}, {FloatType::kBF16, FloatType::kF32, FloatType::kF32},
+    {FloatType::kBF16, FloatType::kBF16, FloatType::kBF16}};
+
+struct Case {
+  FloatFormat format;
+  bool saturate;
+  Types types;
+
+  // AIMET refuses what its clamp cannot hold.
+  bool IsLegal() const {
+    return types.arithmetic != FloatType::kF16 || !std::isinf(reference::RoundToF16((*NumbersOf(format)).largest));
+  }
+};
+
+void CheckVariants(const Case& test, const FloatLayout& layout, FloatBuffer& in, Guard guard, bool stream) {
+  const kernels::Arithmetic arithmetic = ArithmeticOf(test.types.arithmetic);
+  CarryTable carry;
+  const kernels::FloatGrid grid = GridOf(test.format, test.saturate, arithmetic, carry);
+  for (const auto& variant : QuantizeDequantizeFloatVariants()) {
+    FloatBuffer out(layout.n, test.types.out, guard);
+    variant.run(
+        {in.data(), test.types.in, layout.n, layout.layout, grid, arithmetic, out.data(), test.types.out, stream});
+    for (size_t i = 0; i < layout.n; ++i) {
+      const reference::FloatRule rule{test.format, layout.ScaleOf(i), test.saturate, DTypeOf(test.types.arithmetic)};
+      const float expected = RoundToType(reference::QuantizeDequantizeFloat(in.Get(i), rule), test.types.out);
+      ASSERT_TRUE(SameBits(out.Get(i), expected))
+          << variant.name << ", " << NameOf(test.format) << (test.saturate ? " saturating, " : ", ")
+          << NameOf(DTypeOf(test.types.in)) << " in " << NameOf(DTypeOf(test.types.arithmetic)) << ", "
+          << layout.ToString() << ": element " << i << " = " << in.Get(i) << ", scale " << rule.scale << ": "
+          << out.Get(i) << " instead of " << expected;
+    }
+  }
+}
+
+void CheckRandom(size_t n, Random& random) {
+  const Case test = {RandomFormat(random), random.Chance(0.7), kTypes[random.Size(0, std::size(kTypes) - 1)]};
+  if (!test.IsLegal()) return;
+  const FloatLayout layout(n, random);
+  const Guard guard = RandomGuard(random);
+  FloatBuffer in(n, test.types.in, guard);
+  for (size_t i = 0; i < n; ++i) in.Set(i, RandomFloatValue(random, test.format, layout.ScaleOf(i)));
+  CheckVariants(test, layout, in, guard, random.Chance(0.5));
+}
+
+TEST(QuantizeDequantizeFloat, RandomLayouts) {
+  Random random(50);
+  ASSERT_FALSE(QuantizeDequantizeFloatVariants().empty());
+  for (size_t i = 0; i < Cases(600) && !HasFatalFailure(); ++i) CheckRandom(random.LogSize(1, 3000), random);
+}
+
+TEST(QuantizeDequantizeFloat, SmallSizes) {
+  Random random(51);
+  for (size_t n = 0; n <= 200 && !HasFatalFailure(); ++n) CheckRandom(n, random);
+}
+
+// All values of the 16-bit types, under the scales of a calibrated quantizer and of none.
+TEST(QuantizeDequantizeFloat, EveryHalf) {
+  Random random(52);
+  for (const Types& types : kTypes) {
+    if (types.in == FloatType::kF32) continue;
+    const DType dtype = DTypeOf(types.in);
+    FloatBuffer in(65536, types.in, Guard::kAfter);
+    for (uint32_t bits = 0; bits < 65536; ++bits) {
+      const auto half = static_cast<uint16_t>(bits);
+      in.Set(bits, dtype == DType::kF16 ? reference::FloatOfF16(half) : reference::FloatOfBF16(half));
+    }
+    for (const FloatFormat& format :
+         {kFloat16, kBFloat16, kFloat8E4M3Fn, kFloat4E2M1Fn, FloatFormat{4, 3}, FloatFormat{6, 5}, FloatFormat{3, 4}}) {
+      const Case test = {format, true, types};
+      FloatLayout layout(65536, random);
+      layout.scale.assign(1, random.Chance(0.5) ? 1.0f : 0.3f);
+      layout.layout = {layout.scale.data(), nullptr, 1, 65536};
+      if (test.IsLegal() && !HasFatalFailure()) CheckVariants(test, layout, in, Guard::kAfter, false);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace lq::testing

@@ -1,0 +1,68 @@
+#include <gtest/gtest.h>
+
+#include "tests/support/float_case.h"
+
+namespace lq::testing {
+namespace {
+
+using kernels::FloatType;
+using kernels::QuantizeFloatVariants;
+
+constexpr FloatFormat kCoded[] = {kFloat8E4M3Fn, kFloat8E4M3FnUz, kFloat8E5M2,  kFloat8E5M2FnUz,
+                                  kFloat6E2M3Fn, kFloat6E3M2Fn,   kFloat4E2M1Fn};
+
+struct Case {
+  FloatFormat format;
+  bool saturate, zero_point, packed;
+  FloatType in, arithmetic;
+};
+
+void CheckVariants(const Case& test, const FloatLayout& layout, FloatBuffer& in, Guard guard) {
+  const kernels::Arithmetic arithmetic = ArithmeticOf(test.arithmetic);
+  CarryTable carry;
+  kernels::FloatGrid grid = GridOf(test.format, test.saturate, arithmetic, carry);
+  grid.carry = nullptr;  // ONNX has no logarithms
+  const size_t bytes = test.packed ? (layout.n + 1) / 2 : layout.n;
+  for (const auto& variant : QuantizeFloatVariants()) {
+    GuardedBuffer<uint8_t> out(bytes, guard);
+    variant.run({in.data(), test.in, layout.n, layout.layout, grid, CodeOf(test.format), arithmetic, test.zero_point,
+                 test.packed, out.data()});
+    for (size_t i = 0; i < layout.n; ++i) {
+      const reference::FloatRule rule{test.format, layout.ScaleOf(i), test.saturate, DTypeOf(test.arithmetic)};
+      const int expected = reference::QuantizeFloat(in.Get(i), rule, test.zero_point);
+      const int actual = test.packed ? (out[i / 2] >> i % 2 * 4) & 15 : out[i];
+      ASSERT_EQ(actual, expected) << variant.name << ", " << NameOf(test.format)
+                                  << (test.saturate ? " saturating, " : ", ") << layout.ToString() << ": element " << i
+                                  << " = " << in.Get(i) << ", scale " << rule.scale;
+    }
+    if (test.packed && layout.n % 2 == 1) {
+      ASSERT_EQ(out[bytes - 1] >> 4, 0) << variant.name;
+    }
+  }
+}
+
+void CheckRandom(size_t n, Random& random) {
+  Case test = {kCoded[random.Size(0, std::size(kCoded) - 1)], random.Chance(0.6), random.Chance(0.5), false,
+               static_cast<FloatType>(random.Int(0, 2)),      FloatType::kF32};
+  test.packed = test.format.bits() == 4 && random.Chance(0.7);
+  if (random.Chance(0.5)) test.arithmetic = test.in;
+  const FloatLayout layout(n, random);
+  const Guard guard = RandomGuard(random);
+  FloatBuffer in(n, test.in, guard);
+  for (size_t i = 0; i < n; ++i) in.Set(i, RandomFloatValue(random, test.format, layout.ScaleOf(i)));
+  CheckVariants(test, layout, in, guard);
+}
+
+TEST(QuantizeFloat, RandomLayouts) {
+  Random random(53);
+  ASSERT_FALSE(QuantizeFloatVariants().empty());
+  for (size_t i = 0; i < Cases(400) && !HasFatalFailure(); ++i) CheckRandom(random.LogSize(1, 2000), random);
+}
+
+TEST(QuantizeFloat, SmallSizes) {
+  Random random(54);
+  for (size_t n = 0; n <= 200 && !HasFatalFailure(); ++n) CheckRandom(n, random);
+}
+
+}  // namespace
+}  // namespace lq::testing
