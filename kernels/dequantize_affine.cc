@@ -36,7 +36,8 @@ class Kernel {
   using Out = small_floats::Element<kType>;
 
   explicit Kernel(const DequantizeAffineArgs& args) : args_(args) {
-    const int64_t limit = affine::UnitLimit(args.arithmetic) / (args.shift == 0 ? 1 : 2);  // halves take a bit
+    int64_t limit = affine::UnitLimit(args.arithmetic);
+    if (args.shift != 0) limit = limit / 2 - 1;  // halves take a bit, and the last one is a half above
     const int64_t qmin = std::numeric_limits<T>::min(), qmax = std::numeric_limits<T>::max();
     if (args.arithmetic == Arithmetic::kF64 || sizeof(T) == 4) return;  // no offset will do
     lowest_offset_ = -limit - qmin;

@@ -114,7 +114,7 @@ void AddQuantize(CLI::App& app, Command& chosen) {
   CLI::App& command = *app.add_subcommand("quantize", "Quantizes or dequantizes an array");
   command.add_option("input", options->input, "FILE.npz[:key]: float32, or codes")->required();
   command.add_option("output", options->output, "Where to write codes or values, scale and offset (.npz)")->required();
-  command.add_option("--op", options->op, "quantize, dequantize or qdq (there and back); default quantize");
+  command.add_option("--op", options->op, "quantize, dequantize or qdq (there and back)");
   command.add_option("--dtype", options->dtype, "Type of codes: u8, s8, u16, s16, s32; default: the smallest");
   options->quantizer.AddTo(command);
   AddTarget(command, options->target);

@@ -47,7 +47,7 @@ void QuantizerOptions::AddTo(CLI::App& command) {
   command.add_option("--offset", offset, "FILE.npz[:key], of the scale's shape: -zero point; default 0")->needs(given);
   command.add_option("--from-data", from_data, "Scales from the data, as AIMET calibrates: min-max or sqnr")
       ->excludes(given);
-  command.add_option("--bitwidth", bitwidth, "Bits of the grid; default 8")->check(CLI::Range(2, 32));
+  command.add_option("--bitwidth", bitwidth, "Bits of the grid")->check(CLI::Range(2, 32));
   command.add_flag("--unsigned", is_unsigned,
                    "Grid from 0 on; with --from-data also asymmetric, as AIMET couples them");
   command.add_option("--qmin", qmin, "Lowest code, instead of the bitwidth's");
