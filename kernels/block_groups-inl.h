@@ -66,14 +66,33 @@ HWY_INLINE VI<DF> LargestOfBlocks(DF df, const Element<kType>* in, size_t block)
   return LargestOfEach(di, largest);
 }
 
+// 2^-g and 2^g of the blocks of a group.
+struct Steps {
+  HWY_ALIGN float down[kMaxLanes], up[kMaxLanes];
+};
+
+// Of the group at `in`; false where a block has an infinity, NaN or a step near the ends of the range of float. `block`
+// is a multiple of the lanes.
+template <FloatType kType, class DF>
+HWY_INLINE bool FindSteps(DF df, const Element<kType>* in, size_t block, const BlockRule& rule, Steps& steps) {
+  const DI<DF> di;
+  const auto largest = LargestOfBlocks<kType>(df, in, block);
+  const auto step = block_step::LimitStep(df, block_step::StepOf(df, largest, rule), rule);
+  hn::Store(block_step::Power(df, hn::Neg(step)), df, steps.down);
+  hn::Store(block_step::Power(df, step), df, steps.up);
+  const auto finite = hn::Lt(largest, hn::Set(di, round_float::kExponentBits));
+  const auto normal = hn::And(hn::Ge(step, hn::Set(di, -126)), hn::Le(step, hn::Set(di, 126)));
+  return hn::AllTrue(di, hn::And(finite, normal));
+}
+
 // kSigned: the sign of x stays with every zero.
 template <bool kSigned, FloatType kType, class DF>
-HWY_INLINE void QuantizeBlocks(DF df, const Element<kType>* in, size_t block, const float* down, const float* up,
+HWY_INLINE void QuantizeBlocks(DF df, const Element<kType>* in, size_t block, const Steps& steps,
                                const BlockRule& shared_rule, Element<kType>* out) {
   const BlockRule rule = shared_rule;  // stores cannot change it: its numbers stay in registers
   const size_t lanes = hn::Lanes(df);
   for (size_t k = 0; k < lanes; ++k) {
-    const auto to_units = hn::Set(df, down[k]), from_units = hn::Set(df, up[k]);
+    const auto to_units = hn::Set(df, steps.down[k]), from_units = hn::Set(df, steps.up[k]);
     for (size_t i = k * block; i < (k + 1) * block; i += lanes) {
       const auto x = small_floats::Load<kType>(df, in + i, lanes);
       const auto t = hn::Mul(x, to_units);
@@ -86,26 +105,14 @@ HWY_INLINE void QuantizeBlocks(DF df, const Element<kType>* in, size_t block, co
   }
 }
 
-// A group of blocks side by side; false, and nothing written, where one of them has an infinity, NaN or a step near the
-// ends of the range of float. `block` is a multiple of the lanes.
 template <FloatType kType, class DF>
-HWY_INLINE bool QuantizeGroup(DF df, const Element<kType>* in, size_t block, const BlockRule& rule,
+HWY_INLINE void QuantizeGroup(DF df, const Element<kType>* in, size_t block, const Steps& steps, const BlockRule& rule,
                               Element<kType>* out) {
-  const DI<DF> di;
-  const auto largest = LargestOfBlocks<kType>(df, in, block);
-  const auto step = block_step::LimitStep(df, block_step::StepOf(df, largest, rule), rule);
-  const auto finite = hn::Lt(largest, hn::Set(di, round_float::kExponentBits));
-  const auto normal = hn::And(hn::Ge(step, hn::Set(di, -126)), hn::Le(step, hn::Set(di, 126)));
-  if (HWY_UNLIKELY(!hn::AllTrue(di, hn::And(finite, normal)))) return false;
-  HWY_ALIGN float down[kMaxLanes], up[kMaxLanes];
-  hn::Store(block_step::Power(df, hn::Neg(step)), df, down);
-  hn::Store(block_step::Power(df, step), df, up);
   if (block_step::KeepsAllSigns(rule)) {
-    QuantizeBlocks<true, kType>(df, in, block, down, up, rule, out);
+    QuantizeBlocks<true, kType>(df, in, block, steps, rule, out);
   } else {
-    QuantizeBlocks<false, kType>(df, in, block, down, up, rule, out);
+    QuantizeBlocks<false, kType>(df, in, block, steps, rule, out);
   }
-  return true;
 }
 
 }  // namespace block_groups
