@@ -28,16 +28,21 @@ HWY_INLINE V Load(const T* p) {
 
 // Targets differ in what Min makes of a NaN, so that it is looked for by itself.
 struct Extremes {
-  V min = hn::Set(D(), std::numeric_limits<float>::infinity());
-  V max = hn::Set(D(), -std::numeric_limits<float>::infinity());
-  M nan = hn::MaskFalse(D());
-
   HWY_INLINE void Add(V v) {
     min = hn::Min(min, v);
     max = hn::Max(max, v);
     nan = hn::Or(nan, hn::IsNaN(v));
   }
+
+  V min, max;
+  M nan;
 };
+
+HWY_INLINE Extremes NoValues() {
+  const D d;
+  const V infinity = hn::Set(d, std::numeric_limits<float>::infinity());
+  return {infinity, hn::Neg(infinity), hn::MaskFalse(d)};
+}
 
 // A zero of either sign -> +0.
 HWY_INLINE float Unsigned(float zero) { return zero + 0.0f; }
@@ -64,7 +69,7 @@ template <class T>
 HWY_INLINE void OneGroup(const T* in, size_t n, float* min, float* max) {
   const size_t lanes = hn::Lanes(D());
   if (n < lanes) return FewOfOneGroup(in, n, min, max);
-  Extremes a, b;  // two, so that their chains overlap
+  Extremes a = NoValues(), b = a;  // two, so that their chains overlap
   size_t i = 0;
   for (; i + 4 * lanes <= n; i += 4 * lanes) {
     a.Add(Load(in + i));
