@@ -86,6 +86,20 @@ struct QuantizeDequantizeAffineArgs {
 using QuantizeDequantizeAffineFn = void (*)(const QuantizeDequantizeAffineArgs&);
 std::span<const Variant<QuantizeDequantizeAffineFn>> QuantizeDequantizeAffineVariants();
 
+// float -> signed symmetric codes, with a scale for each block of elements found from them:
+//   s = fl32(min(largest |x|, FLT_MAX) / qmax), 1 where that is 0; q = clamp(rint(fl32(x / s)), -qmax, qmax)
+// with qmax 127 for kS8, 7 for kS4. NaN does not count for the scale; its code is -qmax.
+struct QuantizeDynamicArgs {
+  const float* in;
+  size_t n, block;  // 32 or 64; the last block may be short
+  CodeType type;
+  float* scale;  // (n + block - 1) / block
+  void* out;
+  bool stream = false;
+};
+using QuantizeDynamicFn = void (*)(const QuantizeDynamicArgs&);
+std::span<const Variant<QuantizeDynamicFn>> QuantizeDynamicVariants();
+
 // Packed 4-bit codes (two's complement, element 2j in the low nibble of byte j) times the integer scale of their block
 // -> s8. Element i uses scale[i / block]; every product must fit s8 (scale <= 16 always does).
 struct LpbqExpandArgs {
@@ -93,6 +107,7 @@ struct LpbqExpandArgs {
   const uint8_t* scale;  // (n + block - 1) / block
   size_t n, block;
   int8_t* out;
+  bool stream = false;
 };
 using LpbqExpandFn = void (*)(const LpbqExpandArgs&);
 std::span<const Variant<LpbqExpandFn>> LpbqExpandVariants();
