@@ -6,6 +6,10 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
+#include <utility>
+
+#include "lanequant/status.h"
 
 namespace lq {
 
@@ -20,8 +24,17 @@ inline std::byte* AlignUp(std::byte* p) {
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
-  // Large buffers ask for huge pages.
+  // Large buffers ask for huge pages. Empty where the system has no memory for it: the library calls Make.
   explicit AlignedBuffer(size_t bytes);
+  AlignedBuffer(AlignedBuffer&& other) noexcept : data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)) {}
+  AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
+    data_ = std::move(other.data_);
+    size_ = std::exchange(other.size_, 0);
+    return *this;
+  }
+
+  // Error: what `owner` asked for and did not get.
+  static Result<AlignedBuffer> Make(const std::string& owner, size_t bytes);
 
   std::byte* data() const { return data_.get(); }
   size_t size() const { return size_; }

@@ -8,11 +8,15 @@
 #include <limits>
 
 #include "kernels/contracts.h"
+#include "runtime/io/memory_budget.h"
 #include "runtime/status_macros.h"
 #include "runtime/variants.h"
 
 namespace lq {
 namespace {
+
+// Of LayerWeights (w and, for LPBQ, codes), and packed as 16 bits.
+constexpr uint64_t kBytesPerWeight = 4 + 4 + 2;
 
 // Scales and offsets in the form of the quantize kernel: element i uses number (i / run) % count.
 struct FlatScales {
@@ -158,6 +162,12 @@ Result<LayerWeights> QuantizeWeights(const FloatWeights& weights, const Encoding
   if (shape.NumElements() <= 0 || weights.values.size() != static_cast<size_t>(shape.NumElements())) {
     return InvalidArgument(fmt::format("{}: {} weights, but {} output channels x {} inputs x {} taps", weights.name,
                                        weights.values.size(), weights.out_channels, weights.in_channels, weights.taps));
+  }
+  const uint64_t most = MemoryBudget::HalfOfMemory();
+  if (weights.values.size() > most / kBytesPerWeight) {
+    return InvalidArgument(
+        fmt::format("{}: {} weights need {} bytes each while they are packed, but {} in all are the most", weights.name,
+                    weights.values.size(), kBytesPerWeight, most));
   }
   LQ_RETURN_IF_ERROR(ValidateEncoding(weights.name + " weight", encoding, shape));
   LQ_ASSIGN_OR_RETURN(const FlatScales flat, Flatten(weights, encoding));

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <optional>
 
+#include "runtime/plan/constants.h"
 #include "runtime/status_macros.h"
 
 namespace lq {
@@ -91,9 +92,10 @@ std::optional<ValueId> Find(const Graph& graph, const std::string& name) {
   return std::nullopt;
 }
 
-bool IsEncodedActivation(const Value& value) {
-  return !value.constant.has_value() && value.encoding.has_value() &&
-         std::holds_alternative<PerTensor>(*value.encoding);
+// Constants are no activations, also behind Identity nodes.
+bool IsEncodedActivation(const Graph& graph, const Constants& constants, ValueId id) {
+  const std::optional<Encoding>& encoding = graph.value(id).encoding;
+  return constants.Find(id) == nullptr && encoding.has_value() && std::holds_alternative<PerTensor>(*encoding);
 }
 
 }  // namespace
@@ -129,12 +131,13 @@ Status ReferenceLayers::Add(const Graph& graph, ValueId id, const NamedArray& ar
 
 Result<ReferenceLayers> ReferenceLayers::Make(const Graph& graph, std::span<const NamedArray> arrays) {
   ReferenceLayers result;
+  const Constants constants(graph);
   size_t without_encoding = 0;
   for (const NamedArray& array : arrays) {
     const std::optional<ValueId> id = Find(graph, array.name);
     if (!id.has_value()) {
       result.notes_.push_back(fmt::format("'{}' is not compared: the network has no tensor of that name", array.name));
-    } else if (IsEncodedActivation(graph.value(*id))) {
+    } else if (IsEncodedActivation(graph, constants, *id)) {
       LQ_RETURN_IF_ERROR(result.Add(graph, *id, array));
     } else {
       ++without_encoding;
@@ -147,6 +150,12 @@ Result<ReferenceLayers> ReferenceLayers::Make(const Graph& graph, std::span<cons
     return InvalidArgument(fmt::format("none of the {} layers is an encoded activation of the network", arrays.size()));
   }
   return result;
+}
+
+std::vector<ValueId> ReferenceLayers::Ids() const {
+  std::vector<ValueId> ids;
+  for (const auto& [id, codes] : layers_) ids.push_back(id);
+  return ids;
 }
 
 std::span<const int32_t> ReferenceLayers::Codes(ValueId id, Rows rows) const {
