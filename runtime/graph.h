@@ -17,12 +17,14 @@
 namespace lq {
 
 // A constant of the file. Floating types are widened or kept as float32, integer types widened to int64: f32 or s64 is
-// filled, as dtype (kF32 or kS64) says.
+// filled, as dtype (kF32 or kS64) says. A bias that the file gives in 32-bit codes is kF64: code * scale, one rounding
+// (exact_simulator.md 3); float32 would lose bits of it.
 struct Constant {
   DType dtype = DType::kF32;
   Shape shape;
   std::vector<float> f32;
   std::vector<int64_t> s64;
+  std::vector<double> f64 = {};
 };
 
 using ValueId = int32_t;
@@ -42,7 +44,8 @@ struct Node {
   std::vector<ValueId> inputs, outputs;  // inputs may be kAbsent
   std::map<std::string, Attribute> attributes;
 
-  // The attribute, or `fallback` where it is missing or of another type (readers check types: see runtime/passes/operator_rules.h).
+  // The attribute, or `fallback` where it is missing or of another type (readers check types: see
+  // runtime/passes/operator_rules.h).
   int64_t Int(const std::string& key, int64_t fallback) const;
   float Float(const std::string& key, float fallback) const;
   std::string String(const std::string& key, const std::string& fallback) const;

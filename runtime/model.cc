@@ -31,10 +31,8 @@ Status TidyGraph(Graph& graph) {
 Status CheckNames(const EncodingsFile& encodings, const std::set<std::string>& names) {
   constexpr size_t kShown = 5;
   std::vector<std::string> strangers;
-  for (const auto* entries : {&encodings.activations, &encodings.params}) {
-    for (const EncodingEntry& entry : *entries) {
-      if (names.count(entry.name) == 0) strangers.push_back(entry.name);
-    }
+  for (const EncodingEntry& entry : encodings.entries) {
+    if (names.count(entry.name) == 0) strangers.push_back(entry.name);
   }
   if (strangers.empty()) return OkStatus();
   const auto shown = strangers.begin() + static_cast<ptrdiff_t>(std::min(kShown, strangers.size()));

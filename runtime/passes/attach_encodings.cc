@@ -4,6 +4,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "runtime/passes/bias_codes.h"
 #include "runtime/passes/block_order.h"
 #include "runtime/passes/constant_uses.h"
 #include "runtime/passes/entry_encoding.h"
@@ -14,7 +15,7 @@
 namespace lq {
 namespace {
 
-constexpr int kMinBits = 2, kMaxActivationBits = 8;
+constexpr int kMinBits = 2, kMaxActivationBits = 8, kBiasBits = 32;
 
 class Attacher {
  public:
@@ -35,6 +36,7 @@ class Attacher {
           fmt::format("tensor '{}': two encodings, {} and another", entry.name, Describe(*value.encoding)));
     }
     const Constant* constant = uses_.Source(found->second);
+    if (constant != nullptr && entry.bitwidth == kBiasBits) return AttachBias(entry, value);
     LQ_ASSIGN_OR_RETURN(Encoding encoding,
                         constant != nullptr ? OfConstant(entry, found->second, *constant) : OfActivation(entry));
     // An activation's encoding is per tensor: its shape does not matter.
@@ -68,7 +70,7 @@ class Attacher {
           "tensor '{}' is an activation with {} scales; activations have one for the whole tensor (PER_TENSOR)",
           entry.name, entry.scale.size()));
     }
-    return ToEncoding(entry, {});
+    return ToEncoding(entry, {}, {});
   }
 
   Result<Encoding> OfConstant(const EncodingEntry& entry, ValueId id, const Constant& constant) const {
@@ -81,9 +83,34 @@ class Attacher {
       return Unsupported(fmt::format("tensor '{}': a bias of {} bits; supported: 2 to {}, or no encoding (float)",
                                      entry.name, entry.bitwidth, kMaxActivationBits));
     }
-    LQ_ASSIGN_OR_RETURN(Encoding encoding, ToEncoding(entry, role));
-    LQ_RETURN_IF_ERROR(OrderBlocks(entry.name, constant, file_.producer, encoding));
+    LQ_RETURN_IF_ERROR(CheckFlattenedBlocks(entry, constant.shape, role));
+    LQ_ASSIGN_OR_RETURN(Encoding encoding, ToEncoding(entry, constant.shape, role));
+    if (!entry.block_axis.has_value()) {
+      LQ_RETURN_IF_ERROR(OrderBlocks(entry.name, constant, file_.producer, encoding));
+    }
     return encoding;
+  }
+
+  // Version 0.6.1 lists the scales of all blocks without saying that they are blocks.
+  Status CheckFlattenedBlocks(const EncodingEntry& entry, const Shape& shape, const ConstantRole& role) const {
+    if (file_.version != "0.6.1" || entry.type != EncodingType::kPerChannel || !role.axes.has_value())
+      return OkStatus();
+    const size_t channels = static_cast<size_t>(shape[role.axes->channel]);
+    if (channels == 0 || entry.scale.size() == channels || entry.scale.size() % channels != 0) return OkStatus();
+    return Unsupported(
+        fmt::format("tensor '{}': {} scales for {} channels; version 0.6.1 does not say how blocks lie, "
+                    "export the encodings as version 1.0.0 or later",
+                    entry.name, entry.scale.size(), channels));
+  }
+
+  // A bias in 32-bit codes, as versions 2.x list it: from here on it is code * scale.
+  Status AttachBias(const EncodingEntry& entry, Value& value) const {
+    if (!value.constant.has_value()) {
+      return Unsupported(fmt::format("tensor '{}': {} bits for another name of a constant; supported: for the constant",
+                                     entry.name, entry.bitwidth));
+    }
+    LQ_ASSIGN_OR_RETURN(value.constant, RoundBias(entry, *value.constant));
+    return OkStatus();
   }
 
   const EncodingsFile& file_;
@@ -97,8 +124,7 @@ class Attacher {
 Status AttachEncodings(const EncodingsFile& file, Graph& graph) {
   graph.encodings_producer = file.producer;
   Attacher attacher(file, graph);
-  for (const EncodingEntry& entry : file.activations) LQ_RETURN_IF_ERROR(attacher.Attach(entry));
-  for (const EncodingEntry& entry : file.params) LQ_RETURN_IF_ERROR(attacher.Attach(entry));
+  for (const EncodingEntry& entry : file.entries) LQ_RETURN_IF_ERROR(attacher.Attach(entry));
   return OkStatus();
 }
 
