@@ -51,10 +51,9 @@ void AddThreads(CLI::App& command, size_t& threads) {
 
 void ModelOptions::AddTo(CLI::App& command) {
   command.add_option("model", model, "The network, an .onnx file")->required();
-  command
-      .add_option("--encodings", encodings,
-                  "Its encodings, as AIMET exports them (version 0.6.1, 1.0.0, 2.0.0 or 2.1.0)")
-      ->required();
+  command.add_option("--encodings", encodings,
+                     "Its encodings, as AIMET exports them (version 0.6.1, 1.0.0, 2.0.0 or 2.1.0); none for a network "
+                     "with QuantizeLinear and DequantizeLinear");
   AddTarget(command, target);
   AddThreads(command, threads);
   command.add_option("--bias", bias, "file, float (as AIMET simulates) or int32 (as most devices compute)");

@@ -4,7 +4,6 @@
 // {"x": integers, "x_scale": floats, "axis": channels}, which is to be dequantized first.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -101,14 +100,6 @@ Status ReadFloatScale(dom::object object, std::optional<int64_t> axis, EncodingE
   entry.type = per_tensor ? EncodingType::kPerTensor : EncodingType::kPerChannel;
   if (!per_tensor) entry.channel_axis = axis;
   return OkStatus();
-}
-
-// The file does not say the decompressed width. AIMET's users choose twice the bits; larger integer scales need more.
-int DecompressedBits(int bitwidth, const std::vector<uint32_t>& scales) {
-  const uint32_t largest = *std::max_element(scales.begin(), scales.end());
-  int bits = 2 * bitwidth;
-  while (bits < kMaxEncodingBits && largest > uint32_t{1} << (bits - bitwidth)) ++bits;
-  return bits;
 }
 
 // Integer block scales and one float for each channel.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string_view>
 #include <utility>
@@ -98,6 +99,14 @@ void SplitHalves(EncodingEntry& entry) {
     offset = std::floor(offset);
     entry.zero_point_shift = 0.5;
   }
+}
+
+int DecompressedBits(int bitwidth, const std::vector<uint32_t>& scales) {
+  uint32_t largest = 1;
+  for (uint32_t scale : scales) largest = std::max(largest, scale);
+  int bits = 2 * bitwidth;
+  while (bits < kMaxEncodingBits && largest > uint64_t{1} << (bits - bitwidth)) ++bits;
+  return bits;
 }
 
 Result<EncodingsFile> ReadEncodings(const std::string& path) {

@@ -32,6 +32,9 @@ struct EncodingEntry {
   // count from the end. `block_shape`: of the block array, one dimension for each of the tensor's, row-major.
   std::optional<int64_t> channel_axis, block_axis;
   std::vector<int64_t> block_shape;
+  bool of_codes = false;  // QDQ graphs: the constant of this name holds codes, not numbers
+
+  friend bool operator==(const EncodingEntry&, const EncodingEntry&) = default;
 };
 
 struct EncodingsFile {
@@ -39,6 +42,10 @@ struct EncodingsFile {
   std::string producer;  // producer.package, "" if the file names none
   std::vector<EncodingEntry> entries;
 };
+
+// The bits of the grid that holds codes of `bitwidth` bits times these integer block scales. Files and graphs that do not
+// say it mean twice the bits, as AIMET's users choose them; larger scales need more.
+int DecompressedBits(int bitwidth, const std::vector<uint32_t>& scales);
 
 // Versions 0.6.1, 1.0.0, 2.0.0 and 2.1.0, as aimet_torch and aimet_onnx write them. Others are refused by name.
 Result<EncodingsFile> ReadEncodings(const std::string& path);

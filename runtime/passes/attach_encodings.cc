@@ -7,6 +7,7 @@
 #include "runtime/passes/bias_codes.h"
 #include "runtime/passes/block_order.h"
 #include "runtime/passes/constant_uses.h"
+#include "runtime/passes/dequantize.h"
 #include "runtime/passes/entry_encoding.h"
 #include "runtime/passes/passes.h"
 #include "runtime/passes/weight_axes.h"
@@ -42,6 +43,7 @@ class Attacher {
     // An activation's encoding is per tensor: its shape does not matter.
     const Shape shape = constant != nullptr ? constant->shape : Shape();
     LQ_RETURN_IF_ERROR(ValidateEncoding(fmt::format("tensor '{}'", entry.name), encoding, shape));
+    if (entry.of_codes) LQ_RETURN_IF_ERROR(Dequantize(entry.name, encoding, *value.constant));
     value.encoding = std::move(encoding);
     return OkStatus();
   }
@@ -74,12 +76,12 @@ class Attacher {
   }
 
   Result<Encoding> OfConstant(const EncodingEntry& entry, ValueId id, const Constant& constant) const {
-    if (constant.dtype != DType::kF32) {
+    if (constant.dtype != (entry.of_codes ? DType::kS64 : DType::kF32)) {
       return InvalidArgument(fmt::format("tensor '{}': an encoding of {} bits on integers of shape {}", entry.name,
                                          entry.bitwidth, constant.shape.ToString()));
     }
     LQ_ASSIGN_OR_RETURN(const ConstantRole role, FindConstantRole(graph_, uses_, id, constant.shape));
-    if (role.is_bias && entry.bitwidth > kMaxActivationBits) {
+    if (role.is_bias && entry.bitwidth > kMaxActivationBits && !entry.of_codes) {
       return Unsupported(fmt::format("tensor '{}': a bias of {} bits; supported: 2 to {}, or no encoding (float)",
                                      entry.name, entry.bitwidth, kMaxActivationBits));
     }
@@ -109,7 +111,8 @@ class Attacher {
       return Unsupported(fmt::format("tensor '{}': {} bits for another name of a constant; supported: for the constant",
                                      entry.name, entry.bitwidth));
     }
-    LQ_ASSIGN_OR_RETURN(value.constant, RoundBias(entry, *value.constant));
+    const auto read = entry.of_codes ? DequantizeBias : RoundBias;
+    LQ_ASSIGN_OR_RETURN(value.constant, read(entry, *value.constant));
     return OkStatus();
   }
 
