@@ -17,12 +17,15 @@
 namespace lq {
 
 // A constant of the file. Floating types are widened or kept as float32, integer types widened to int64: f32 or s64 is
-// filled, as dtype (kF32 or kS64) says.
+// filled, as dtype (kF32 or kS64) says. A bias that the file gives in 32-bit codes is kF64: code * scale, one rounding
+// (exact_simulator.md 3); float32 would lose bits of it.
 struct Constant {
   DType dtype = DType::kF32;
   Shape shape;
   std::vector<float> f32;
   std::vector<int64_t> s64;
+  std::vector<double> f64 = {};
+  DType file_type = DType::kS64;  // of integers: u8, s8, u16, s16, s32, u4, s4, u2, s2 as in the file; others kS64
 };
 
 using ValueId = int32_t;

@@ -18,23 +18,27 @@
 namespace lq {
 namespace {
 
-// The passes that need the network alone, in order. Encodings come after: those of an operator that is not supported
-// would only hide it.
-Status TidyGraph(Graph& graph) {
+// The passes that need the network alone, in order; returns whether it has quantizers of its own. Encodings of a file
+// come after: those of an operator that is not supported would only hide it.
+Result<bool> TidyGraph(Graph& graph) {
   LQ_RETURN_IF_ERROR(FoldConstants(graph));
   LQ_RETURN_IF_ERROR(RemoveDeadNodes(graph));
   LQ_RETURN_IF_ERROR(SortNodes(graph));
-  return CheckOperators(graph);
+  LQ_ASSIGN_OR_RETURN(const EncodingsFile quantizers, FoldQuantizers(graph));
+  if (!quantizers.entries.empty()) {
+    LQ_RETURN_IF_ERROR(RemoveDeadNodes(graph));
+    LQ_RETURN_IF_ERROR(AttachEncodings(quantizers, graph));
+  }
+  LQ_RETURN_IF_ERROR(CheckOperators(graph));
+  return !quantizers.entries.empty();
 }
 
 // AIMET names only tensors of the file, though some of them feed no output.
 Status CheckNames(const EncodingsFile& encodings, const std::set<std::string>& names) {
   constexpr size_t kShown = 5;
   std::vector<std::string> strangers;
-  for (const auto* entries : {&encodings.activations, &encodings.params}) {
-    for (const EncodingEntry& entry : *entries) {
-      if (names.count(entry.name) == 0) strangers.push_back(entry.name);
-    }
+  for (const EncodingEntry& entry : encodings.entries) {
+    if (names.count(entry.name) == 0) strangers.push_back(entry.name);
   }
   if (strangers.empty()) return OkStatus();
   const auto shown = strangers.begin() + static_cast<ptrdiff_t>(std::min(kShown, strangers.size()));
@@ -43,16 +47,26 @@ Status CheckNames(const EncodingsFile& encodings, const std::set<std::string>& n
                                      strangers.size() > kShown ? ", ..." : ""));
 }
 
+Status AttachFile(const std::string& path, const std::set<std::string>& names, Graph& graph) {
+  LQ_ASSIGN_OR_RETURN(const EncodingsFile encodings, ReadEncodings(path));
+  LQ_RETURN_IF_ERROR(InFile(path, CheckNames(encodings, names)));
+  return InFile(path, AttachEncodings(encodings, graph));
+}
+
 }  // namespace
 
 Result<Model> Model::Load(const std::string& onnx_path, const std::string& encodings_path) {
   LQ_ASSIGN_OR_RETURN(Graph graph, ReadOnnx(onnx_path));
   std::set<std::string> names;
   for (const Value& value : graph.values) names.insert(value.name);
-  LQ_RETURN_IF_ERROR(InFile(onnx_path, TidyGraph(graph)));
-  LQ_ASSIGN_OR_RETURN(const EncodingsFile encodings, ReadEncodings(encodings_path));
-  LQ_RETURN_IF_ERROR(InFile(encodings_path, CheckNames(encodings, names)));
-  LQ_RETURN_IF_ERROR(InFile(encodings_path, AttachEncodings(encodings, graph)));
+  const Result<bool> has_quantizers = TidyGraph(graph);
+  LQ_RETURN_IF_ERROR(InFile(onnx_path, has_quantizers.status()));
+  if (!encodings_path.empty()) {
+    LQ_RETURN_IF_ERROR(AttachFile(encodings_path, names, graph));
+  } else if (!*has_quantizers) {
+    return InvalidArgument(
+        fmt::format("{}: it has no QuantizeLinear or DequantizeLinear: an encodings file is needed", onnx_path));
+  }
   return Model(std::make_shared<const Graph>(std::move(graph)));
 }
 

@@ -39,6 +39,19 @@ Status CheckConstantPerChannel(const std::string& name, const PerBlock& e, size_
   return OkStatus();
 }
 
+// Files of version 2.x and QDQ graphs name axes, and may name the one that is summed over.
+Status CheckAxes(const std::string& name, const Encoding& encoding) {
+  size_t channel = 0, block = 1;
+  if (const auto* e = std::get_if<PerChannel>(&encoding)) channel = e->axis;
+  if (const auto* e = std::get_if<PerBlock>(&encoding)) channel = e->channel_axis, block = e->block_axis;
+  if (const auto* e = std::get_if<Lpbq>(&encoding)) channel = e->channel_axis, block = e->block_axis;
+  if (channel == 0 && block == 1) return OkStatus();
+  return Unsupported(
+      fmt::format("{}: weight scales for channels along axis {} and blocks along axis {} of (outputs, inputs); integer "
+                  "layers need 0 and 1",
+                  name, channel, block));
+}
+
 Result<FlatScales> Flatten(const FloatWeights& w, const Encoding& encoding) {
   const size_t per_channel = w.in_channels * w.taps;
   if (const auto* e = std::get_if<PerTensor>(&encoding)) {
@@ -192,6 +205,7 @@ Result<LayerWeights> QuantizeWeights(const FloatWeights& weights, const Encoding
                     weights.values.size(), kBytesPerWeight, most));
   }
   LQ_RETURN_IF_ERROR(ValidateEncoding(weights.name + " weight", encoding, shape));
+  LQ_RETURN_IF_ERROR(CheckAxes(weights.name, encoding));
   LQ_ASSIGN_OR_RETURN(const FlatScales flat, Flatten(weights, encoding));
 
   LayerWeights out;

@@ -22,7 +22,7 @@ std::string CheckThreads(const std::string& text) {
 }
 
 Result<BiasMode> ParseBias(const std::string& name) {
-  // Encodings 1.0.0, the version that is read, list no bias: the file then says float.
+  // "file": float32 where the file has floats. Biases that it has in codes stay so in every mode.
   if (name == "file" || name == "float") return BiasMode::kFloat;
   if (name == "int32") return BiasMode::kInt32;
   return InvalidArgument(fmt::format("--bias '{}' does not exist; there are file, float, int32", name));
@@ -51,7 +51,9 @@ void AddThreads(CLI::App& command, size_t& threads) {
 
 void ModelOptions::AddTo(CLI::App& command) {
   command.add_option("model", model, "The network, an .onnx file")->required();
-  command.add_option("--encodings", encodings, "Its encodings, as AIMET exports them (version 1.0.0)")->required();
+  command.add_option("--encodings", encodings,
+                     "Its encodings, as AIMET exports them (version 0.6.1, 1.0.0, 2.0.0 or 2.1.0); none for a network "
+                     "with QuantizeLinear and DequantizeLinear");
   AddTarget(command, target);
   AddThreads(command, threads);
   command.add_option("--bias", bias, "file, float (as AIMET simulates) or int32 (as most devices compute)");

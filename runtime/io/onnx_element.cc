@@ -55,6 +55,19 @@ void WidenRawInts(OnnxType type, std::string_view bytes, std::vector<int64_t>& o
   }
 }
 
+// Elements of 2 or 4 bits; `get(i)` is byte i.
+template <class GetByte>
+void UnpackInts(OnnxType type, size_t count, GetByte get, std::vector<int64_t>& out) {
+  const size_t bits = BitsOf(type), per_byte = 8 / bits;
+  const bool is_signed = type == OnnxType::kInt4 || type == OnnxType::kInt2;
+  const int64_t range = int64_t{1} << bits;
+  out.resize(count);
+  for (size_t i = 0; i < count; ++i) {
+    const int64_t code = static_cast<uint8_t>(get(i / per_byte)) >> i % per_byte * bits & (range - 1);
+    out[i] = is_signed && code >= range / 2 ? code - range : code;
+  }
+}
+
 template <class Widen>
 void WidenHalves(std::string_view bytes, Widen widen, std::vector<float>& out) {
   out.resize(bytes.size() / sizeof(uint16_t));
@@ -74,6 +87,11 @@ Range RangeOf(OnnxType type) {
       return {0, UINT8_MAX};
     case OnnxType::kInt8:
       return {INT8_MIN, INT8_MAX};
+    case OnnxType::kUint2:
+    case OnnxType::kInt2:
+    case OnnxType::kUint4:
+    case OnnxType::kInt4:
+      return {INT8_MIN, UINT8_MAX};  // a byte of several, by either sign
     case OnnxType::kInt16:
       return {INT16_MIN, INT16_MAX};
     case OnnxType::kInt32:
@@ -90,40 +108,80 @@ Range RangeOf(OnnxType type) {
 }  // namespace
 
 Result<OnnxType> CheckedOnnxType(const std::string& tensor, int64_t data_type) {
-  const bool known = (data_type >= 1 && data_type <= 7) || (data_type >= 9 && data_type <= 12) || data_type == 16;
+  const bool known = (data_type >= 1 && data_type <= 7) || (data_type >= 9 && data_type <= 12) || data_type == 16 ||
+                     data_type == 21 || data_type == 22 || data_type == 25 || data_type == 26;
   if (known) return static_cast<OnnxType>(data_type);
   return Unsupported(
       fmt::format("tensor '{}': ONNX data type {}; supported: float (1), float16 (10), bfloat16 (16), "
-                  "double (11), int8 to int64 (3, 5, 6, 7), uint8 to uint32 (2, 4, 12), bool (9)",
+                  "double (11), int2 to int64 (26, 22, 3, 5, 6, 7), uint2 to uint32 (25, 21, 2, 4, 12), bool (9)",
                   tensor, data_type));
 }
 
-size_t SizeOf(OnnxType type) {
+size_t BitsOf(OnnxType type) {
   switch (type) {
+    case OnnxType::kUint2:
+    case OnnxType::kInt2:
+      return 2;
+    case OnnxType::kUint4:
+    case OnnxType::kInt4:
+      return 4;
     case OnnxType::kUint8:
     case OnnxType::kInt8:
     case OnnxType::kBool:
-      return 1;
+      return 8;
     case OnnxType::kUint16:
     case OnnxType::kInt16:
     case OnnxType::kFloat16:
     case OnnxType::kBfloat16:
-      return 2;
+      return 16;
     case OnnxType::kFloat:
     case OnnxType::kInt32:
     case OnnxType::kUint32:
-      return 4;
+      return 32;
     case OnnxType::kInt64:
     case OnnxType::kDouble:
-      return 8;
+      return 64;
   }
-  return 0;
+  return 8;
+}
+
+bool BytesOf(OnnxType type, uint64_t elements, uint64_t& bytes) {
+  const uint64_t bits = BitsOf(type);
+  if (bits >= 8) return !__builtin_mul_overflow(elements, bits / 8, &bytes);
+  const uint64_t per_byte = 8 / bits;
+  bytes = elements / per_byte + (elements % per_byte != 0);
+  return true;
 }
 
 DType WidenedType(OnnxType type) {
   const bool real = type == OnnxType::kFloat || type == OnnxType::kFloat16 || type == OnnxType::kBfloat16 ||
                     type == OnnxType::kDouble;
   return real ? DType::kF32 : DType::kS64;
+}
+
+DType CodeType(OnnxType type) {
+  switch (type) {
+    case OnnxType::kUint2:
+      return DType::kU2;
+    case OnnxType::kInt2:
+      return DType::kS2;
+    case OnnxType::kUint4:
+      return DType::kU4;
+    case OnnxType::kInt4:
+      return DType::kS4;
+    case OnnxType::kUint8:
+      return DType::kU8;
+    case OnnxType::kInt8:
+      return DType::kS8;
+    case OnnxType::kUint16:
+      return DType::kU16;
+    case OnnxType::kInt16:
+      return DType::kS16;
+    case OnnxType::kInt32:
+      return DType::kS32;
+    default:
+      return DType::kS64;
+  }
 }
 
 Status WidenRaw(const std::string& tensor, OnnxType type, std::string_view bytes, Constant& constant) {
@@ -148,6 +206,13 @@ Status WidenRaw(const std::string& tensor, OnnxType type, std::string_view bytes
       WidenIntegers<uint8_t>(bytes, values);
       return WidenInts(tensor, type, values, constant);  // checks that they are 0 or 1
     }
+    case OnnxType::kUint2:
+    case OnnxType::kInt2:
+    case OnnxType::kUint4:
+    case OnnxType::kInt4:
+      UnpackInts(
+          type, static_cast<size_t>(constant.shape.NumElements()), [&](size_t i) { return bytes[i]; }, constant.s64);
+      return OkStatus();
     default:
       WidenRawInts(type, bytes, constant.s64);
       return OkStatus();
@@ -160,6 +225,11 @@ Status WidenInts(const std::string& tensor, OnnxType type, std::span<const int64
     if (values[i] >= range.low && values[i] <= range.high) continue;
     return InvalidArgument(
         fmt::format("tensor '{}': element {} is {}, outside {}..{}", tensor, i, values[i], range.low, range.high));
+  }
+  if (BitsOf(type) < 8) {
+    UnpackInts(
+        type, static_cast<size_t>(constant.shape.NumElements()), [&](size_t i) { return values[i]; }, constant.s64);
+    return OkStatus();
   }
   if (WidenedType(type) == DType::kS64) {
     constant.s64.assign(values.begin(), values.end());

@@ -27,18 +27,28 @@ enum class OnnxType : int64_t {
   kDouble = 11,
   kUint32 = 12,
   kBfloat16 = 16,
+  kUint4 = 21,
+  kInt4 = 22,
+  kUint2 = 25,
+  kInt2 = 26,
 };
 
 // Error: a type that is not listed above.
 Result<OnnxType> CheckedOnnxType(const std::string& tensor, int64_t data_type);
-// Bytes of one element in raw data.
-size_t SizeOf(OnnxType type);
+// Bits of one element in raw data: 2, 4, 8, 16, 32 or 64.
+size_t BitsOf(OnnxType type);
+// Bytes of `elements` of them; the last one is filled up. False: more than 64 bits count.
+bool BytesOf(OnnxType type, uint64_t elements, uint64_t& bytes);
 // What it is widened to: kF32 or kS64.
 DType WidenedType(OnnxType type);
+// The type of codes: u8, s8, u16, s16, s32, u4, s4, u2 or s2; kS64 for all other types.
+DType CodeType(OnnxType type);
 
-// Little-endian raw data -> constant.f32 or constant.s64. `bytes` holds a whole number of elements.
+// Little-endian raw data -> constant.f32 or constant.s64. `bytes` holds as many elements as constant.shape, packed
+// types the first one in the low bits.
 Status WidenRaw(const std::string& tensor, OnnxType type, std::string_view bytes, Constant& constant);
-// The same for typed fields: int32_data, int64_data, uint64_data. Error: a value that its type does not hold.
+// The same for typed fields: int32_data, int64_data, uint64_data; of packed types each value holds a byte of raw data.
+// Error: a value that its type does not hold.
 Status WidenInts(const std::string& tensor, OnnxType type, std::span<const int64_t> values, Constant& constant);
 Status WidenDoubles(const std::string& tensor, std::span<const double> values, Constant& constant);
 

@@ -95,7 +95,7 @@ Status CheckCount(const TensorProto& tensor, uint64_t have, uint64_t want, const
       fmt::format("tensor '{}': {} {}, but shape {} needs {}", tensor.name, have, what, shape.ToString(), want));
 }
 
-// Typed fields: one number each.
+// Typed fields: a number for each element; for each byte of packed types.
 Status WidenTyped(const TensorProto& tensor, OnnxType type, uint64_t count, Constant& constant) {
   const size_t have = tensor.floats.size() + tensor.doubles.size() + tensor.ints.size();
   LQ_RETURN_IF_ERROR(CheckCount(tensor, have, count, "elements", constant.shape));
@@ -151,18 +151,18 @@ Result<OnnxTensor> ReadTensor(const std::string& owner, std::string_view message
   LQ_ASSIGN_OR_RETURN(const OnnxType type, CheckedOnnxType(tensor.name, tensor.data_type));
   OnnxTensor result{tensor.name, Constant{}};
   result.constant.dtype = WidenedType(type);
+  result.constant.file_type = CodeType(type);
   LQ_ASSIGN_OR_RETURN(result.constant.shape, CheckedShape(label, tensor.dims, 0));
   const uint64_t count = static_cast<uint64_t>(result.constant.shape.NumElements());
   uint64_t bytes = 0, in_memory = 0;
-  if (__builtin_mul_overflow(count, SizeOf(type), &bytes) ||
-      __builtin_mul_overflow(count, SizeOf(result.constant.dtype), &in_memory)) {
+  if (!BytesOf(type, count, bytes) || __builtin_mul_overflow(count, SizeOf(result.constant.dtype), &in_memory)) {
     return InvalidArgument(
         fmt::format("{}: shape {} has more bytes than 64 bits count", label, result.constant.shape.ToString()));
   }
   if (tensor.raw.has_value() || tensor.is_external) {
     LQ_RETURN_IF_ERROR(WidenBytes(tensor, type, {bytes, in_memory}, external, result.constant));
   } else {
-    LQ_RETURN_IF_ERROR(WidenTyped(tensor, type, count, result.constant));
+    LQ_RETURN_IF_ERROR(WidenTyped(tensor, type, BitsOf(type) < 8 ? bytes : count, result.constant));
   }
   return result;
 }

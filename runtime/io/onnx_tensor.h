@@ -20,7 +20,7 @@ struct OnnxTensor {
   Constant constant;
 };
 
-// float, float16, bfloat16 (widened), double (if every value is a float32), int8..64, uint8..32, bool; raw, typed and
+// float, float16, bfloat16 (widened), double (if every value is a float32), int2..64, uint2..32, bool; raw, typed and
 // external data. Errors name the tensor: other types, a shape whose size is not that of the data. `owner` names tensors
 // that have no name of their own.
 Result<OnnxTensor> ReadTensor(const std::string& owner, std::string_view message, ExternalData& external);

@@ -4,8 +4,10 @@
 #include <unordered_map>
 #include <utility>
 
+#include "runtime/passes/bias_codes.h"
 #include "runtime/passes/block_order.h"
 #include "runtime/passes/constant_uses.h"
+#include "runtime/passes/dequantize.h"
 #include "runtime/passes/entry_encoding.h"
 #include "runtime/passes/passes.h"
 #include "runtime/passes/weight_axes.h"
@@ -14,7 +16,7 @@
 namespace lq {
 namespace {
 
-constexpr int kMinBits = 2, kMaxActivationBits = 8;
+constexpr int kMinBits = 2, kMaxActivationBits = 8, kBiasBits = 32;
 
 class Attacher {
  public:
@@ -35,11 +37,13 @@ class Attacher {
           fmt::format("tensor '{}': two encodings, {} and another", entry.name, Describe(*value.encoding)));
     }
     const Constant* constant = uses_.Source(found->second);
+    if (constant != nullptr && entry.bitwidth == kBiasBits) return AttachBias(entry, value);
     LQ_ASSIGN_OR_RETURN(Encoding encoding,
                         constant != nullptr ? OfConstant(entry, found->second, *constant) : OfActivation(entry));
     // An activation's encoding is per tensor: its shape does not matter.
     const Shape shape = constant != nullptr ? constant->shape : Shape();
     LQ_RETURN_IF_ERROR(ValidateEncoding(fmt::format("tensor '{}'", entry.name), encoding, shape));
+    if (entry.of_codes) LQ_RETURN_IF_ERROR(Dequantize(entry.name, encoding, *value.constant));
     value.encoding = std::move(encoding);
     return OkStatus();
   }
@@ -68,22 +72,48 @@ class Attacher {
           "tensor '{}' is an activation with {} scales; activations have one for the whole tensor (PER_TENSOR)",
           entry.name, entry.scale.size()));
     }
-    return ToEncoding(entry, {});
+    return ToEncoding(entry, {}, {});
   }
 
   Result<Encoding> OfConstant(const EncodingEntry& entry, ValueId id, const Constant& constant) const {
-    if (constant.dtype != DType::kF32) {
+    if (constant.dtype != (entry.of_codes ? DType::kS64 : DType::kF32)) {
       return InvalidArgument(fmt::format("tensor '{}': an encoding of {} bits on integers of shape {}", entry.name,
                                          entry.bitwidth, constant.shape.ToString()));
     }
     LQ_ASSIGN_OR_RETURN(const ConstantRole role, FindConstantRole(graph_, uses_, id, constant.shape));
-    if (role.is_bias && entry.bitwidth > kMaxActivationBits) {
+    if (role.is_bias && entry.bitwidth > kMaxActivationBits && !entry.of_codes) {
       return Unsupported(fmt::format("tensor '{}': a bias of {} bits; supported: 2 to {}, or no encoding (float)",
                                      entry.name, entry.bitwidth, kMaxActivationBits));
     }
-    LQ_ASSIGN_OR_RETURN(Encoding encoding, ToEncoding(entry, role));
-    LQ_RETURN_IF_ERROR(OrderBlocks(entry.name, constant, file_.producer, encoding));
+    LQ_RETURN_IF_ERROR(CheckFlattenedBlocks(entry, constant.shape, role));
+    LQ_ASSIGN_OR_RETURN(Encoding encoding, ToEncoding(entry, constant.shape, role));
+    if (!entry.block_axis.has_value()) {
+      LQ_RETURN_IF_ERROR(OrderBlocks(entry.name, constant, file_.producer, encoding));
+    }
     return encoding;
+  }
+
+  // Version 0.6.1 lists the scales of all blocks without saying that they are blocks.
+  Status CheckFlattenedBlocks(const EncodingEntry& entry, const Shape& shape, const ConstantRole& role) const {
+    if (file_.version != "0.6.1" || entry.type != EncodingType::kPerChannel || !role.axes.has_value())
+      return OkStatus();
+    const size_t channels = static_cast<size_t>(shape[role.axes->channel]);
+    if (channels == 0 || entry.scale.size() == channels || entry.scale.size() % channels != 0) return OkStatus();
+    return Unsupported(
+        fmt::format("tensor '{}': {} scales for {} channels; version 0.6.1 does not say how blocks lie, "
+                    "export the encodings as version 1.0.0 or later",
+                    entry.name, entry.scale.size(), channels));
+  }
+
+  // A bias in 32-bit codes, as versions 2.x list it: from here on it is code * scale.
+  Status AttachBias(const EncodingEntry& entry, Value& value) const {
+    if (!value.constant.has_value()) {
+      return Unsupported(fmt::format("tensor '{}': {} bits for another name of a constant; supported: for the constant",
+                                     entry.name, entry.bitwidth));
+    }
+    const auto read = entry.of_codes ? DequantizeBias : RoundBias;
+    LQ_ASSIGN_OR_RETURN(value.constant, read(entry, *value.constant));
+    return OkStatus();
   }
 
   const EncodingsFile& file_;
@@ -97,8 +127,7 @@ class Attacher {
 Status AttachEncodings(const EncodingsFile& file, Graph& graph) {
   graph.encodings_producer = file.producer;
   Attacher attacher(file, graph);
-  for (const EncodingEntry& entry : file.activations) LQ_RETURN_IF_ERROR(attacher.Attach(entry));
-  for (const EncodingEntry& entry : file.params) LQ_RETURN_IF_ERROR(attacher.Attach(entry));
+  for (const EncodingEntry& entry : file.entries) LQ_RETURN_IF_ERROR(attacher.Attach(entry));
   return OkStatus();
 }
 

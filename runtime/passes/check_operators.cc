@@ -71,12 +71,20 @@ class OperatorChecker {
   static bool HasInput(const Node& node, size_t i) { return i < node.inputs.size() && node.inputs[i] != kAbsent; }
 
   // Input `i`, if there is one, must be `count` floats.
-  Status CheckVector(const std::string& owner, const Node& node, size_t i, int64_t count) const {
+  Status CheckVector(const std::string& owner, const Node& node, size_t i, int64_t count,
+                     DType dtype = DType::kF32) const {
     if (!HasInput(node, i)) return OkStatus();
-    LQ_ASSIGN_OR_RETURN(const Constant* vector, CheckConstant(owner, node, i, DType::kF32, 1));
+    LQ_ASSIGN_OR_RETURN(const Constant* vector, CheckConstant(owner, node, i, dtype, 1));
     if (vector->shape[0] == count) return OkStatus();
     return InvalidArgument(fmt::format("{}: input {}, '{}', has {} elements, but there are {} channels", owner, i,
                                        graph_.value(node.inputs[i]).name, vector->shape[0], count));
+  }
+
+  // The bias of a Conv or Gemm is f32, or f64 where the file has its codes.
+  Status CheckBias(const std::string& owner, const Node& node, int64_t count) const {
+    const Constant* bias = HasInput(node, 2) ? uses_.Source(node.inputs[2]) : nullptr;
+    const bool has_codes = bias != nullptr && bias->dtype == DType::kF64;
+    return CheckVector(owner, node, 2, count, has_codes ? DType::kF64 : DType::kF32);
   }
 
   Status CheckConv(const std::string& owner, const Node& node) const {
@@ -95,7 +103,7 @@ class OperatorChecker {
       return InvalidArgument(
           fmt::format("{}: kernel_shape ({}, {}), but weight shape {}", owner, kernel[0], kernel[1], shape.ToString()));
     }
-    return CheckVector(owner, node, 2, shape[0]);
+    return CheckBias(owner, node, shape[0]);
   }
 
   Status CheckGemm(const std::string& owner, const Node& node) const {
@@ -109,10 +117,10 @@ class OperatorChecker {
     const Constant* bias = uses_.Source(node.inputs[2]);
     if (bias == nullptr || bias->shape.rank() != 2) {
       if (bias != nullptr && bias->shape.NumElements() == 1) return OkStatus();
-      return CheckVector(owner, node, 2, n);
+      return CheckBias(owner, node, n);
     }
-    if (bias->dtype == DType::kF32 && bias->shape[0] == 1 && (bias->shape[1] == n || bias->shape[1] == 1))
-      return OkStatus();
+    const bool is_real = bias->dtype == DType::kF32 || bias->dtype == DType::kF64;
+    if (is_real && bias->shape[0] == 1 && (bias->shape[1] == n || bias->shape[1] == 1)) return OkStatus();
     return Unsupported(fmt::format("{}: input 2, '{}', has shape {}; supported: ({}), (1, {}) or one value", owner,
                                    graph_.value(node.inputs[2]).name, bias->shape.ToString(), n, n));
   }

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <utility>
 
+#include "runtime/passes/block_layout.h"
 #include "runtime/status_macros.h"
 
 namespace lq {
@@ -39,7 +41,7 @@ Result<Encoding> ToPerTensor(const EncodingEntry& entry) {
   return Encoding(PerTensor{{entry.bitwidth, entry.is_symmetric}, entry.scale[0], offsets[0]});
 }
 
-Result<Encoding> ToLpbq(const EncodingEntry& entry, const WeightAxes& axes) {
+Status CheckLpbqOffsets(const EncodingEntry& entry) {
   LQ_RETURN_IF_ERROR(CheckBitwidth(entry, entry.compressed_bitwidth));
   const double symmetric = -std::ldexp(1, entry.bitwidth - 1);
   for (size_t i = 0; i < entry.offset.size(); ++i) {
@@ -47,28 +49,72 @@ Result<Encoding> ToLpbq(const EncodingEntry& entry, const WeightAxes& axes) {
     return Unsupported(fmt::format("tensor '{}': LPBQ offset {} is {}; supported: {} (symmetric)", entry.name, i,
                                    entry.offset[i], symmetric));
   }
-  return Encoding(Lpbq{entry.compressed_bitwidth, entry.bitwidth, axes.channel, *axes.block, entry.block_size,
-                       entry.scale, entry.per_block_int_scale});
+  return OkStatus();
+}
+
+template <class T>
+std::vector<T> Pick(const std::vector<T>& from, const std::vector<size_t>& order) {
+  std::vector<T> out;
+  for (size_t at : order) out.push_back(from[at]);
+  return out;
+}
+
+// Blocks whose array says its shape.
+Result<Encoding> ToBlocks(const EncodingEntry& entry, const Shape& tensor, const ConstantRole& role) {
+  LQ_ASSIGN_OR_RETURN(const BlockLayout layout, FindBlockLayout(entry, tensor, role));
+  if (entry.type == EncodingType::kLpbq) {
+    LQ_RETURN_IF_ERROR(CheckLpbqOffsets(entry));
+    return Encoding(Lpbq{entry.compressed_bitwidth, entry.bitwidth, layout.channel_axis, layout.block_axis,
+                         entry.block_size, Pick(entry.scale, layout.channel_of_scale),
+                         Pick(entry.per_block_int_scale, layout.order)});
+  }
+  LQ_ASSIGN_OR_RETURN(const std::vector<int32_t> offsets, ToOffsets(entry));
+  return Encoding(PerBlock{{entry.bitwidth, entry.is_symmetric},
+                           layout.channel_axis,
+                           layout.block_axis,
+                           entry.block_size,
+                           Pick(entry.scale, layout.order),
+                           Pick(offsets, layout.order)});
+}
+
+// Blocks in a flat array of version 1.0.0: their order is OrderBlocks's to find.
+Result<Encoding> ToFlatBlocks(const EncodingEntry& entry, const WeightAxes& axes) {
+  if (entry.type == EncodingType::kLpbq) {
+    LQ_RETURN_IF_ERROR(CheckLpbqOffsets(entry));
+    return Encoding(Lpbq{entry.compressed_bitwidth, entry.bitwidth, axes.channel, *axes.block, entry.block_size,
+                         entry.scale, entry.per_block_int_scale});
+  }
+  LQ_ASSIGN_OR_RETURN(std::vector<int32_t> offsets, ToOffsets(entry));
+  return Encoding(PerBlock{{entry.bitwidth, entry.is_symmetric},
+                           axes.channel,
+                           *axes.block,
+                           entry.block_size,
+                           entry.scale,
+                           std::move(offsets)});
 }
 
 }  // namespace
 
-Result<Encoding> ToEncoding(const EncodingEntry& entry, const ConstantRole& role) {
+Result<Encoding> ToEncoding(const EncodingEntry& entry, const Shape& tensor, const ConstantRole& role) {
   LQ_RETURN_IF_ERROR(CheckBitwidth(entry, entry.bitwidth));
   if (entry.type == EncodingType::kPerTensor) return ToPerTensor(entry);
   const bool per_block = entry.type != EncodingType::kPerChannel;
-  if (!role.axes.has_value() || (per_block && !role.axes->block.has_value())) {
+  if (per_block && entry.block_axis.has_value()) return ToBlocks(entry, tensor, role);
+  if (!entry.channel_axis.has_value() && (!role.axes.has_value() || (per_block && !role.axes->block.has_value()))) {
     return Unsupported(
         fmt::format("tensor '{}': an encoding per {} of a tensor that is no weight of a Conv, Gemm or "
                     "MatMul; supported there: per tensor",
                     entry.name, per_block ? "block" : "channel"));
   }
-  if (entry.type == EncodingType::kLpbq) return ToLpbq(entry, *role.axes);
+  if (per_block) return ToFlatBlocks(entry, *role.axes);
+  size_t axis = 0;
+  if (entry.channel_axis.has_value()) {
+    LQ_ASSIGN_OR_RETURN(axis, FromEnd(entry.name, *entry.channel_axis, tensor));
+  } else {
+    axis = role.axes->channel;
+  }
   LQ_ASSIGN_OR_RETURN(std::vector<int32_t> offsets, ToOffsets(entry));
-  const Grid grid{entry.bitwidth, entry.is_symmetric};
-  if (!per_block) return Encoding(PerChannel{grid, role.axes->channel, entry.scale, std::move(offsets)});
-  return Encoding(
-      PerBlock{grid, role.axes->channel, *role.axes->block, entry.block_size, entry.scale, std::move(offsets)});
+  return Encoding(PerChannel{{entry.bitwidth, entry.is_symmetric}, axis, entry.scale, std::move(offsets)});
 }
 
 }  // namespace lq

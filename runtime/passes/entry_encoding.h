@@ -9,9 +9,11 @@
 
 namespace lq {
 
-// An integer entry, its offsets moved from the unsigned grid to the encoding's own; arrays still in the file's order.
-// `role` gives the axes. Errors: axes that are not known, offsets that are no integers, more than one scale per tensor.
-Result<Encoding> ToEncoding(const EncodingEntry& entry, const ConstantRole& role);
+// An integer entry, its offsets moved from the unsigned grid to the encoding's own. Axes are those that the entry
+// names, else `role` gives them; block arrays come to [channel][block] where the entry says their shape, and stay in
+// the file's order where it does not (OrderBlocks). `tensor`: the shape of what is encoded; of no matter per tensor.
+// Errors: axes that are not known or do not exist, offsets that are no integers, more than one scale per tensor.
+Result<Encoding> ToEncoding(const EncodingEntry& entry, const Shape& tensor, const ConstantRole& role);
 
 }  // namespace lq
 

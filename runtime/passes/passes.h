@@ -15,6 +15,13 @@ Status FoldConstants(Graph& graph);
 Status RemoveDeadNodes(Graph& graph);
 // Topological order by Kahn's algorithm, no recursion. Errors: a cycle, a value that nothing produces, two producers.
 Status SortNodes(Graph& graph);
+// QDQ graphs: takes QuantizeLinear -> DequantizeLinear pairs and DequantizeLinear of constants (domains "" and
+// com.microsoft) out of a sorted graph and returns what they say, for AttachEncodings. A tensor that only equal
+// quantizers read is encoded where it is made; where others read it too, or quantizers differ, each quantizer becomes
+// an Identity whose output is encoded. A DequantizeLinear of an initializer becomes a constant of codes. A scale that
+// is a DequantizeLinear of integers and floats is LPBQ's. Errors, by node: scales that are computed, codes that go
+// elsewhere, Q and DQ that differ.
+Result<EncodingsFile> FoldQuantizers(Graph& graph);
 // Refuses operators, domains, attributes and operands that this version does not run, naming the node and what is
 // supported.
 Status CheckOperators(const Graph& graph);

@@ -55,6 +55,11 @@ const std::optional<Encoding>& Constants::EncodingOf(ValueId id) const {
   return own ? own : graph_.value(Source(id)).encoding;
 }
 
+bool Constants::IsReal(ValueId id) const {
+  const Constant* constant = Find(id);
+  return constant != nullptr && constant->dtype == DType::kF64;
+}
+
 Result<const Constant*> Constants::CheckedFloats(ValueId id) const {
   const Constant* constant = Find(id);
   const std::string name = id == kAbsent ? "" : graph_.value(id).name;
@@ -81,6 +86,7 @@ Result<std::vector<float>> Constants::Floats(ValueId id, const PrepareOptions& o
 }
 
 Result<std::vector<double>> Constants::Reals(ValueId id, const PrepareOptions& options) const {
+  if (IsReal(id)) return Find(id)->f64;
   LQ_ASSIGN_OR_RETURN(const Constant* constant, CheckedFloats(id));
   const std::optional<Encoding>& encoding = EncodingOf(id);
   if (!encoding) return std::vector<double>(constant->f32.begin(), constant->f32.end());

@@ -19,6 +19,8 @@ class Constants {
 
   // The constant that a value is, itself or through Identity nodes; null for activations and absent inputs.
   const Constant* Find(ValueId id) const;
+  // A bias that the file gives in codes: real numbers, not floats.
+  bool IsReal(ValueId id) const;
   // The encoding of the value, or of the constant behind it.
   const std::optional<Encoding>& EncodingOf(ValueId id) const;
   // Its floats; where the constant has a per-tensor encoding, fl32((q + offset) * scale). Errors: not a float constant,

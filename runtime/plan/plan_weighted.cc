@@ -42,7 +42,8 @@ Status Planner::SetBias(const Node& node, ValueId bias, size_t channels, OutputS
   const bool own = node.inputs.size() > 2 && node.inputs[2] == bias;
   // exact_simulator.md 4: an Add behind a MatMul is its bias, rounded to int32 codes where biases are; behind other
   // layers, and where it has an encoding of its own, it is the addition of a real number.
-  const bool rounds = !constants_.EncodingOf(bias) && (own || (node.op == "MatMul" && elements == channels));
+  const bool has_codes = constants_.IsReal(bias) || constants_.EncodingOf(bias).has_value();
+  const bool rounds = !has_codes && (own || (node.op == "MatMul" && elements == channels));
   for (size_t i = 0; i < channels; ++i) {
     const size_t at = elements == 1 ? 0 : i;
     if (rounds) {

@@ -95,9 +95,25 @@ Result<SimTensor> RunClip(const std::string& name, const Bounds& fallback, Input
   return Clip(*in[0], bounds);
 }
 
+// A constant that the file gives in 32-bit codes is real: right behind a sum, as a bias, but not beside an operand that
+// the tools see as float32.
+Status CheckRealOperand(const NodeContext& context, size_t input) {
+  const GraphConstant* constant = context.ConstantInput(input);
+  if (constant == nullptr || constant->data->dtype != DType::kF64) return OkStatus();
+  const ValueId other = context.node.inputs[1 - input];
+  if (context.ConstantInput(1 - input) == nullptr && !context.graph.value(other).encoding.has_value())
+    return OkStatus();
+  return Unsupported(
+      fmt::format("{}: '{}' has 32-bit codes and '{}' an encoding of its own; supported: such a bias "
+                  "behind a layer without an encoding in between",
+                  context.Name(), context.InputName(input), context.InputName(1 - input)));
+}
+
 }  // namespace
 
 Result<RunNode> PrepareAdd(const NodeContext& context) {
+  LQ_RETURN_IF_ERROR(CheckRealOperand(context, 0));
+  LQ_RETURN_IF_ERROR(CheckRealOperand(context, 1));
   // Only a constant without an encoding is a bias to be rounded: one that has codes says so itself.
   const auto is_bias = [&](size_t input) {
     const GraphConstant* constant = context.ConstantInput(input);

@@ -106,6 +106,8 @@ Status CheckConstant(const NodeContext& context, size_t input) {
 }
 
 Result<std::vector<double>> RealConstant(const NodeContext& context, size_t input) {
+  const GraphConstant* bias = context.ConstantInput(input);
+  if (bias != nullptr && bias->data->dtype == DType::kF64) return bias->data->f64;
   LQ_RETURN_IF_ERROR(CheckConstant(context, input));
   const GraphConstant& constant = *context.ConstantInput(input);
   const std::vector<float>& values = constant.data->f32;

@@ -125,6 +125,10 @@ Status Simulator::Impl::AddConstant(ValueId id, const std::vector<std::optional<
   const GraphConstant& constant = *all[static_cast<size_t>(id)];
   const std::string& name = graph->value(id).name;
   const Constant& data = *constant.data;
+  if (data.dtype == DType::kF64) {
+    slot = simulator::MakeReal(data.shape, data.f64);
+    return OkStatus();
+  }
   if (data.dtype != DType::kF32 || data.shape.NumElements() != static_cast<int64_t>(data.f32.size())) {
     return Unsupported(fmt::format("constant '{}' of shape {} is {} with {} floats, but f32 values are needed", name,
                                    data.shape.ToString(), NameOf(data.dtype), data.f32.size()));

@@ -109,7 +109,8 @@ Result<Bias> ReadBias(const NodeContext& context, size_t channels, float beta) {
   if (beta != 1) {
     for (double& value : values) value *= beta;
   }
-  return Bias{std::move(values), constant.encoding == nullptr, context.options.bias};
+  const bool from_floats = constant.encoding == nullptr && constant.data->dtype == DType::kF32;
+  return Bias{std::move(values), from_floats, context.options.bias};
 }
 
 SimTensor RunLayer(const WeightedLayer& layer, const LayerSums& sums) {

@@ -48,7 +48,7 @@ EncodingEntry LpbqEntry(const std::string& name, size_t channels, const std::vec
 }
 
 EncodingsFile FileOf(const std::vector<EncodingEntry>& params, const std::string& producer = "aimet-torch") {
-  return {"1.0.0", producer, {}, params};
+  return {"1.0.0", producer, params};
 }
 
 // x -> y by one weighted node with weight `w` of this shape, and a bias.
@@ -206,7 +206,7 @@ TEST(AttachEncodingsTest, RefusesWhatIsNotBuiltByTensorName) {
   ExpectUnsupported(AttachTo(graph, PerTensorEntry("y", 0, false, 16)), {"'y'", "bitwidth 16", "2 to 8"});
   ExpectUnsupported(AttachTo(graph, PerTensorEntry("y", 0, false, 1)), {"'y'", "activation of bitwidth 1", "2 to 8"});
   ExpectUnsupported(AttachTo(graph, PerTensorEntry("b", 0, true, 16)), {"'b'", "bias of 16 bits"});
-  ExpectUnsupported(AttachTo(graph, PerTensorEntry("b", 0, true, 32)), {"'b'", "bias of 32 bits"});
+  ExpectUnsupported(AttachTo(graph, PerTensorEntry("b", 0, true, 32)), {"'b'", "zero point 0 of 32 bits"});
   ExpectUnsupported(AttachTo(graph, PerChannelEntry("x", 4)), {"'x' is an activation with 4 scales", "PER_TENSOR"});
 }
 

@@ -137,6 +137,20 @@ TEST(OnnxReaderTest, ReadsIntegerTypes) {
   ExpectInts(TensorHead("c", {1}, 12).Int(11, UINT32_MAX), {UINT32_MAX});
 }
 
+// The first element in the low bits of the first byte; the last byte is filled up. Typed: a byte in each number.
+TEST(OnnxReaderTest, ReadsPackedIntegers) {
+  ExpectInts(TensorHead("c", {3}, 22).Bytes(9, RawData<uint8_t>({0x8f, 0xf7})), {-1, -8, 7});
+  ExpectInts(TensorHead("c", {3}, 21).Bytes(9, RawData<uint8_t>({0x8f, 0x07})), {15, 8, 7});
+  ExpectInts(TensorHead("c", {5}, 26).Bytes(9, RawData<uint8_t>({0b10'01'11'00, 0b01})), {0, -1, 1, -2, 1});
+  ExpectInts(TensorHead("c", {5}, 25).Bytes(9, RawData<uint8_t>({0b10'01'11'00, 0b01})), {0, 3, 1, 2, 1});
+  ExpectInts(TensorHead("c", {3}, 22).Int(5, 0x8f).Int(5, 7), {-1, -8, 7});
+  ExpectInts(TensorHead("c", {2}, 22).Int(5, -113), {-1, -8});
+  ExpectInvalid(ReadConstant(TensorHead("c", {3}, 22).Bytes(9, RawData<uint8_t>({1}))).status(),
+                {"'c'", "1 bytes", "(3)", "2"});
+  ExpectInvalid(ReadConstant(TensorHead("c", {3}, 22).Int(5, 1)).status(), {"'c'", "1 elements", "(3)", "2"});
+  ExpectInvalid(ReadConstant(TensorHead("c", {2}, 22).Int(5, 256)).status(), {"'c'", "256"});
+}
+
 TEST(OnnxReaderTest, ReadsScalarsAndEmptyTensors) {
   ExpectFloats(FloatTensor("c", {}, {3}), {3});
   ExpectFloats(FloatTensor("c", {0, 5}, {}), {});
@@ -144,7 +158,7 @@ TEST(OnnxReaderTest, ReadsScalarsAndEmptyTensors) {
 }
 
 TEST(OnnxReaderTest, RefusesOtherTypes) {
-  for (int64_t type : {0, 8, 13, 14, 17, 21, 22, 99, -1}) {
+  for (int64_t type : {0, 8, 13, 14, 17, 20, 23, 24, 27, 99, -1}) {
     const std::string number = "data type " + std::to_string(type);
     ExpectUnsupported(ReadConstant(TensorHead("c", {1}, type)).status(), {"'c'", number.c_str(), "float (1)"});
   }

@@ -1,0 +1,47 @@
+// The grammars of encodings files, one file each, and what they share.
+#ifndef LANEQUANT_RUNTIME_IO_ENCODINGS_VERSIONS_H_
+#define LANEQUANT_RUNTIME_IO_ENCODINGS_VERSIONS_H_
+
+#include <simdjson.h>
+
+#include <string>
+#include <string_view>
+#include <unordered_set>
+
+#include "lanequant/status.h"
+#include "runtime/io/encodings_reader.h"
+
+namespace lq {
+
+constexpr int kMaxEncodingBits = 32;
+
+// Error: a name that is empty or longer than 4096 bytes.
+Status CheckEntryName(std::string_view name);
+
+// The entries of a file in the making: no tensor has two.
+class EncodingEntries {
+ public:
+  explicit EncodingEntries(EncodingsFile& file) : file_(file) {}
+  // Errors: the name is wrong or has an entry already.
+  Status Add(EncodingEntry entry);
+
+ private:
+  EncodingsFile& file_;
+  std::unordered_set<std::string> names_;
+};
+
+// "param_encodings[3]: encoding of 'w': " in front of a message. `name` may be empty.
+Status InEntry(std::string_view list, size_t index, std::string_view name, const Status& status);
+
+// A fractional offset of x.5 is another spelling of zero_point_shift 1/2: aimet_onnx has -1.5 where aimet_torch has -2
+// and a shift.
+void SplitHalves(EncodingEntry& entry);
+
+// Members of the file's outermost object -> entries.
+Status ReadEncodings061(simdjson::dom::object root, EncodingEntries& entries);  // dicts of lists
+Status ReadEncodings100(simdjson::dom::object root, EncodingEntries& entries);  // two lists of flat entries
+Status ReadEncodings2(simdjson::dom::object root, EncodingEntries& entries);    // 2.0.0, 2.1.0: one list, nested arrays
+
+}  // namespace lq
+
+#endif  // LANEQUANT_RUNTIME_IO_ENCODINGS_VERSIONS_H_
