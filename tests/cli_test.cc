@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 
 #include "lanequant/target.h"
 #include "runtime/io/npz.h"
@@ -77,6 +78,24 @@ TEST_F(CliTest, InfoShowsTargets) {
   for (const TargetInfo& target : CompiledTargets()) {
     EXPECT_TRUE(Contains(text.out, target.name)) << text.out;
     EXPECT_TRUE(Contains(json.out, "\"name\": \"" + target.name + "\"")) << json.out;
+  }
+}
+
+// The kernel's list of flags, as grep finds it.
+TEST_F(CliTest, InfoSaysWhatBecomesOfAmx) {
+  const bool has = std::system("grep -qw amx_int8 /proc/cpuinfo") == 0;
+  EXPECT_TRUE(Contains(Run("info").out, has ? "AMX: detected; no AMX kernel yet" : "AMX: not detected; no AMX kernel"));
+  EXPECT_TRUE(Contains(Run("info --json").out, has ? "\"detected\": true" : "\"detected\": false"));
+}
+
+TEST_F(CliTest, HelpShowsDefaultsAndExitStatus) {
+  for (const char* command : {"run", "validate"}) {
+    const Outcome outcome = Run(command + std::string(" --help"));
+    EXPECT_EQ(outcome.exit_status, 0);
+    for (const char* part :
+         {"default: aimet_div", "default: LQ_MAX_ISA", "0..1024", "Exit status: 0 success; 1 ", "; 2 bad input"}) {
+      EXPECT_TRUE(Contains(outcome.out, part)) << part << ": " << outcome.out;
+    }
   }
 }
 
@@ -202,14 +221,17 @@ TEST_F(CliTest, DemoRunsWithoutArguments) {
 
 TEST_F(CliTest, RefusesBadOptionsInASentence) {
   const std::string run = "run " + ModelArguments("mlp/w8a8") + " --input " + Data("mlp/w8a8") + " ";
-  ExpectRefused("", {"subcommand"});
-  ExpectRefused("frobnicate", {});
+  const char* commands = "info, run, validate, inspect, demo";
+  ExpectRefused("", {"say a command", commands});
+  ExpectRefused("frobnicate", {"no command 'frobnicate'", commands});
   ExpectRefused("run", {"required"});
   ExpectRefused(run + "--target nonsense", {"'nonsense'", "AMX"});
   ExpectRefused(run + "--target amx --reference", {"--reference"});
   ExpectRefused(run + "--bias maybe", {"'maybe'", "int32"});
   ExpectRefused(run + "--profile exact", {"'exact'", "aimet_onnx"});
-  ExpectRefused(run + "--threads many", {"many"});
+  ExpectRefused(run + "--threads many", {"--threads: 'many' is no number of threads; there are 0 to 1024"});
+  ExpectRefused(run + "--threads 1025", {"'1025'", "0 to 1024"});
+  ExpectRefused("demo --threads -3", {"'-3'", "0 to 1024"});
   ExpectRefused(run + "--nonsense", {"--nonsense"});
 }
 
@@ -226,6 +248,21 @@ TEST_F(CliTest, RefusesBadFilesInASentence) {
                     Data("digits_cnn/w4a8_lpbq", "layers.npz"),
                 {"the encodings do not match the layers", "'/conv2/act/Relu_output_0'"});
   ExpectRefused("demo --data no/such/folder", {"no/such/folder"});
+}
+
+// The second file cannot be written: the first one keeps what it had, and no temporary stays.
+TEST_F(CliTest, WritesAllFilesOrNone) {
+  const std::string run = "run " + ModelArguments("mlp/w8a8") + " --input " + Data("mlp/w8a8") + " --output " +
+                          Quote(folder_.Write("files/y.npz", "before")) + " --dump-layers ";
+  std::filesystem::create_directory(folder_ / "files/folder");
+  for (const char* bad : {"/dev/null", "no/such/folder/l.npz"}) ExpectRefused(run + bad, {bad});
+  ExpectRefused(run + Quote(folder_ / "files/folder"), {"files/folder", "no regular file"});
+  EXPECT_EQ(ReadWhole(folder_ / "files/y.npz"), "before");
+  const std::filesystem::directory_iterator files(folder_ / "files");
+  EXPECT_EQ(std::distance(begin(files), end(files)), 2);
+  ASSERT_EQ(Run(run + Quote(folder_ / "files/l.npz")).exit_status, 0);
+  EXPECT_EQ(Read("files/y.npz").count("output"), 1u);
+  EXPECT_EQ(Read("files/l.npz").count("codes:output"), 1u);
 }
 
 TEST_F(CliTest, ReportsAFullDisk) {

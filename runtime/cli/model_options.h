@@ -13,6 +13,9 @@
 
 namespace lq::cli {
 
+void AddTarget(CLI::App& command, std::string& target);
+void AddThreads(CLI::App& command, size_t& threads);
+
 struct ModelOptions {
   std::string model, encodings;
   std::string target;         // "": the best, or LQ_MAX_ISA

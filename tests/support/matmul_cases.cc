@@ -7,16 +7,14 @@
 #include "kernels/epilogue_setup.h"
 #include "kernels/packing.h"
 #include "kernels/reference/reference.h"
+#include "kernels/round_up.h"
 
 namespace lq::testing {
 namespace {
 
 using kernels::MatmulArgs;
 using kernels::OutputType;
-
-size_t RoundUp(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
-
-size_t SizeOf(OutputType type) { return type == OutputType::kU8 ? 1 : type == OutputType::kF32 ? 4 : 8; }
+using kernels::RoundUp;
 
 template <class T>
 std::unique_ptr<GuardedBuffer<T>> Guarded(size_t count) {
