@@ -36,7 +36,7 @@ void Run(benchmark::State& state, const MatmulBench& bench, kernels::MatmulFn ru
   };
   const double ops = 2.0 * static_cast<double>(m) * static_cast<double>(layer.n) * static_cast<double>(layer.k);
   state.counters["ops"] = benchmark::Counter(ops, benchmark::Counter::kIsIterationInvariantRate);
-  state.counters["of_dot"] = share(ops, limits.dot);
+  state.counters["of_dot"] = share(static_cast<double>(layer.code_bytes) * ops, limits.dot);
   state.counters["of_madd"] = share(ops, limits.multiply_add);
   state.counters["of_read"] = share(static_cast<double>(layer.weights.size()), limits.read);
 }
@@ -51,22 +51,29 @@ std::vector<int32_t> RandomIntegers(size_t count, int low, int high) {
   return values;
 }
 
-MatmulLayer::MatmulLayer(size_t n_in, size_t k_in, size_t max_rows)
+MatmulLayer::MatmulLayer(size_t n_in, size_t k_in, size_t max_rows, Codes codes_in)
     : n(n_in),
       k(k_in),
-      a(max_rows * k + 4),
-      out(max_rows * n),
-      scratch(kernels::MatmulScratchBytes(max_rows, k)),
+      code_bytes(codes_in == Codes::kU8 ? 1 : 2),
+      a(max_rows * k * code_bytes + 4),
+      out(max_rows * n * code_bytes),
+      scratch(codes_in == Codes::kU8 ? kernels::MatmulScratchBytes(max_rows, k)
+                                     : kernels::MatmulU16ScratchBytes(max_rows, k)),
       start(n, -1000),
       start_wide(n, -1000),
+      start_real(n, -1000),
       scale(n, 1e-4),
       bias(n, 0.25),
+      real_mul(n + 64),
+      real_add(n + 64),
       fast_mul(n + 64),
       fast_add(n + 64) {
-  const std::vector<int32_t> codes = RandomIntegers(max_rows * k, 0, 255);
+  // Of u16 codes each byte is random.
+  const std::vector<int32_t> codes = RandomIntegers(max_rows * k * code_bytes, 0, 255);
   std::copy(codes.begin(), codes.end(), a.as<uint8_t>());
   epilogue.start_u8 = epilogue.start_s8 = start.data();
   epilogue.start_wide = start_wide.data();
+  epilogue.start_u16 = epilogue.start_s16 = start_real.data();
   epilogue.scale = scale.data();
   epilogue.bias = bias.data();
   epilogue.clip_min = -HUGE_VAL;
@@ -74,11 +81,14 @@ MatmulLayer::MatmulLayer(size_t n_in, size_t k_in, size_t max_rows)
   // Outputs spread over the codes: products of random operands have a deviation of about 10^4 * sqrt(k).
   const float out_scale = static_cast<float>(0.02 * std::sqrt(static_cast<double>(k)));
   epilogue.to = {out_scale, -128, 0, 255, 0, 255, RoundingProfile::kAimetDiv};
+  if (code_bytes == 2) epilogue.to = {out_scale, -32768, 0, 65535, 0, 65535, RoundingProfile::kAimetDiv};
   kernels::SetUpFastEpilogue(n, fast_mul.data(), fast_add.data(), &epilogue);
+  kernels::SetUpRealEpilogue(n, real_mul.data(), real_add.data(), &epilogue);
 }
 
 kernels::MatmulArgs MatmulLayer::Args(size_t m) const {
-  return {a.as<uint8_t>(), k, m, n, k, weights.data(), block, 0, n, &epilogue, kernels::OutputType::kU8, out.data(), n,
+  const auto type = code_bytes == 1 ? kernels::OutputType::kU8 : kernels::OutputType::kU16;
+  return {a.as<uint8_t>(), k * code_bytes, m, n, k, weights.data(), block, 0, n, &epilogue, type, out.data(), n,
           scratch.data()};
 }
 

@@ -16,18 +16,19 @@
 
 namespace lq::bench {
 
-// u8 in, u8 out, everything filled; a benchmark packs weights into `weights`.
+// u8 or u16 in, as many bits out, everything filled; a benchmark packs weights into `weights`.
 struct MatmulLayer {
-  MatmulLayer(size_t n, size_t k, size_t max_rows);
+  enum class Codes { kU8, kU16 };
+  MatmulLayer(size_t n, size_t k, size_t max_rows, Codes codes = Codes::kU8);
   MatmulLayer(const MatmulLayer&) = delete;
 
   kernels::MatmulArgs Args(size_t m) const;
 
-  size_t n, k, block = 0;
+  size_t n, k, code_bytes, block = 0;
   AlignedBuffer weights, a, out, scratch;
   std::vector<int32_t> start;
   std::vector<int64_t> start_wide;
-  std::vector<double> scale, bias;
+  std::vector<double> start_real, scale, bias, real_mul, real_add;
   std::vector<float> fast_mul, fast_add;
   kernels::Epilogue epilogue{};
 };
@@ -43,7 +44,7 @@ struct MatmulBench {
 };
 
 // kernel/TARGET/m=M/shape for each variant and M. Counters: ops per second, and the shares of the probed dot,
-// multiply-add and read limits, each the best seen before and after.
+// multiply-add and read limits, each the best seen before and after; u16 codes need twice the 8-bit dots.
 void RegisterMatmul(const MatmulBench& bench, std::initializer_list<size_t> rows);
 
 }  // namespace lq::bench

@@ -66,7 +66,10 @@ HWY_INLINE void Sum(const AveragePoolArgs& args, const Cells& cells, size_t c0, 
 HWY_INLINE void Store(const AveragePoolArgs& args, double y, size_t index) {
   switch (args.out_type) {
     case OutputType::kU8:
-      static_cast<uint8_t*>(args.out)[index] = CodeOf(y, args.to);
+      static_cast<uint8_t*>(args.out)[index] = static_cast<uint8_t>(CodeOf(y, args.to));
+      break;
+    case OutputType::kU16:
+      static_cast<uint16_t*>(args.out)[index] = static_cast<uint16_t>(CodeOf(y, args.to));
       break;
     case OutputType::kF32:
       static_cast<float*>(args.out)[index] = static_cast<float>(y);

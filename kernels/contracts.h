@@ -2,8 +2,8 @@
 // failure, no global state. Its variants (one per CPU target) stand in a table of plain values, best first.
 // kernels/reference/reference.h says in scalar C++ what each one means.
 //
-// Activations here are always u8 codes: a signed grid is stored with 2^(bitwidth-1) added to the code and subtracted
-// from the offset, which leaves q + offset as it was. Images are channels last. No kernel reads or writes outside the
+// Activations here are always u8 or, on grids of 9 to 16 bits, u16 codes: a signed grid is stored with 2^(bitwidth-1)
+// added to the code and subtracted from the offset, which leaves q + offset as it was. Images are channels last. No kernel reads or writes outside the
 // ranges stated, not even by a vector.
 #ifndef LANEQUANT_KERNELS_CONTRACTS_H_
 #define LANEQUANT_KERNELS_CONTRACTS_H_
@@ -44,10 +44,13 @@ std::span<const Variant<LookupFn>> LookupVariants();
 
 enum class OutputType {
   kU8,   // codes of Epilogue::to
+  kU16,  // the same, of a grid of 9 to 16 bits
   kF32,  // the real value, rounded once to float
   kF64,  // the real value
 };
-constexpr size_t SizeOf(OutputType type) { return type == OutputType::kU8 ? 1 : type == OutputType::kF32 ? 4 : 8; }
+constexpr size_t SizeOf(OutputType type) {
+  return type == OutputType::kU8 ? 1 : type == OutputType::kU16 ? 2 : type == OutputType::kF32 ? 4 : 8;
+}
 
 // What turns an accumulator into an output. Arrays hold one value per output channel, readable up to the next multiple
 // of 64 channels. In this order, in binary64, one rounding per operation:
@@ -57,14 +60,17 @@ constexpr size_t SizeOf(OutputType type) { return type == OutputType::kU8 ? 1 : 
 struct Epilogue {
   const int32_t* start_u8;    // o_x * sum(w): for dots of the u8 codes
   const int32_t* start_s8;    // (o_x + 128) * sum(w): for dots of the codes minus 128
-  const int64_t* start_wide;  // start_u8 in 64 bits (matmul_u8s16 only)
+  const int64_t* start_wide;  // start_u8 in 64 bits (matmul_u8s16 and matmul_u16s16 only)
+  // u16 codes, split into bytes: the same for 256 * (dot of the high bytes) + (dot of the low ones), exact in binary64.
+  const double* start_u16;  // o_x * sum(w)
+  const double* start_s16;  // (o_x + 128 * 257) * sum(w): for dots of the bytes minus 128
   const double* scale;
   const double* bias;     // or null
   const double* bn_mean;  // or null: then bn_gain and bn_beta are too
   const double* bn_gain;
   const double* bn_beta;
   double clip_min, clip_max;  // infinite where there is no clip
-  QuantizeTo to;              // kU8 only
+  QuantizeTo to;              // kU8 and kU16 only
   // The fast way to a code (performance.md 4j; proof in epilogue-inl.h): U = int(float(acc) * fast_mul + fast_add)
   // holds the code in its high 16 bits; where the low 16 are below 2 * window the lane is redone as above. fast =
   // false: always redo.
@@ -72,32 +78,44 @@ struct Epilogue {
   const float* fast_add;
   int32_t window;
   bool fast;
+  // The same in binary64, for u16 codes of either side (proof in epilogue_real-inl.h): v = acc * real_mul + real_add is
+  // t - to.offset; where it is near a half the lane is redone.
+  const double* real_mul;
+  const double* real_add;
 };
 
 // out[m][n_begin..n_end) = epilogue(a * w^T).
 // a: m rows of k u8 codes; RoundUp(k, 4) bytes of each row are readable, the ones beyond k have any value.
 // w: all the packed panels of the layer (packing.h); n_begin is a multiple of 64, n_end a multiple of 64 or n.
 // The true accumulators fit int32 for u8s8 and u8s4, int64 for u8s16.
+//
+// u16 kernels take the same packed weights. a: m rows of k u16 codes, 2-byte aligned; nothing beyond k is read.
+// u16s8 and u16s4: 255 * (sum over k of |w|) < 2^31 for each channel, which holds for |w| <= 128 up to k = 65793;
+// |o_x| <= 2^24. u16s16: the true accumulators fit int64.
 struct MatmulArgs {
   const uint8_t* a;
   size_t a_stride;  // bytes
   size_t m, n, k;
   const void* w;
-  size_t block;  // u8s4 only
+  size_t block;  // u8s4 and u16s4 only
   size_t n_begin, n_end;
   const Epilogue* epilogue;
   OutputType out_type;
   void* out;          // row 0, channel 0
   size_t out_stride;  // elements
-  void* scratch;      // MatmulScratchBytes(), 64-byte aligned
+  void* scratch;      // MatmulScratchBytes(), or MatmulU16ScratchBytes(), 64-byte aligned
 };
 using MatmulFn = void (*)(const MatmulArgs&);
 std::span<const Variant<MatmulFn>> MatmulU8S8Variants();
 std::span<const Variant<MatmulFn>> MatmulU8S4Variants();
 std::span<const Variant<MatmulFn>> MatmulU8S16Variants();
+std::span<const Variant<MatmulFn>> MatmulU16S8Variants();
+std::span<const Variant<MatmulFn>> MatmulU16S4Variants();
+std::span<const Variant<MatmulFn>> MatmulU16S16Variants();
 
-// Scratch that any matmul call of up to m rows needs, in bytes, whatever the variant.
+// Scratch that any matmul call of up to m rows of u8 codes needs, in bytes, whatever the variant; of u16 codes.
 size_t MatmulScratchBytes(size_t m, size_t k);
+size_t MatmulU16ScratchBytes(size_t m, size_t k);
 
 // ---- Windows over images ------------------------------------------------------------------------------------------
 

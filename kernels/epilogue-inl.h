@@ -15,41 +15,6 @@
 // below 2^28 codes). Second-order terms: below 2^-14. So w = ceil(4 * (261 + |C| + |o|) / 256 + 1.125) > |e|. Padding
 // and overflow: U is clamped to +-(2^31 - 2^15), whose low halves, 2^15, are not below 2w for w <= 2^14.
 
-#ifndef LANEQUANT_KERNELS_EPILOGUE_INL_ARGS_
-#define LANEQUANT_KERNELS_EPILOGUE_INL_ARGS_
-
-#include <algorithm>
-#include <cstddef>
-#include <cstdint>
-#include <cstring>
-
-#include "kernels/contracts.h"
-#include "kernels/epilogue.h"
-
-namespace lq::kernels {
-
-// Rows of accumulators for the channels n0 .. n0 + count - 1.
-struct FinishArgs {
-  const int32_t* acc;  // row 0, channel n0: dots without start; rows are readable up to a multiple of 16 lanes
-  size_t acc_stride;
-  size_t rows;
-  size_t n0, count;      // n0 + count rounded up to 16 is within the arrays of the epilogue
-  const int32_t* start;  // of channel 0: start_u8 or start_s8 of the epilogue
-  const Epilogue* epilogue;
-  OutputType type;
-  void* out;  // row 0, channel n0; nothing else than rows x count outputs is written
-  size_t out_stride;
-};
-
-// The dot alone may have left int32; its sum with start does not.
-inline int32_t WrappingAdd(int32_t a, int32_t b) {
-  return static_cast<int32_t>(static_cast<uint32_t>(a) + static_cast<uint32_t>(b));
-}
-
-}  // namespace lq::kernels
-
-#endif  // LANEQUANT_KERNELS_EPILOGUE_INL_ARGS_
-
 #if defined(LANEQUANT_KERNELS_EPILOGUE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef LANEQUANT_KERNELS_EPILOGUE_INL_H_
 #undef LANEQUANT_KERNELS_EPILOGUE_INL_H_
@@ -58,6 +23,14 @@ inline int32_t WrappingAdd(int32_t a, int32_t b) {
 #endif
 
 #include <hwy/highway.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/contracts.h"
+#include "kernels/epilogue.h"
+#include "kernels/epilogue_real-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lq::kernels {
@@ -141,7 +114,7 @@ static HWY_NOINLINE void RedoNearTies(const int32_t* acc, const FinishArgs& args
     for (size_t j = i; j < std::min(i + hn::Lanes(d), args.count); ++j) {
       if ((fixed[j - i] & 0xFFFF) >= 2 * way.window) continue;
       const double sum = WrappingAdd(acc[j], way.start[j]);
-      out[j] = CodeOf(RealOutput(sum, args.n0 + j, *args.epilogue), args.epilogue->to);
+      out[j] = static_cast<uint8_t>(CodeOf(RealOutput(sum, args.n0 + j, *args.epilogue), args.epilogue->to));
     }
   }
 }
@@ -182,44 +155,6 @@ HWY_INLINE void StoreRowAsWritten(const int32_t* acc, const FinishArgs& args, vo
   }
 }
 
-#if HWY_HAVE_FLOAT64
-using D64 = hn::CappedTag<double, 8>;
-
-HWY_INLINE hn::Vec<D64> RealVector(const int32_t* acc, const FinishArgs& args, size_t i) {
-  const D64 d;
-  const hn::Rebind<int32_t, D64> d32;
-  const Epilogue& e = *args.epilogue;
-  const size_t channel = args.n0 + i;
-  const auto sum = hn::Add(hn::LoadU(d32, acc + i), hn::LoadU(d32, args.start + channel));
-  auto y = hn::Mul(hn::PromoteTo(d, sum), hn::LoadU(d, e.scale + channel));
-  if (e.bias != nullptr) y = hn::Add(y, hn::LoadU(d, e.bias + channel));
-  if (e.bn_mean != nullptr) {
-    y = hn::Mul(hn::Sub(y, hn::LoadU(d, e.bn_mean + channel)), hn::LoadU(d, e.bn_gain + channel));
-    y = hn::Add(y, hn::LoadU(d, e.bn_beta + channel));
-  }
-  const auto low = hn::Set(d, e.clip_min), high = hn::Set(d, e.clip_max);
-  y = hn::IfThenElse(hn::Lt(y, low), low, y);
-  return hn::IfThenElse(hn::Gt(y, high), high, y);
-}
-
-HWY_INLINE void RealRow(const int32_t* acc, const FinishArgs& args, size_t index) {
-  const D64 d;
-  const hn::Rebind<float, D64> df32;
-  for (size_t i = 0; i < args.count; i += hn::Lanes(d)) {
-    const auto y = RealVector(acc, args, i);
-    if (args.type == OutputType::kF64) {
-      hn::StoreN(y, d, static_cast<double*>(args.out) + index + i, args.count - i);
-    } else {
-      hn::StoreN(hn::DemoteTo(df32, y), df32, static_cast<float*>(args.out) + index + i, args.count - i);
-    }
-  }
-}
-#else
-HWY_INLINE void RealRow(const int32_t* acc, const FinishArgs& args, size_t index) {
-  StoreRowAsWritten(acc, args, args.out, index);
-}
-#endif
-
 }  // namespace epilogue
 
 static HWY_NOINLINE void FinishFast(const FinishArgs& args) {
@@ -233,15 +168,10 @@ static HWY_NOINLINE void FinishFast(const FinishArgs& args) {
 }
 
 [[maybe_unused]] static void Finish(const FinishArgs& args) {
-  if (args.type == OutputType::kU8 && args.epilogue->fast) return FinishFast(args);
+  if (args.type != OutputType::kU8) return FinishReal<DotSums>(args);
+  if (args.epilogue->fast) return FinishFast(args);
   for (size_t row = 0; row < args.rows; ++row) {
-    const int32_t* acc = args.acc + row * args.acc_stride;
-    const size_t index = row * args.out_stride;
-    if (args.type == OutputType::kU8) {
-      epilogue::StoreRowAsWritten(acc, args, args.out, index);
-    } else {
-      epilogue::RealRow(acc, args, index);
-    }
+    epilogue::StoreRowAsWritten(args.acc + row * args.acc_stride, args, args.out, row * args.out_stride);
   }
 }
 

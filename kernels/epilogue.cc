@@ -26,17 +26,21 @@ double RealOutput(double acc, size_t channel, const Epilogue& epilogue) {
   return y;
 }
 
-uint8_t CodeOf(double y, const QuantizeTo& to) {
+int32_t CodeOf(double y, const QuantizeTo& to) {
   const double code =
       to.profile == RoundingProfile::kAimetOnnx ? AimetOnnxCode(y, to) : std::rint(y / double{to.scale}) - to.offset;
   // NaN goes to lo: a comparison with it is false.
-  return static_cast<uint8_t>(code > to.lo ? std::min<double>(code, to.hi) : to.lo);
+  return static_cast<int32_t>(code > to.lo ? std::min<double>(code, to.hi) : to.lo);
 }
 
 void StoreOutput(double acc, size_t channel, const Epilogue& epilogue, OutputType type, void* out, size_t index) {
   double y = RealOutput(acc, channel, epilogue);
   if (type == OutputType::kU8) {
-    static_cast<uint8_t*>(out)[index] = CodeOf(y, epilogue.to);
+    static_cast<uint8_t*>(out)[index] = static_cast<uint8_t>(CodeOf(y, epilogue.to));
+    return;
+  }
+  if (type == OutputType::kU16) {
+    static_cast<uint16_t*>(out)[index] = static_cast<uint16_t>(CodeOf(y, epilogue.to));
     return;
   }
   // Comparisons rather than min and max: which zero those return differs between instruction sets.

@@ -14,7 +14,7 @@ namespace lq::kernels {
 double RealOutput(double acc, size_t channel, const Epilogue& epilogue);
 
 // The code of a real value, lo..hi.
-uint8_t CodeOf(double y, const QuantizeTo& to);
+int32_t CodeOf(double y, const QuantizeTo& to);
 
 // Writes element `index` of `out`.
 void StoreOutput(double acc, size_t channel, const Epilogue& epilogue, OutputType type, void* out, size_t index);

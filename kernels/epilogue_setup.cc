@@ -37,6 +37,13 @@ bool IsFast(const Line& line, int32_t offset) {
          std::abs(line.slope) < 1e18;
 }
 
+// What the proof in epilogue_real-inl.h asks of a channel, and that its products stay finite (|acc| < 2^63).
+bool IsReal(const Line& line, int32_t offset) {
+  constexpr double kLargest = 268435456.0;  // 2^28
+  return std::abs(line.intercept) + std::abs(static_cast<double>(offset)) < kLargest && line.spread < kLargest &&
+         std::abs(line.slope) < 1e18;
+}
+
 }  // namespace
 
 void SetUpFastEpilogue(size_t channels, float* fast_mul, float* fast_add, Epilogue* epilogue) {
@@ -66,6 +73,22 @@ void SetUpFastEpilogue(size_t channels, float* fast_mul, float* fast_add, Epilog
   epilogue->window = window;
   // With most lanes redone the fast way is only a detour.
   epilogue->fast = 2 * fast_channels >= channels;
+}
+
+void SetUpRealEpilogue(size_t channels, double* real_mul, double* real_add, Epilogue* epilogue) {
+  const int32_t offset = epilogue->to.offset;
+  for (size_t c = 0; c < channels; ++c) {
+    const Line line = LineOf(*epilogue, c);
+    // A channel that the proof does not cover: v = 1/2, always redone.
+    const bool real = IsReal(line, offset);
+    real_mul[c] = real ? line.slope : 0.0;
+    real_add[c] = real ? line.intercept - offset : 0.5;
+  }
+  const size_t padded = RoundUp(channels, 64);  // lanes beyond the last channel: v = 0, never redone
+  std::fill(real_mul + channels, real_mul + padded, 0.0);
+  std::fill(real_add + channels, real_add + padded, 0.0);
+  epilogue->real_mul = real_mul;
+  epilogue->real_add = real_add;
 }
 
 }  // namespace lq::kernels

@@ -1,5 +1,5 @@
-// One s8 panel times all rows of A, finished: what matmul_u8s8 does for each of its panels, and matmul_u8s4 for a panel
-// that it has unpacked.
+// s8 panels times rows of A, finished: what matmul_u8s8 and matmul_u16s8 do for each of their panels, the s4 kernels
+// for one that they have unpacked.
 
 #if defined(LANEQUANT_KERNELS_MATMUL_PANEL_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef LANEQUANT_KERNELS_MATMUL_PANEL_INL_H_
@@ -23,43 +23,68 @@ HWY_BEFORE_NAMESPACE();
 namespace lq::kernels {
 namespace HWY_NAMESPACE {
 
-// Outputs of rows row .. row + rows - 1 and the panel at channel n0, from kPanelChannels sums per row.
-HWY_INLINE void FinishStrip(const MatmulArgs& args, const int32_t* acc, const int32_t* start, Block2d where) {
+// What the tiles multiplied: bytes of codes, or those minus 128.
+enum class Bytes { kRaw, kMinus128 };
+
+// Outputs of rows where.row .. and the panel at channel where.n0. acc: kPlanes rows of kPanelChannels sums per output
+// row. kPlanes: 1 for u8 codes; 2 for u16 codes, of which the high and the low bytes are rows of their own.
+template <size_t kPlanes>
+HWY_INLINE void FinishStrip(const MatmulArgs& args, const int32_t* acc, Bytes bytes, Block2d where) {
+  const Epilogue& epilogue = *args.epilogue;
   const size_t index = where.row * args.out_stride + where.n0;
-  const size_t element = SizeOf(args.out_type);
   FinishArgs finish;
   finish.acc = acc;
   finish.acc_stride = kPanelChannels;
   finish.rows = where.rows;
   finish.n0 = where.n0;
   finish.count = std::min(kPanelChannels, args.n_end - where.n0);
-  finish.start = start;
+  finish.start = bytes == Bytes::kRaw ? epilogue.start_u8 : epilogue.start_s8;
   finish.epilogue = args.epilogue;
   finish.type = args.out_type;
-  finish.out = static_cast<uint8_t*>(args.out) + index * element;
+  finish.out = static_cast<uint8_t*>(args.out) + index * SizeOf(args.out_type);
   finish.out_stride = args.out_stride;
-  Finish(finish);
+  if constexpr (kPlanes == 1) {
+    Finish(finish);
+  } else {
+    finish.plane_start = bytes == Bytes::kRaw ? epilogue.start_u16 : epilogue.start_s16;
+    FinishPlanes(finish);
+  }
 }
 
-// Rows as the tiles read them: A itself, or its split quads.
+// Rows as the tiles read them: A itself, or its planes or split quads.
 struct PanelRows {
   const uint8_t* a;
   size_t a_stride;
-  size_t first, count;  // rows of A
+  size_t first, count;  // rows of A: kPlanes each here
 };
 
-[[maybe_unused]] static HWY_NOINLINE void MultiplyPanel(const MatmulArgs& args, const PanelRows& rows,
-                                                        const int8_t* panel, size_t n0) {
+template <size_t kPlanes>
+static HWY_NOINLINE void MultiplyPanel(const MatmulArgs& args, const PanelRows& rows, const int8_t* panel, size_t n0) {
   const size_t groups = PanelGroups(args.n, n0);
   HWY_ALIGN int32_t acc[tile::kMaxRows * kPanelChannels];
   TileArgs t = {rows.a, rows.a_stride, panel, groups * 64, (args.k + 3) / 4, acc};
-  const Strips strips(rows.count, rows.count < tile::kMinRows ? 1 : tile::kMaxRows);
+  const bool few = rows.count * kPlanes < tile::kMinRows;
+  const Strips strips(rows.count, few ? 1 : tile::kMaxRows / kPlanes);
   for (size_t i = 0, row = 0; i < strips.count(); ++i) {
     const size_t strip = strips.rows(i);
-    t.a = rows.a + row * rows.a_stride;
-    MultiplyStrip(t, strip, groups);
-    FinishStrip(args, acc, args.epilogue->start_u8, {rows.first + row, strip, n0});
+    t.a = rows.a + row * kPlanes * rows.a_stride;
+    if (kPlanes > 1 && few) {
+      MultiplyStrip(t, 1, groups);
+      MultiplyStrip({t.a + t.a_stride, t.a_stride, panel, t.w_step, t.quads, acc + kPanelChannels}, 1, groups);
+    } else {
+      MultiplyStrip(t, strip * kPlanes, groups);
+    }
+    FinishStrip<kPlanes>(args, acc, Bytes::kRaw, {rows.first + row, strip, n0});
     row += strip;
+  }
+}
+
+// All panels of the call.
+template <size_t kPlanes>
+static void MultiplyPanels(const MatmulArgs& args, const PanelRows& rows) {
+  const int8_t* w = static_cast<const int8_t*>(args.w);
+  for (size_t n0 = args.n_begin; n0 < args.n_end; n0 += kPanelChannels) {
+    MultiplyPanel<kPlanes>(args, rows, w + PanelS8Offset(n0, args.k), n0);
   }
 }
 

@@ -25,4 +25,10 @@ size_t MatmulScratchBytes(size_t m, size_t k) {
   return RoundUp(std::max(split, s4), 64);
 }
 
+size_t MatmulU16ScratchBytes(size_t m, size_t k) {
+  const size_t split = 2 * std::min(m, kSplitPlaneRows) * SplitStride(k);
+  const size_t s4 = S4Scratch{std::min(2 * m, kSignedRows), k}.Bytes();
+  return PlaneBytes(std::min(m, kPlaneRows), k) + RoundUp(std::max(split, s4), 64);
+}
+
 }  // namespace lq::kernels

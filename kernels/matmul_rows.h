@@ -46,6 +46,13 @@ struct S4Scratch {
   size_t Bytes() const { return PanelOffset() + kPanelChannels * RoundUp(k, 4); }
 };
 
+// The u16 kernels copy A as planes: of each row one row of the high bytes, one of the low ones. So many rows of A at a
+// time, cut evenly (256 rows of k = 4096 are 2 MiB); where they are split once more, fewer.
+constexpr size_t kPlaneRows = 256, kSplitPlaneRows = kSplitRows / 2;
+// An odd number of cache lines, so that the rows of a tile do not meet in the sets of L1.
+inline size_t PlaneStride(size_t k) { return RoundUp(k, 64) | 64; }
+inline size_t PlaneBytes(size_t rows, size_t k) { return 2 * rows * PlaneStride(k); }
+
 }  // namespace lq::kernels
 
 #endif  // LANEQUANT_KERNELS_MATMUL_ROWS_H_

@@ -33,16 +33,14 @@ struct PairArgs {
 
 #if HWY_HAVE_SCALABLE
 
-constexpr size_t kMaxPairRows = 1;
+constexpr size_t kMaxPairRows = 2;
 
 // No arrays of vectors there: plain loops.
 HWY_INLINE void AddQuad(const PairArgs& t, const uint8_t* a, const uint8_t* w, int shift, int32_t* sums) {
   for (size_t i = 0; i < t.w_step; ++i) sums[i / 4] += ((w[i] >> shift & 15) - 8) * int32_t{a[i % 4]};
 }
 
-template <size_t kRows>
-static void PairStrip(const PairArgs& t, const S4Blocks& blocks) {
-  static_assert(kRows == 1);
+static void PairRow(const PairArgs& t, const S4Blocks& blocks) {
   std::memset(t.acc, 0, t.w_step / 4 * sizeof(int32_t));
   const uint8_t* a = t.a;
   S4Blocks::Cursor cursor(blocks);
@@ -58,6 +56,11 @@ static void PairStrip(const PairArgs& t, const S4Blocks& blocks) {
     }
     for (size_t c = 0; c < t.w_step / 4; ++c) t.acc[c] += sums[c] * block.scale[c];
   }
+}
+
+template <size_t kRows>
+static void PairStrip(PairArgs t, const S4Blocks& blocks) {
+  for (size_t r = 0; r < kRows; ++r, t.a += t.a_stride, t.acc += kPanelChannels) PairRow(t, blocks);
 }
 
 #else

@@ -1,5 +1,6 @@
-// Register tiles of u8 x s8 dot products over a packed panel: the inner loops of matmul_u8s8 and of matmul_u8s4 with
-// many rows. A tile is kRows rows x kVectors vectors of channels over the whole of k; its sums go to a small buffer.
+// Register tiles of u8 x s8 dot products over a packed panel: the inner loops of the s8 matrix products and of the
+// s4 ones with many rows. A tile is kRows rows x kVectors vectors of channels over the whole of k; its sums go to a
+// small buffer.
 //
 // Where the CPU multiplies u8 x s8 quads natively (AVX-512 VNNI) a step is one instruction. Elsewhere quads are split
 // into even and odd bytes, widened to 16 bits: pairs of products are exact in int32, and lanes keep their channels, so
@@ -80,7 +81,7 @@ HWY_INLINE V Broadcast(const uint8_t* p) {
 
 #if HWY_HAVE_SCALABLE
 // No arrays of vectors there: plain loops over one group.
-constexpr size_t kMaxRows = 1, kMinRows = 1;
+constexpr size_t kMaxRows = 2, kMinRows = 1;
 constexpr size_t kQuadBytes = 4;
 #elif LQ_NATIVE_DOT
 constexpr size_t kMaxRows = 6;    // 24 accumulators, 4 weights, broadcasts
@@ -144,11 +145,13 @@ HWY_INLINE V Dot(const Quad& a, const Weights& w, V acc) {
 #if HWY_HAVE_SCALABLE
 template <size_t kRows>
 static void Strip(const TileArgs& t, size_t groups) {
-  static_assert(kRows == 1);
-  std::memset(t.acc, 0, groups * kGroupChannels * sizeof(int32_t));
-  for (size_t q = 0; q < t.quads; ++q) {
-    for (size_t i = 0; i < groups * kGroupChannels * 4; ++i) {
-      t.acc[i / 4] += int32_t{t.a[q * 4 + i % 4]} * t.w[q * t.w_step + i];
+  for (size_t r = 0; r < kRows; ++r) {
+    int32_t* acc = t.acc + r * kPanelChannels;
+    std::memset(acc, 0, groups * kGroupChannels * sizeof(int32_t));
+    for (size_t q = 0; q < t.quads; ++q) {
+      for (size_t i = 0; i < groups * kGroupChannels * 4; ++i) {
+        acc[i / 4] += int32_t{t.a[r * t.a_stride + q * 4 + i % 4]} * t.w[q * t.w_step + i];
+      }
     }
   }
 }

@@ -13,22 +13,15 @@ HWY_BEFORE_NAMESPACE();
 namespace lq::kernels {
 namespace HWY_NAMESPACE {
 
-void MultiplyPanels(const MatmulArgs& args, const PanelRows& rows) {
-  const int8_t* w = static_cast<const int8_t*>(args.w);
-  for (size_t n0 = args.n_begin; n0 < args.n_end; n0 += kPanelChannels) {
-    MultiplyPanel(args, rows, w + PanelS8Offset(n0, args.k), n0);
-  }
-}
-
 void MatmulU8S8(const MatmulArgs& args) {
 #if LQ_NATIVE_DOT || HWY_HAVE_SCALABLE
-  MultiplyPanels(args, {args.a, args.a_stride, 0, args.m});
+  MultiplyPanels<1>(args, {args.a, args.a_stride, 0, args.m});
 #else
   uint8_t* split = static_cast<uint8_t*>(args.scratch);
   for (size_t row = 0; row < args.m; row += kSplitRows) {
     const size_t rows = std::min(kSplitRows, args.m - row);
     SplitQuads(args.a + row * args.a_stride, args.a_stride, rows, args.k, split);
-    MultiplyPanels(args, {split, SplitStride(args.k), row, rows});
+    MultiplyPanels<1>(args, {split, SplitStride(args.k), row, rows});
   }
 #endif
 }

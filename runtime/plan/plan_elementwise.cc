@@ -85,7 +85,8 @@ Result<std::vector<uint8_t>> Planner::ChannelTables(const PerTensor& in, const N
     for (int32_t q = 0; q < static_cast<int32_t>(kTable); ++q) {
       const double x = double(q + from.offset) * double(from.scale);
       const double y = (x - double{arrays.mean[c]}) * gain + double{arrays.beta[c]};
-      tables.push_back(kernels::CodeOf(std::min(std::max(y, double{clip.clip_min}), double{clip.clip_max}), to));
+      const double clipped = std::min(std::max(y, double{clip.clip_min}), double{clip.clip_max});
+      tables.push_back(static_cast<uint8_t>(kernels::CodeOf(clipped, to)));
     }
   }
   return tables;

@@ -8,12 +8,12 @@ namespace {
 void Check(const MatmulShape& shape) {
   Random random(4);
   const MatmulCase test(shape, random);
-  for (const auto& variant : MatmulVariants(shape.weights)) EXPECT_TRUE(test.Check(variant));
+  for (const auto& variant : MatmulVariants({shape.weights})) EXPECT_TRUE(test.Check(variant));
 }
 
-TEST(MatmulU8S4, HasVariants) { EXPECT_FALSE(MatmulVariants(MatmulWeights::kS4).empty()); }
+TEST(MatmulU8S4, HasVariants) { EXPECT_FALSE(MatmulVariants({MatmulWeights::kS4}).empty()); }
 
-TEST(MatmulU8S4, RandomShapes) { CheckRandomShapes(MatmulWeights::kS4, 10000, 40); }
+TEST(MatmulU8S4, RandomShapes) { CheckRandomShapes({MatmulWeights::kS4}, 10000, 40); }
 
 // Every kernel (one row, fused, unpacked) with every kind of block: pairs only, odd quads, a last superblock of one
 // block.

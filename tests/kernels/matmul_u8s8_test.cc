@@ -8,12 +8,12 @@ namespace {
 void Check(const MatmulShape& shape) {
   Random random(8);
   const MatmulCase test(shape, random);
-  for (const auto& variant : MatmulVariants(shape.weights)) EXPECT_TRUE(test.Check(variant));
+  for (const auto& variant : MatmulVariants({shape.weights})) EXPECT_TRUE(test.Check(variant));
 }
 
-TEST(MatmulU8S8, HasVariants) { EXPECT_FALSE(MatmulVariants(MatmulWeights::kS8).empty()); }
+TEST(MatmulU8S8, HasVariants) { EXPECT_FALSE(MatmulVariants({MatmulWeights::kS8}).empty()); }
 
-TEST(MatmulU8S8, RandomShapes) { CheckRandomShapes(MatmulWeights::kS8, 10000, 80); }
+TEST(MatmulU8S8, RandomShapes) { CheckRandomShapes({MatmulWeights::kS8}, 10000, 80); }
 
 // 65793 * 255 * 128 < 2^31: the deepest layer whose sums fit int32.
 TEST(MatmulU8S8, LargestSums) {

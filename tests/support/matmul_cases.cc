@@ -35,19 +35,19 @@ float PowerOfTwo(Random& random, int low, int high) {
 std::string MatmulShape::ToString() const {
   return "m " + std::to_string(m) + ", n " + std::to_string(n) + ", k " + std::to_string(k) + ", block " +
          std::to_string(block) + ", scales to " + std::to_string(largest_scale) + ", style " +
-         std::to_string(static_cast<int>(style)) + ", seed " + std::to_string(Seed());
+         std::to_string(static_cast<int>(style)) + (wide ? ", u16" : ", u8") + ", seed " + std::to_string(Seed());
 }
 
-std::span<const kernels::Variant<kernels::MatmulFn>> MatmulVariants(MatmulWeights weights) {
-  switch (weights) {
+std::span<const kernels::Variant<kernels::MatmulFn>> MatmulVariants(MatmulKind kind) {
+  switch (kind.weights) {
     case MatmulWeights::kS8:
-      return kernels::MatmulU8S8Variants();
+      return kind.wide ? kernels::MatmulU16S8Variants() : kernels::MatmulU8S8Variants();
     case MatmulWeights::kS4:
-      return kernels::MatmulU8S4Variants();
+      return kind.wide ? kernels::MatmulU16S4Variants() : kernels::MatmulU8S4Variants();
     case MatmulWeights::kS16:
       break;
   }
-  return kernels::MatmulU8S16Variants();
+  return kind.wide ? kernels::MatmulU16S16Variants() : kernels::MatmulU8S16Variants();
 }
 
 MatmulCase::MatmulCase(const MatmulShape& shape, Random& random) : shape_(shape) {
@@ -61,22 +61,26 @@ MatmulCase::MatmulCase(const MatmulShape& shape, Random& random) : shape_(shape)
   ChooseOutput(random);
   FillEpilogue();
   Expect();
-  scratch_ = Guarded<std::byte>(kernels::MatmulScratchBytes(shape.m, shape.k));
+  scratch_ = Guarded<std::byte>(shape.wide ? kernels::MatmulU16ScratchBytes(shape.m, shape.k)
+                                           : kernels::MatmulScratchBytes(shape.m, shape.k));
   cut_ = random.Size(0, shape.n / 64) * 64;
 }
 
 void MatmulCase::MakeActivations(Random& random) {
-  const bool extreme = shape_.style == MatmulStyle::kExtreme;
+  const bool extreme = shape_.style == MatmulStyle::kExtreme, ends = shape_.style == MatmulStyle::kEnds;
   // Few distinct sums, so that many outputs fall on the same half-way points.
-  const int64_t top = shape_.style == MatmulStyle::kTies ? 7 : 255;
+  const int64_t top = shape_.style == MatmulStyle::kTies ? 7 : shape_.wide ? 65535 : 255;
   offset_x_ = static_cast<int32_t>(extreme ? 0 : random.Int(-top, 0));
-  a_stride_ = RoundUp(shape_.k, 4) + (random.Chance(0.5) ? random.Size(0, 70) : 0);
-  a_ = Guarded<uint8_t>((shape_.m - 1) * a_stride_ + RoundUp(shape_.k, 4));
+  // u8 rows are read by whole quads.
+  const size_t row_bytes = shape_.wide ? 2 * shape_.k : RoundUp(shape_.k, 4);
+  a_stride_ = row_bytes + (random.Chance(0.5) ? CodeBytes() * random.Size(0, 70) : 0);
+  a_ = Guarded<std::byte>((shape_.m - 1) * a_stride_ + row_bytes);
   x_.resize(shape_.m * shape_.k);
   for (size_t i = 0; i < shape_.m; ++i) {
     for (size_t l = 0; l < shape_.k; ++l) {
-      const auto code = static_cast<uint8_t>(extreme ? 255 : random.Int(0, top));
-      (*a_)[i * a_stride_ + l] = code;
+      const int64_t drawn = ends ? top * random.Int(0, 1) : random.Int(0, top);
+      const auto code = static_cast<uint16_t>(extreme ? top : drawn);
+      std::memcpy(a_->data() + i * a_stride_ + l * CodeBytes(), &code, CodeBytes());  // little endian
       x_[i * shape_.k + l] = code + offset_x_;
     }
   }
@@ -88,7 +92,11 @@ void MatmulCase::MakeWeights(Random& random) {
   const int64_t top = shape_.weights == MatmulWeights::kS8 ? 127 : shape_.weights == MatmulWeights::kS4 ? 7 : 32767;
   const int64_t limit = shape_.style == MatmulStyle::kTies ? 2 : top + 1;
   std::vector<int32_t> q(n * k);
-  for (int32_t& code : q) code = static_cast<int32_t>(extreme ? -top - 1 : random.Int(-limit, limit - 1));
+  const bool ends = shape_.style == MatmulStyle::kEnds;
+  for (int32_t& code : q) {
+    const int64_t drawn = ends ? (random.Chance(0.5) ? top : -top - 1) : random.Int(-limit, limit - 1);
+    code = static_cast<int32_t>(extreme ? -top - 1 : drawn);
+  }
   w_ = q;
   switch (shape_.weights) {
     case MatmulWeights::kS8:
@@ -144,8 +152,11 @@ double MatmulCase::Real(size_t i, size_t c) const {
 
 void MatmulCase::ChooseOutput(Random& random) {
   const bool ties = shape_.style == MatmulStyle::kTies;
-  type_ = random.Chance(0.7) || ties ? OutputType::kU8 : random.Chance(0.5) ? OutputType::kF32 : OutputType::kF64;
+  type_ = random.Chance(0.7) || ties ? (random.Chance(0.6) ? OutputType::kU8 : OutputType::kU16)
+          : random.Chance(0.5)       ? OutputType::kF32
+                                     : OutputType::kF64;
   grid_ = {static_cast<int>(random.Chance(0.7) ? 8 : random.Int(2, 7)), false};
+  if (type_ == OutputType::kU16) grid_.bitwidth = static_cast<int>(random.Chance(0.7) ? 16 : random.Int(9, 15));
   double largest = 0;
   for (double y : real_) largest = std::max(largest, std::abs(y));
   // From a third of the outputs saturated to a few codes in use.
@@ -172,6 +183,10 @@ void MatmulCase::FillEpilogue() {
   start_s8_ = Guarded<int32_t>(padded);
   start_wide_ = Guarded<int64_t>(padded);
   scale_ = Guarded<double>(padded);
+  start_u16_ = Guarded<double>(padded);
+  start_s16_ = Guarded<double>(padded);
+  real_mul_ = Guarded<double>(padded);
+  real_add_ = Guarded<double>(padded);
   fast_mul_ = Guarded<float>(padded);
   fast_add_ = Guarded<float>(padded);
   if (channels_[0].bias.has_value()) bias_ = Guarded<double>(padded);
@@ -185,6 +200,8 @@ void MatmulCase::FillEpilogue() {
     (*start_u8_)[c] = static_cast<int32_t>(static_cast<uint64_t>(offset_x_ * sum));
     (*start_s8_)[c] = static_cast<int32_t>(static_cast<uint64_t>((offset_x_ + 128) * sum));
     (*start_wide_)[c] = offset_x_ * sum;
+    (*start_u16_)[c] = static_cast<double>(offset_x_ * sum);
+    (*start_s16_)[c] = static_cast<double>((offset_x_ + 128 * 257) * sum);
     (*scale_)[c] = static_cast<double>(scale_x_) * static_cast<double>(channels_[c].scale);
     if (bias_ != nullptr) (*bias_)[c] = *channels_[c].bias;
     if (bn_mean_ == nullptr) continue;
@@ -196,6 +213,8 @@ void MatmulCase::FillEpilogue() {
   epilogue_.start_u8 = Data(start_u8_);
   epilogue_.start_s8 = Data(start_s8_);
   epilogue_.start_wide = Data(start_wide_);
+  epilogue_.start_u16 = Data(start_u16_);
+  epilogue_.start_s16 = Data(start_s16_);
   epilogue_.scale = Data(scale_);
   epilogue_.bias = Data(bias_);
   epilogue_.bn_mean = Data(bn_mean_);
@@ -204,6 +223,7 @@ void MatmulCase::FillEpilogue() {
   epilogue_.clip_min = clip_min_;
   epilogue_.clip_max = clip_max_;
   kernels::SetUpFastEpilogue(n, fast_mul_->data(), fast_add_->data(), &epilogue_);
+  kernels::SetUpRealEpilogue(n, real_mul_->data(), real_add_->data(), &epilogue_);
 }
 
 void MatmulCase::Expect() {
@@ -216,11 +236,11 @@ void MatmulCase::Expect() {
       if (y < clip_min_) y = clip_min_;
       if (y > clip_max_) y = clip_max_;
       std::byte* out = expected_.data() + (i * out_stride_ + c) * size;
-      if (type_ == OutputType::kU8) {
+      if (type_ == OutputType::kU8 || type_ == OutputType::kU16) {
         const reference::Rounded rounded = reference::QuantizeReal(y, grid_, to.scale, to.offset, to.profile);
-        const auto code = static_cast<uint8_t>(rounded.code);
+        const auto code = static_cast<uint16_t>(rounded.code);
         exact_ties_ += std::abs(y / double{to.scale} - std::floor(y / double{to.scale})) == 0.5;
-        std::memcpy(out, &code, 1);
+        std::memcpy(out, &code, size);
       } else if (type_ == OutputType::kF32) {
         const float value = static_cast<float>(y);
         std::memcpy(out, &value, 4);
@@ -234,7 +254,7 @@ void MatmulCase::Expect() {
 ::testing::AssertionResult MatmulCase::Check(const kernels::Variant<kernels::MatmulFn>& variant) const {
   GuardedBuffer<std::byte> out(expected_.size());
   MatmulArgs args{};
-  args.a = a_->data();
+  args.a = reinterpret_cast<const uint8_t*>(a_->data());
   args.a_stride = a_stride_;
   args.m = shape_.m;
   args.n = shape_.n;
@@ -265,24 +285,27 @@ void MatmulCase::Expect() {
                                        << static_cast<int>(*difference.first);
 }
 
-void CheckRandomShapes(MatmulWeights weights, size_t cases, uint64_t stream) {
+void CheckRandomShapes(MatmulKind kind, size_t cases, uint64_t stream) {
   Random random(stream);
   size_t exact_ties = 0;
   for (size_t i = 0; i < Cases(cases); ++i) {
     MatmulShape shape;
-    shape.weights = weights;
+    shape.weights = kind.weights;
+    shape.wide = kind.wide;
     shape.m = random.LogSize(1, 300);
     shape.n = random.LogSize(1, 300);
     shape.k = random.LogSize(1, 300);
-    shape.style = random.Chance(0.2) ? MatmulStyle::kTies : MatmulStyle::kRandom;
-    if (weights == MatmulWeights::kS4) {
+    shape.style = random.Chance(0.2)   ? MatmulStyle::kTies
+                  : random.Chance(0.1) ? MatmulStyle::kEnds
+                                       : MatmulStyle::kRandom;
+    if (kind.weights == MatmulWeights::kS4) {
       shape.block = 4 * random.LogSize(1, 20);
       shape.k = shape.block * random.LogSize(1, std::max<size_t>(1, 300 / shape.block));
       shape.largest_scale = random.Chance(0.8) ? 16 : 255;
     }
     const MatmulCase test(shape, random);
     exact_ties += test.exact_ties();
-    for (const auto& variant : MatmulVariants(weights)) ASSERT_TRUE(test.Check(variant));
+    for (const auto& variant : MatmulVariants(kind)) ASSERT_TRUE(test.Check(variant));
   }
   EXPECT_GT(exact_ties, 10 * cases);
 }

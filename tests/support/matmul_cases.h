@@ -24,7 +24,8 @@ enum class MatmulWeights { kS8, kS4, kS16 };
 enum class MatmulStyle {
   kRandom,
   kTies,     // scales are powers of two, biases multiples of half a code: many outputs lie exactly between codes
-  kExtreme,  // all codes 255, all weights the most negative: the largest sums
+  kExtreme,  // all codes the largest, all weights the most negative: the largest sums
+  kEnds,     // codes the smallest or the largest, weights too
 };
 
 struct MatmulShape {
@@ -33,6 +34,7 @@ struct MatmulShape {
   size_t block = 0;             // kS4
   uint32_t largest_scale = 16;  // kS4: integer scales 1..largest_scale
   MatmulStyle style = MatmulStyle::kRandom;
+  bool wide = false;  // u16 codes
 
   std::string ToString() const;
 };
@@ -60,6 +62,7 @@ class MatmulCase {
     std::optional<BatchNorm> batch_norm;
   };
 
+  size_t CodeBytes() const { return shape_.wide ? 2 : 1; }
   void MakeActivations(Random& random);
   void MakeWeights(Random& random);
   void PackS4(const std::vector<int32_t>& q, const std::vector<uint32_t>& scale);
@@ -84,10 +87,11 @@ class MatmulCase {
   size_t a_stride_ = 0, out_stride_ = 0, cut_ = 0, exact_ties_ = 0;
   std::vector<std::byte> expected_;  // out_stride_ per row
 
-  std::unique_ptr<GuardedBuffer<uint8_t>> a_;
+  std::unique_ptr<GuardedBuffer<std::byte>> a_;
   std::unique_ptr<GuardedBuffer<std::byte>> packed_, scratch_;
   std::unique_ptr<GuardedBuffer<int32_t>> start_u8_, start_s8_;
   std::unique_ptr<GuardedBuffer<int64_t>> start_wide_;
+  std::unique_ptr<GuardedBuffer<double>> start_u16_, start_s16_, real_mul_, real_add_;
   std::unique_ptr<GuardedBuffer<double>> scale_, bias_, bn_mean_, bn_gain_, bn_beta_;
   std::unique_ptr<GuardedBuffer<float>> fast_mul_, fast_add_;
   kernels::Epilogue epilogue_{};
@@ -95,10 +99,14 @@ class MatmulCase {
 
 // `cases` random shapes of each dimension 1..300, small ones as often as large ones; every variant is checked.
 // kS4: blocks of 4, 8, 12 ... that divide k.
-void CheckRandomShapes(MatmulWeights weights, size_t cases, uint64_t stream);
+struct MatmulKind {
+  MatmulWeights weights;
+  bool wide = false;
+};
+void CheckRandomShapes(MatmulKind kind, size_t cases, uint64_t stream);
 
-// The variants of the kernel for these weights.
-std::span<const kernels::Variant<kernels::MatmulFn>> MatmulVariants(MatmulWeights weights);
+// The variants of the kernel for these weights and codes.
+std::span<const kernels::Variant<kernels::MatmulFn>> MatmulVariants(MatmulKind kind);
 
 }  // namespace lq::testing
 
