@@ -60,6 +60,7 @@ void Run(benchmark::State& state, const BulkCase& bulk, size_t n) {
 
 void RegisterBulk(const BulkCase& bulk) {
   for (const size_t n : {kInCache, kInMemory}) {
+    if (n == kInMemory && !bulk.in_memory) continue;
     const std::string name = bulk.name + (n == kInCache ? "/cache" : "/memory");
     auto* registered = benchmark::RegisterBenchmark(name.c_str(), Run, bulk, n);
     registered->UseManualTime()->Iterations(n == kInCache ? 100 : 7);

@@ -18,6 +18,7 @@ struct BulkCase {
   std::string name;  // "quantize_affine/AVX3_ZEN4/s8/tensor"
   size_t in_bits, out_bits;
   std::function<void(const void* in, void* out, size_t n, bool stream)> run;
+  bool in_memory = true;  // false: the small size only, as for all variants but the best
 };
 void RegisterBulk(const BulkCase& bulk);
 

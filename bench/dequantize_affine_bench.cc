@@ -34,7 +34,8 @@ void Register(const lq::kernels::Variant<lq::kernels::DequantizeAffineFn>& varia
                  .stream = stream});
   };
   const std::string name = std::string("dequantize_affine/") + variant.name + "/" + c.name + "/" + scales.name;
-  lq::bench::RegisterBulk({name, c.bits, c.out_bits, run});
+  lq::bench::RegisterBulk(
+      {name, c.bits, c.out_bits, run, &variant == &lq::kernels::DequantizeAffineVariants().front()});
 }
 
 const bool kRegistered = [] {

@@ -14,7 +14,8 @@ void Register(const lq::kernels::Variant<lq::kernels::LpbqExpandFn>& variant, si
     scale.resize(n / block, 13);
     variant.run({static_cast<const uint8_t*>(in), scale.data(), n, block, static_cast<int8_t*>(out), stream});
   };
-  lq::bench::RegisterBulk({std::string("lpbq_expand/") + variant.name + "/block" + std::to_string(block), 4, 8, run});
+  lq::bench::RegisterBulk({std::string("lpbq_expand/") + variant.name + "/block" + std::to_string(block), 4, 8, run,
+                           &variant == &lq::kernels::LpbqExpandVariants().front()});
 }
 
 const bool kRegistered = [] {

@@ -38,7 +38,7 @@ void Register(const lq::kernels::Variant<lq::kernels::QuantizeAffineFn>& variant
                  .stream = stream});
   };
   const std::string name = std::string("quantize_affine/") + variant.name + "/" + c.name + "/" + scales.name;
-  lq::bench::RegisterBulk({name, c.in_bits, c.bits, run});
+  lq::bench::RegisterBulk({name, c.in_bits, c.bits, run, &variant == &lq::kernels::QuantizeAffineVariants().front()});
 }
 
 const bool kRegistered = [] {

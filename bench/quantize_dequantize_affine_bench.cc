@@ -44,7 +44,8 @@ void Register(const lq::kernels::Variant<lq::kernels::QuantizeDequantizeAffineFn
                  .stream = stream});
   };
   const std::string name = std::string("quantize_dequantize_affine/") + variant.name + "/" + c.name + "/" + scales.name;
-  lq::bench::RegisterBulk({name, bits, bits, run});
+  lq::bench::RegisterBulk(
+      {name, bits, bits, run, &variant == &lq::kernels::QuantizeDequantizeAffineVariants().front()});
 }
 
 const bool kRegistered = [] {

@@ -19,7 +19,7 @@ void Register(const lq::kernels::Variant<lq::kernels::QuantizeDynamicFn>& varian
   const size_t bits = type == CodeType::kS4 ? 4 : 8;
   const std::string name =
       std::string("quantize_dynamic/") + variant.name + "/s" + std::to_string(bits) + "/block" + std::to_string(block);
-  lq::bench::RegisterBulk({name, 32, bits, run});
+  lq::bench::RegisterBulk({name, 32, bits, run, &variant == &lq::kernels::QuantizeDynamicVariants().front()});
 }
 
 const bool kRegistered = [] {

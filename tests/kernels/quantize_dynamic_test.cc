@@ -75,7 +75,7 @@ TEST(QuantizeDynamic, RandomCases) {
     for (size_t begin = 0; begin < n; begin += block) {
       FillBlock(std::span<float>(in).subspan(begin, std::min(block, n - begin)), random);
     }
-    CheckVariants({in.data(), in.size()}, block, random.Chance(0.5) ? CodeType::kS8 : CodeType::kS4, random.Chance(0.3), guard);
+    CheckVariants({in.data(), n}, block, random.Chance(0.5) ? CodeType::kS8 : CodeType::kS4, random.Chance(0.3), guard);
   }
 }
 
