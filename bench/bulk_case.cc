@@ -9,7 +9,7 @@
 #include <cstring>
 #include <vector>
 
-#include "bench/probe.h"
+#include "runtime/probe.h"
 
 namespace lq::bench {
 namespace {

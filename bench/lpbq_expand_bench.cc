@@ -1,34 +1,25 @@
-// Packed 4-bit codes -> s8 for the usual blocks, in cache and from memory.
+// Packed 4-bit codes -> s8 for the usual blocks.
 #include <benchmark/benchmark.h>
 
 #include <string>
+#include <vector>
 
-#include "bench/affine_layer.h"
-#include "bench/window_layer.h"
+#include "bench/bulk_case.h"
 
 namespace {
 
-void Run(benchmark::State& state, lq::kernels::LpbqExpandFn run, size_t block, size_t n) {
-  const std::vector<uint8_t> in = lq::bench::Codes(n / 2);
-  const std::vector<uint8_t> scale(n / block, 13);
-  std::vector<int8_t> out(n);
-  for (auto _ : state) {
-    run({in.data(), scale.data(), n, block, out.data()});
-    benchmark::ClobberMemory();
-  }
-  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(n));
-  state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(in.size() + scale.size() + n));
+void Register(const lq::kernels::Variant<lq::kernels::LpbqExpandFn>& variant, size_t block) {
+  const auto run = [=](const void* in, void* out, size_t n, bool stream) {
+    static std::vector<uint8_t> scale;
+    scale.resize(n / block, 13);
+    variant.run({static_cast<const uint8_t*>(in), scale.data(), n, block, static_cast<int8_t*>(out), stream});
+  };
+  lq::bench::RegisterBulk({std::string("lpbq_expand/") + variant.name + "/block" + std::to_string(block), 4, 8, run});
 }
 
 const bool kRegistered = [] {
   for (const auto& variant : lq::kernels::LpbqExpandVariants()) {
-    for (const size_t block : {size_t{16}, size_t{32}, size_t{64}, size_t{128}}) {
-      for (const size_t n : {lq::bench::kInCache, lq::bench::kInMemory}) {
-        const std::string name = std::string("lpbq_expand/") + variant.name + "/block" + std::to_string(block) + "/" +
-                                 lq::bench::SizeName(n);
-        benchmark::RegisterBenchmark(name.c_str(), Run, variant.run, block, n);
-      }
-    }
+    for (const size_t block : {size_t{16}, size_t{32}, size_t{64}, size_t{128}}) Register(variant, block);
   }
   return true;
 }();

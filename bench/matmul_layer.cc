@@ -4,8 +4,8 @@
 #include <cmath>
 #include <random>
 
-#include "bench/probe.h"
 #include "kernels/epilogue_setup.h"
+#include "runtime/probe.h"
 
 namespace lq::bench {
 namespace {

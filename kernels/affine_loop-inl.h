@@ -24,6 +24,7 @@ namespace affine {
 // Kernel has, for elements of types In and Out:
 //   bool PrepareRuns(scale, offset, n)  for the next n <= 64 runs; false: not for Uniform
 //   void Uniform(in, n, k, out)         n elements of the k-th of these runs
+//   void Runs(in, run, k, runs, out)    whole runs from the k-th on
 //   bool PrepareRow(scale, offset, n)   for rows of n elements, each with its own scale; false: not for Row
 //   void Row(in, n, at, out)            n elements, the first with scale[at]
 //   void Batch(in, n, scale, offset, out)  n <= 64 elements, each with its own scale: any scale; arrays of 64
@@ -83,6 +84,12 @@ class AffineLoop {
 
   size_t TakeRun(const In* in, size_t count, Out* out) {
     if (at_ == group_) NextGroup();
+    if (fast_ && within_ == 0 && count >= run_) {
+      const size_t runs = std::min(group_ - at_, count / run_);
+      kernel_.Runs(in, run_, at_, runs, out);
+      at_ += runs;
+      return runs * run_;
+    }
     const size_t taken = std::min(run_ - within_, fast_ ? count : std::min(count, kGroup));
     if (fast_) {
       kernel_.Uniform(in, taken, at_, out);

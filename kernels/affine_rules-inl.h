@@ -79,9 +79,8 @@ HWY_INLINE V32 CodeBits(VF32 t) {
   return hn::BitCast(D32(), hn::Add(t, hn::Set(DF32(), kMagic)));
 }
 template <Rule kRule>
-HWY_INLINE V32 CodeBase(V32 offset, int32_t qmin) {
-  if constexpr (kRule == Rule::kHalfUp) return hn::Set(D32(), -qmin);
-  return hn::Add(offset, hn::Set(D32(), kMagicBits));
+constexpr int32_t CodeBase(int32_t offset, int32_t qmin) {
+  return kRule == Rule::kHalfUp ? -qmin : kMagicBits + offset;
 }
 
 // fl((unit + h) * s) of the element whose Quotient is t. Zeros are positive, as those of integers are.

@@ -29,6 +29,8 @@ struct Units {
 };
 
 HWY_INLINE Units MakeUnits(int64_t qmin, int64_t qmax, float shift, int64_t limit) {
+  constexpr int64_t kExact = 1 << 23;  // with a shift of 1/2 these are floats up to here
+  if (qmin < -kExact || qmax > kExact) limit = -1;
   return {static_cast<float>(qmin) + shift, static_cast<float>(qmax) + shift, static_cast<float>(limit)};
 }
 

@@ -47,6 +47,7 @@ enum class OutputType {
   kF32,  // the real value, rounded once to float
   kF64,  // the real value
 };
+constexpr size_t SizeOf(OutputType type) { return type == OutputType::kU8 ? 1 : type == OutputType::kF32 ? 4 : 8; }
 
 // What turns an accumulator into an output. Arrays hold one value per output channel, readable up to the next multiple
 // of 64 channels. In this order, in binary64, one rounding per operation:

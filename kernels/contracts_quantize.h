@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 
+#include "kernels/arithmetic.h"
 #include "kernels/variant.h"
 #include "lanequant/encoding.h"
 
@@ -17,10 +18,6 @@ enum class FloatType { kF32, kF16, kBF16 };
 // 4- and 2-bit codes are packed, the first in the low bits of byte 0. A kernel that writes them fills the bits behind
 // the last one with zeros.
 enum class CodeType { kU8, kS8, kU16, kS16, kS32, kU4, kS4, kU2, kS2 };
-
-// What the result of every operation is rounded to; kF16 and kBF16 go with tensors of that type only. kF64 is for
-// grids of 22 bits and more. aimet_fakequant and aimet_onnx compute in binary32 whatever stands here.
-enum class Arithmetic { kF32, kF16, kBF16, kF64 };
 
 // Element i uses scale[(i / run) % count] and the offset of the same index: per tensor run = n, count = 1; per channel
 // along an axis run = product of the dimensions after it; per block along the last axis run = block size.
@@ -86,6 +83,20 @@ struct QuantizeDequantizeAffineArgs {
 using QuantizeDequantizeAffineFn = void (*)(const QuantizeDequantizeAffineArgs&);
 std::span<const Variant<QuantizeDequantizeAffineFn>> QuantizeDequantizeAffineVariants();
 
+// float -> signed symmetric codes, with a scale for each block of elements found from them:
+//   s = fl32(min(largest |x|, FLT_MAX) / qmax), 1 where that is 0; q = clamp(rint(fl32(x / s)), -qmax, qmax)
+// with qmax 127 for kS8, 7 for kS4. NaN does not count for the scale; its code is -qmax.
+struct QuantizeDynamicArgs {
+  const float* in;
+  size_t n, block;  // 32 or 64; the last block may be short
+  CodeType type;
+  float* scale;  // (n + block - 1) / block
+  void* out;
+  bool stream = false;
+};
+using QuantizeDynamicFn = void (*)(const QuantizeDynamicArgs&);
+std::span<const Variant<QuantizeDynamicFn>> QuantizeDynamicVariants();
+
 // Packed 4-bit codes (two's complement, element 2j in the low nibble of byte j) times the integer scale of their block
 // -> s8. Element i uses scale[i / block]; every product must fit s8 (scale <= 16 always does).
 struct LpbqExpandArgs {
@@ -93,6 +104,7 @@ struct LpbqExpandArgs {
   const uint8_t* scale;  // (n + block - 1) / block
   size_t n, block;
   int8_t* out;
+  bool stream = false;
 };
 using LpbqExpandFn = void (*)(const LpbqExpandArgs&);
 std::span<const Variant<LpbqExpandFn>> LpbqExpandVariants();

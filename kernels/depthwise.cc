@@ -100,7 +100,8 @@ HWY_INLINE void Accumulate(const Run& run, int32_t* HWY_RESTRICT acc) {
   hn::StoreU(sum3, d, acc + 3 * lanes);
 }
 
-// Pixels [x0, x0 + pixels) of output row y, channels [c0, c0 + count), from the first `found` taps of `rows` on.
+// Pixels [x0, x0 + pixels) of output row y, channels [c0, c0 + count). `rows` holds the first kDepthwiseTaps
+// taps already; those of larger filters are found here, as many at a time.
 HWY_INLINE void Block(const DepthwiseArgs& args, size_t y, size_t x0, size_t pixels, size_t c0, size_t count,
                       TapRows& rows) {
   const Window& w = args.window;
@@ -119,7 +120,7 @@ HWY_INLINE void Block(const DepthwiseArgs& args, size_t y, size_t x0, size_t pix
       }
     }
   }
-  const size_t element = args.out_type == OutputType::kU8 ? 1 : args.out_type == OutputType::kF32 ? 4 : 8;
+  const size_t element = SizeOf(args.out_type);
   Finish({.acc = acc,
           .acc_stride = stride,
           .rows = pixels,

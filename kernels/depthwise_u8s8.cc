@@ -7,6 +7,7 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "kernels/contracts.h"
 #include "kernels/depthwise_columns-inl.h"
@@ -65,7 +66,7 @@ static HWY_NOINLINE void FinishPixels(const Rows& rows, size_t row, size_t x, co
     hn::Store(row == 0 ? sums.acc[0][0][v] : sums.acc[kRows - 1][0][v], d, vector);
     for (size_t i = 0; i < 16; ++i) acc[i / 4 * 16 + 4 * v + i % 4] = vector[i];
   }
-  const size_t element = args.out_type == OutputType::kU8 ? 1 : args.out_type == OutputType::kF32 ? 4 : 8;
+  const size_t element = SizeOf(args.out_type);
   const size_t first = rows.chunk.first, out_width = args.window.out_width;
   Finish({.acc = acc,
           .acc_stride = channels,

@@ -36,7 +36,8 @@ class Kernel {
   using Out = small_floats::Element<kType>;
 
   explicit Kernel(const DequantizeAffineArgs& args) : args_(args) {
-    const int64_t limit = affine::UnitLimit(args.arithmetic) / (args.shift == 0 ? 1 : 2);  // halves take a bit
+    int64_t limit = affine::UnitLimit(args.arithmetic);
+    if (args.shift != 0) limit = limit / 2 - 1;  // halves take a bit, and the last one is a half above
     const int64_t qmin = std::numeric_limits<T>::min(), qmax = std::numeric_limits<T>::max();
     if (args.arithmetic == Arithmetic::kF64 || sizeof(T) == 4) return;  // no offset will do
     lowest_offset_ = -limit - qmin;
@@ -64,6 +65,14 @@ class Kernel {
     for (; i < n; i += lanes) small_floats::Store<kType>(df, Values(in + i, n - i, scale, origin), out + i, n - i);
   }
 
+  HWY_INLINE void Runs(const In* in, size_t run, size_t k, size_t runs, Out* out) const {
+    // Of a size that the compiler knows nothing of the inner loops is left.
+    constexpr size_t kPair = 2 * hn::MaxLanes(DF32());
+    if (run == kPair) return EachRun(in, kPair, k, runs, out);
+    if (run == 2 * kPair) return EachRun(in, 2 * kPair, k, runs, out);
+    EachRun(in, run, k, runs, out);
+  }
+
   HWY_INLINE void Row(const In* in, size_t n, size_t at, Out* out) const {
     const DF32 df;
     const VF32 shift = hn::Set(df, args_.shift);
@@ -85,6 +94,10 @@ class Kernel {
   }
 
  private:
+  HWY_INLINE void EachRun(const In* in, size_t run, size_t k, size_t runs, Out* out) const {
+    for (size_t j = 0; j < runs; ++j) Uniform(in + j * run, run, k + j, out + j * run);
+  }
+
   HWY_INLINE VF32 Values(const In* in, size_t left, VF32 scale, VF32 origin) const {
     const VF32 q = hn::ConvertTo(DF32(), quantize::LoadCodes(in, left));
     return hn::Mul(hn::Add(q, origin), scale);

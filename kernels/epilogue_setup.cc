@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include "kernels/round_up.h"
+
 namespace lq::kernels {
 namespace {
 
@@ -56,7 +58,7 @@ void SetUpFastEpilogue(size_t channels, float* fast_mul, float* fast_add, Epilog
     fast_add[c] = fast ? static_cast<float>((line.intercept - offset) * kOne + 32768.0 + window) : 0.0f;
   }
   // Lanes beyond the last channel: U = 2^15, never redone.
-  const size_t padded = (channels + 63) / 64 * 64;
+  const size_t padded = RoundUp(channels, 64);
   std::fill(fast_mul + channels, fast_mul + padded, 0.0f);
   std::fill(fast_add + channels, fast_add + padded, 32768.0f);
   epilogue->fast_mul = fast_mul;

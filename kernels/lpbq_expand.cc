@@ -1,6 +1,7 @@
 // Packed 4-bit codes times the integer scales of their blocks -> s8.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/lpbq_expand.cc"
+#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
@@ -9,6 +10,7 @@
 
 #include "kernels/contracts.h"
 #include "kernels/quantize-inl.h"
+#include "kernels/stream-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lq::kernels {
@@ -116,16 +118,28 @@ HWY_INLINE void ShortBlocks(const LpbqExpandArgs& args) {
   Blocks(args, block);
 }
 
+void Expand(const LpbqExpandArgs& args) {
+  constexpr size_t kLanes = hn::MaxLanes(D8());
+#if HWY_TARGET <= HWY_AVX2
+  if (args.block == 16) return ShortBlocks<16>(args);
+  if (args.block == 32 && kLanes > 32) return ShortBlocks<32>(args);
+#endif
+  if (args.block % kLanes == 0) return Blocks(args, 0);
+  Spread(args);
+}
+
 }  // namespace lpbq_expand
 
 void LpbqExpand(const LpbqExpandArgs& args) {
-  constexpr size_t kLanes = hn::MaxLanes(lpbq_expand::D8());
-#if HWY_TARGET <= HWY_AVX2
-  if (args.block == 16) return lpbq_expand::ShortBlocks<16>(args);
-  if (args.block == 32 && kLanes > 32) return lpbq_expand::ShortBlocks<32>(args);
-#endif
-  if (args.block % kLanes == 0) return lpbq_expand::Blocks(args, 0);
-  lpbq_expand::Spread(args);
+  constexpr size_t kPart = 4096;  // elements: as many bytes as a chunk of floats
+  if (!args.stream || kPart % args.block != 0) return lpbq_expand::Expand(args);
+  alignas(64) int8_t part[kPart];
+  for (size_t i = 0; i < args.n; i += kPart) {
+    const size_t n = std::min(kPart, args.n - i);
+    lpbq_expand::Expand({args.in + i / 2, args.scale + i / args.block, n, args.block, part});
+    stream::Copy(part, args.out + i, n);
+  }
+  hwy::FlushStream();
 }
 
 // NOLINTNEXTLINE(google-readability-namespace-comments)

@@ -8,6 +8,7 @@
 #define LANEQUANT_KERNELS_MATMUL_PANEL_INL_H_
 #endif
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -25,7 +26,7 @@ namespace HWY_NAMESPACE {
 // Outputs of rows row .. row + rows - 1 and the panel at channel n0, from kPanelChannels sums per row.
 HWY_INLINE void FinishStrip(const MatmulArgs& args, const int32_t* acc, const int32_t* start, Block2d where) {
   const size_t index = where.row * args.out_stride + where.n0;
-  const size_t element = args.out_type == OutputType::kU8 ? 1 : args.out_type == OutputType::kF32 ? 4 : 8;
+  const size_t element = SizeOf(args.out_type);
   FinishArgs finish;
   finish.acc = acc;
   finish.acc_stride = kPanelChannels;

@@ -1,5 +1,6 @@
 #include "kernels/matmul_rows.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace lq::kernels {
@@ -21,7 +22,7 @@ void SplitQuads(const uint8_t* a, size_t a_stride, size_t rows, size_t k, uint8_
 size_t MatmulScratchBytes(size_t m, size_t k) {
   const size_t split = std::min(m, kSplitRows) * SplitStride(k);
   const size_t s4 = S4Scratch{std::min(m, kSignedRows), k}.Bytes();
-  return RoundUpTo64(std::max(split, s4));
+  return RoundUp(std::max(split, s4), 64);
 }
 
 }  // namespace lq::kernels

@@ -8,6 +8,7 @@
 
 #include "kernels/contracts.h"
 #include "kernels/packing.h"
+#include "kernels/round_up.h"
 
 namespace lq::kernels {
 
@@ -32,8 +33,6 @@ constexpr size_t kSplitRows = 128;
 // The fused u8s4 kernels copy A as s8, at most this many rows; from there on it is faster to unpack the weights.
 constexpr size_t kSignedRows = 12;
 
-inline size_t RoundUpTo64(size_t bytes) { return (bytes + 63) / 64 * 64; }
-
 // Split rows: for each quad of k four bytes of even k, four of odd k, each code in 16 bits.
 inline size_t SplitStride(size_t k) { return (k + 3) / 4 * 8; }
 void SplitQuads(const uint8_t* a, size_t a_stride, size_t rows, size_t k, uint8_t* out);
@@ -41,10 +40,10 @@ void SplitQuads(const uint8_t* a, size_t a_stride, size_t rows, size_t k, uint8_
 // Scratch of matmul_u8s4: signed rows, -8 * (sum over each block) of each, an unpacked panel.
 struct S4Scratch {
   size_t rows, k;
-  size_t stride() const { return RoundUpTo64(k + 4); }  // + 4: the quad that the last superblock may lack
+  size_t stride() const { return RoundUp(k + 4, 64); }  // + 4: the quad that the last superblock may lack
   size_t SumsOffset() const { return rows * stride(); }
-  size_t PanelOffset() const { return SumsOffset() + RoundUpTo64(rows * (k / 4) * sizeof(int32_t)); }
-  size_t Bytes() const { return PanelOffset() + kPanelChannels * ((k + 3) / 4 * 4); }
+  size_t PanelOffset() const { return SumsOffset() + RoundUp(rows * (k / 4) * sizeof(int32_t), 64); }
+  size_t Bytes() const { return PanelOffset() + kPanelChannels * RoundUp(k, 4); }
 };
 
 }  // namespace lq::kernels

@@ -11,6 +11,7 @@
 #define LANEQUANT_KERNELS_MATMUL_S4_VNNI_INL_H_
 #endif
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 

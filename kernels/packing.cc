@@ -1,9 +1,9 @@
 #include "kernels/packing.h"
 
+#include "kernels/round_up.h"
+
 namespace lq::kernels {
 namespace {
-
-constexpr size_t RoundUp(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
 // Both element packings: rows of 16 channels x `depth` k, `depth` k at a time.
 template <class T>

@@ -47,14 +47,21 @@ class Kernel {
     };
     size_t i = 0;
     for (; i + 2 * lanes <= n; i += 2 * lanes) {
-      const VF32 a = rounded(small_floats::Load<kType>(df, in + i, lanes));
-      const VF32 b = rounded(small_floats::Load<kType>(df, in + i + lanes, lanes));
-      small_floats::Store<kType>(df, a, out + i, lanes);
-      small_floats::Store<kType>(df, b, out + i + lanes, lanes);
+      VF32 a, b;
+      small_floats::LoadPair<kType>(df, in + i, a, b);
+      small_floats::StorePair<kType>(df, rounded(a), rounded(b), out + i);
     }
     for (; i < n; i += lanes) {
       small_floats::Store<kType>(df, rounded(small_floats::Load<kType>(df, in + i, n - i)), out + i, n - i);
     }
+  }
+
+  HWY_INLINE void Runs(const In* in, size_t run, size_t k, size_t runs, Out* out) const {
+    // Of a size that the compiler knows nothing of the inner loops is left.
+    constexpr size_t kPair = 2 * hn::MaxLanes(DF32());
+    if (run == kPair) return EachRun(in, kPair, k, runs, out);
+    if (run == 2 * kPair) return EachRun(in, 2 * kPair, k, runs, out);
+    EachRun(in, run, k, runs, out);
   }
 
   HWY_INLINE void Row(const In* in, size_t n, size_t at, Out* out) const {
@@ -79,6 +86,10 @@ class Kernel {
   }
 
  private:
+  HWY_INLINE void EachRun(const In* in, size_t run, size_t k, size_t runs, Out* out) const {
+    for (size_t j = 0; j < runs; ++j) Uniform(in + j * run, run, k + j, out + j * run);
+  }
+
   const QuantizeDequantizeAffineArgs& args_;
   const affine::Units units_;
   affine::RunScales runs_;

@@ -33,21 +33,62 @@ struct InMemory<FloatType::kF32> {
 template <FloatType kType>
 using Element = typename InMemory<kType>::T;
 
-// One 16-bit value in each 32-bit lane: the upper half of the float rounded to bfloat16. NaN stays NaN: the carry of
-// rounding could make it infinite.
+// The bits of a float, rounded to bfloat16: its upper half is the result. NaN, quiet as every result of arithmetic is,
+// stays what it is: the carry of rounding could make it infinite.
 template <class DF, class DU = hn::RebindToUnsigned<DF>>
-HWY_INLINE hn::Vec<DU> BF16Bits(DF, hn::Vec<DF> v) {
+HWY_INLINE hn::Vec<DU> RoundedBF16(DF, hn::Vec<DF> v) {
   const DU du;
   const auto bits = hn::BitCast(du, v);
   const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
-  const auto rounded = hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7FFF)));
-  const auto quiet = hn::Or(bits, hn::Set(du, 0x400000));
-  return hn::ShiftRight<16>(hn::IfThenElse(hn::RebindMask(du, hn::IsNaN(v)), quiet, rounded));
+  const auto is_number = hn::RebindMask(du, hn::Not(hn::IsNaN(v)));
+  return hn::MaskedAddOr(bits, is_number, bits, hn::Add(odd, hn::Set(du, 0x7FFF)));
+}
+
+// Highway 1.2 has conversions of float16 for all targets, but where the CPU has none, infinities and NaN become
+// numbers: these targets take the integer operations below.
+#if HWY_TARGET == HWY_EMU128 || HWY_TARGET == HWY_SCALAR || (HWY_ARCH_X86 && HWY_TARGET > HWY_AVX2)
+constexpr bool kHasF16 = false;
+#else
+constexpr bool kHasF16 = true;
+#endif
+
+// 16 bits in each 32-bit lane -> float. The exponent moves by 127 - 15, that of infinities and NaN by twice as much;
+// subnormals are multiples of 2^-24.
+template <class DF, class DU = hn::RebindToUnsigned<DF>>
+HWY_INLINE hn::Vec<DF> FloatsOfF16(DF df, hn::Vec<DU> bits) {
+  const DU du;
+  const hn::RebindToSigned<DF> di;
+  const auto magnitude = hn::And(bits, hn::Set(du, 0x7FFF));
+  const auto moved = hn::Add(hn::ShiftLeft<13>(magnitude), hn::Set(du, 112u << 23));
+  const auto special = hn::Add(moved, hn::Set(du, 112u << 23));
+  const auto small = hn::Mul(hn::ConvertTo(df, hn::BitCast(di, magnitude)), hn::Set(df, 0x1p-24f));
+  auto value = hn::IfThenElse(hn::Gt(magnitude, hn::Set(du, 0x7BFF)), special, moved);
+  value = hn::IfThenElse(hn::Lt(magnitude, hn::Set(du, 0x400)), hn::BitCast(du, small), value);
+  return hn::BitCast(df, hn::Or(value, hn::ShiftLeft<16>(hn::AndNot(hn::Set(du, 0x7FFF), bits))));
+}
+
+// The other way. The addition to 1/2, whose last place is 2^-24, rounds what becomes subnormal.
+template <class DF, class DU = hn::RebindToUnsigned<DF>>
+HWY_INLINE hn::Vec<DU> F16OfFloats(DF df, hn::Vec<DF> v) {
+  const DU du;
+  const auto bits = hn::BitCast(du, v), magnitude = hn::And(bits, hn::Set(du, 0x7FFFFFFF));
+  const auto odd = hn::And(hn::ShiftRight<13>(magnitude), hn::Set(du, 1));
+  const auto rounded = hn::ShiftRight<13>(hn::Add(magnitude, hn::Add(odd, hn::Set(du, 0xFFF))));
+  const auto normal = hn::Sub(rounded, hn::Set(du, 112 << 10));
+  const auto small =
+      hn::Sub(hn::BitCast(du, hn::Add(hn::BitCast(df, magnitude), hn::Set(df, 0.5f))), hn::Set(du, 0x3F000000));
+  const auto infinite = hn::Set(du, 0x7C00), quiet = hn::Set(du, 0x7E00);
+  auto result = hn::IfThenElse(hn::Lt(magnitude, hn::Set(du, 0x38800000)), small, normal);  // below 2^-14
+  result = hn::IfThenElse(hn::Gt(magnitude, hn::Set(du, 0x477FFFFF)), infinite, result);    // 2^16 and more
+  result = hn::IfThenElse(hn::Gt(magnitude, hn::Set(du, 0x7F800000)), quiet, result);
+  return hn::Or(result, hn::ShiftRight<16>(hn::AndNot(hn::Set(du, 0x7FFFFFFF), bits)));
 }
 
 template <FloatType kType, class DF>
 HWY_INLINE hn::Vec<DF> Widen(DF df, hn::Vec<hn::Rebind<uint16_t, DF>> bits) {
-  if constexpr (kType == FloatType::kF16) {
+  if constexpr (kType == FloatType::kF16 && !kHasF16) {
+    return FloatsOfF16(df, hn::PromoteTo(hn::RebindToUnsigned<DF>(), bits));
+  } else if constexpr (kType == FloatType::kF16) {
     return hn::PromoteTo(df, hn::BitCast(hn::Rebind<hwy::float16_t, DF>(), bits));
   } else {
     return hn::BitCast(df, hn::ShiftLeft<16>(hn::PromoteTo(hn::RebindToUnsigned<DF>(), bits)));
@@ -57,10 +98,12 @@ HWY_INLINE hn::Vec<DF> Widen(DF df, hn::Vec<hn::Rebind<uint16_t, DF>> bits) {
 template <FloatType kType, class DF>
 HWY_INLINE hn::Vec<hn::Rebind<uint16_t, DF>> Narrow(DF df, hn::Vec<DF> v) {
   const hn::Rebind<uint16_t, DF> d16;
-  if constexpr (kType == FloatType::kF16) {
+  if constexpr (kType == FloatType::kF16 && !kHasF16) {
+    return hn::TruncateTo(d16, F16OfFloats(df, v));
+  } else if constexpr (kType == FloatType::kF16) {
     return hn::BitCast(d16, hn::DemoteTo(hn::Rebind<hwy::float16_t, DF>(), v));
   } else {
-    return hn::TruncateTo(d16, BF16Bits(df, v));
+    return hn::TruncateTo(d16, hn::ShiftRight<16>(RoundedBF16(df, v)));
   }
 }
 
@@ -69,7 +112,10 @@ template <FloatType kType, class DF>
 HWY_INLINE hn::Vec<DF> RoundTo(DF df, hn::Vec<DF> v) {
   if constexpr (kType == FloatType::kF32) return v;
   if constexpr (kType == FloatType::kF16) return Widen<kType>(df, Narrow<kType>(df, v));
-  if constexpr (kType == FloatType::kBF16) return hn::BitCast(df, hn::ShiftLeft<16>(BF16Bits(df, v)));
+  if constexpr (kType == FloatType::kBF16) {
+    const hn::RebindToUnsigned<DF> du;
+    return hn::BitCast(df, hn::And(RoundedBF16(df, v), hn::Set(du, 0xFFFF0000u)));
+  }
 }
 
 // A vector, or its first `left` lanes if these are fewer: masked accesses are slow on Zen 4, hence only where they
@@ -99,6 +145,33 @@ HWY_INLINE void Store(DF df, hn::Vec<DF> v, Element<kType>* p, size_t left) {
     store(v);
   } else {
     store(Narrow<kType>(df, v));
+  }
+}
+
+// Two vectors in an order that StorePair knows: for work that is the same in all lanes. bfloat16 needs no shuffle so.
+template <FloatType kType, class DF>
+HWY_INLINE void LoadPair(DF df, const Element<kType>* p, hn::Vec<DF>& a, hn::Vec<DF>& b) {
+  if constexpr (kType == FloatType::kBF16) {
+    const hn::RebindToUnsigned<DF> du;
+    const auto pairs = hn::BitCast(du, hn::LoadU(hn::Repartition<uint16_t, DF>(), p));
+    a = hn::BitCast(df, hn::ShiftLeft<16>(pairs));
+    b = hn::BitCast(df, hn::And(pairs, hn::Set(du, 0xFFFF0000u)));
+  } else {
+    a = Load<kType>(df, p, hn::Lanes(df));
+    b = Load<kType>(df, p + hn::Lanes(df), hn::Lanes(df));
+  }
+}
+
+template <FloatType kType, class DF>
+HWY_INLINE void StorePair(DF df, hn::Vec<DF> a, hn::Vec<DF> b, Element<kType>* p) {
+  if constexpr (kType == FloatType::kBF16) {
+    const hn::RebindToUnsigned<DF> du;
+    const hn::Repartition<uint16_t, DF> d16;
+    const auto even = hn::ShiftRight<16>(RoundedBF16(df, a));
+    hn::StoreU(hn::BitCast(d16, hn::OrAnd(even, RoundedBF16(df, b), hn::Set(du, 0xFFFF0000u))), d16, p);
+  } else {
+    Store<kType>(df, a, p, hn::Lanes(df));
+    Store<kType>(df, b, p + hn::Lanes(df), hn::Lanes(df));
   }
 }
 

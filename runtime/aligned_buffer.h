@@ -6,12 +6,17 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
+#include <utility>
+
+#include "kernels/round_up.h"
+#include "lanequant/status.h"
 
 namespace lq {
 
 constexpr size_t kAlignment = 64;  // a cache line, an AVX-512 vector, a row of an AMX tile
 
-inline size_t RoundUp(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+using kernels::RoundUp;
 
 inline std::byte* AlignUp(std::byte* p) {
   return reinterpret_cast<std::byte*>(RoundUp(reinterpret_cast<uintptr_t>(p), kAlignment));
@@ -20,8 +25,17 @@ inline std::byte* AlignUp(std::byte* p) {
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
-  // Large buffers ask for huge pages.
+  // Large buffers ask for huge pages. Empty where the system has no memory for it: the library calls Make.
   explicit AlignedBuffer(size_t bytes);
+  AlignedBuffer(AlignedBuffer&& other) noexcept : data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)) {}
+  AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
+    data_ = std::move(other.data_);
+    size_ = std::exchange(other.size_, 0);
+    return *this;
+  }
+
+  // Error: what `owner` asked for and did not get.
+  static Result<AlignedBuffer> Make(const std::string& owner, size_t bytes);
 
   std::byte* data() const { return data_.get(); }
   size_t size() const { return size_; }

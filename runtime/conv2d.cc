@@ -79,8 +79,7 @@ Result<Conv2d> Conv2d::Prepare(const Conv2dSpec& spec, const PrepareOptions& opt
   const bool one_to_one = group_channels == 1 && spec.out_channels == spec.groups;
   if (one_to_one && DepthwiseLayer::Fits(weights, input)) {
     const DepthwiseFilter filter{spec.kernel, spec.stride, spec.dilation, impl->zero_code};
-    LQ_ASSIGN_OR_RETURN(impl->engine,
-                        DepthwiseLayer::Prepare(spec.name, weights, input, filter, spec.output, options));
+    LQ_ASSIGN_OR_RETURN(impl->engine, DepthwiseLayer::Prepare(spec.name, weights, input, filter, spec.output, options));
   } else {
     LQ_ASSIGN_OR_RETURN(impl->engine, Gemm::Prepare(spec.name, weights, spec.groups, input, spec.output, options));
   }

@@ -1,5 +1,7 @@
 #include "runtime/conv2d_impl.h"
 
+#include <algorithm>
+
 #include "runtime/patches.h"
 #include "runtime/run_tasks.h"
 #include "runtime/views.h"

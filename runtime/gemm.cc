@@ -45,13 +45,13 @@ void Gemm::ChooseFormat(const LayerWeights& weights, int64_t largest_input) {
   }
 }
 
-void Gemm::Pack(const LayerWeights& weights, size_t groups) {
+Status Gemm::Pack(const std::string& name, const LayerWeights& weights, size_t groups) {
   const kernels::PackedS4 s4{n_, k_, block_};
   const size_t bytes = format_ == Format::kS4   ? s4.Bytes()
                        : format_ == Format::kS8 ? kernels::PackedS8Bytes(n_, k_)
                                                 : kernels::PackedS16Bytes(n_, k_);
   group_bytes_ = RoundUp(bytes, kAlignment);
-  packed_ = AlignedBuffer(group_bytes_ * groups);
+  LQ_ASSIGN_OR_RETURN(packed_, AlignedBuffer::Make(name + " (packed weights)", group_bytes_ * groups));
   for (size_t g = 0; g < groups; ++g) {
     std::byte* out = packed_.data() + g * group_bytes_;
     const size_t first = g * n_ * k_;
@@ -69,6 +69,7 @@ void Gemm::Pack(const LayerWeights& weights, size_t groups) {
     }
   }
   info_.packed_bytes = packed_.size();
+  return OkStatus();
 }
 
 void Gemm::ChooseKernel(const std::string& max_isa) {
@@ -91,7 +92,7 @@ Result<Gemm> Gemm::Prepare(const std::string& name, const LayerWeights& weights,
   gemm.k_ = weights.k;
   LQ_ASSIGN_OR_RETURN(gemm.output_, OutputArrays::Make(name, weights, groups, input, stage, options));
   gemm.ChooseFormat(weights, LargestCentred(input));
-  gemm.Pack(weights, groups);
+  LQ_RETURN_IF_ERROR(gemm.Pack(name, weights, groups));
   gemm.ChooseKernel(options.max_isa);
   for (size_t g = 0; g < groups; ++g) gemm.epilogues_.push_back(gemm.output_.Group(g));
   return gemm;
@@ -100,9 +101,6 @@ Result<Gemm> Gemm::Prepare(const std::string& name, const LayerWeights& weights,
 size_t Gemm::ScratchBytes(size_t rows) const { return RoundUp(kernels::MatmulScratchBytes(rows, k_), kAlignment); }
 
 void Gemm::Run(const Rows& rows, size_t group, size_t n_begin, size_t n_end, void* scratch) const {
-  const size_t element = rows.out_type == kernels::OutputType::kU8    ? 1
-                         : rows.out_type == kernels::OutputType::kF32 ? 4
-                                                                      : 8;
   kernel_({.a = rows.a,
            .a_stride = rows.a_stride,
            .m = rows.m,
@@ -114,7 +112,7 @@ void Gemm::Run(const Rows& rows, size_t group, size_t n_begin, size_t n_end, voi
            .n_end = n_end,
            .epilogue = &epilogues_[group],
            .out_type = rows.out_type,
-           .out = static_cast<std::byte*>(rows.out) + group * n_ * element,
+           .out = static_cast<std::byte*>(rows.out) + group * n_ * kernels::SizeOf(rows.out_type),
            .out_stride = rows.out_stride,
            .scratch = scratch});
 }

@@ -43,7 +43,7 @@ class Gemm {
   enum class Format { kS8, kS4, kS16 };
 
   void ChooseFormat(const LayerWeights& weights, int64_t largest_input);
-  void Pack(const LayerWeights& weights, size_t groups);
+  Status Pack(const std::string& name, const LayerWeights& weights, size_t groups);
   void ChooseKernel(const std::string& max_isa);
 
   Format format_ = Format::kS8;

@@ -42,7 +42,8 @@ struct Node {
   std::vector<ValueId> inputs, outputs;  // inputs may be kAbsent
   std::map<std::string, Attribute> attributes;
 
-  // The attribute, or `fallback` where it is missing or of another type (readers check types: see runtime/passes/operator_rules.h).
+  // The attribute, or `fallback` where it is missing or of another type (readers check types: see
+  // runtime/passes/operator_rules.h).
   int64_t Int(const std::string& key, int64_t fallback) const;
   float Float(const std::string& key, float fallback) const;
   std::string String(const std::string& key, const std::string& fallback) const;

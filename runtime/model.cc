@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "runtime/graph.h"
 #include "runtime/io/encodings_reader.h"
@@ -27,14 +29,18 @@ Status TidyGraph(Graph& graph) {
 
 // AIMET names only tensors of the file, though some of them feed no output.
 Status CheckNames(const EncodingsFile& encodings, const std::set<std::string>& names) {
+  constexpr size_t kShown = 5;
+  std::vector<std::string> strangers;
   for (const auto* entries : {&encodings.activations, &encodings.params}) {
     for (const EncodingEntry& entry : *entries) {
-      if (names.count(entry.name) != 0) continue;
-      return InvalidArgument(fmt::format("an encoding of '{}', but none of the model's {} tensors has this name", entry.name,
-                                         names.size()));
+      if (names.count(entry.name) == 0) strangers.push_back(entry.name);
     }
   }
-  return OkStatus();
+  if (strangers.empty()) return OkStatus();
+  const auto shown = strangers.begin() + static_cast<ptrdiff_t>(std::min(kShown, strangers.size()));
+  return InvalidArgument(fmt::format("encodings of {} tensors that are none of the model's {}: '{}'{}",
+                                     strangers.size(), names.size(), fmt::join(strangers.begin(), shown, "', '"),
+                                     strangers.size() > kShown ? ", ..." : ""));
 }
 
 }  // namespace

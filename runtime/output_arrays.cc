@@ -120,7 +120,8 @@ Result<OutputArrays> OutputArrays::Make(const std::string& name, const LayerWeig
   LQ_RETURN_IF_ERROR(CheckStage(name, stage, weights.n));
   // |offset * sum of w| must stay in 63 bits.
   if (weights.LargestAbsoluteSum() > (int64_t{1} << 62) / (LargestCentred(input) + 256)) {
-    return Unsupported(fmt::format("{}: sums over {} inputs with offset {} could leave 63 bits", name, weights.k, input.offset));
+    return Unsupported(
+        fmt::format("{}: sums over {} inputs with offset {} could leave 63 bits", name, weights.k, input.offset));
   }
   OutputArrays arrays;
   const size_t per_group = weights.n / groups;

@@ -16,6 +16,7 @@ namespace lq {
 namespace {
 
 constexpr int64_t kLargestTensor = int64_t{1} << 40;  // elements: sums of bytes stay far below 2^63
+constexpr size_t kMostWorkers = 4096;                 // above any machine; each is asked for its scratch
 
 std::vector<TensorInfo> Describe(const Graph& graph, const std::vector<ValueId>& ids) {
   std::vector<TensorInfo> infos;
@@ -119,6 +120,9 @@ Result<Workspace> Session::NewWorkspace(int64_t batch, size_t workers) const {
   LQ_ASSIGN_OR_RETURN(const std::vector<Shape> shapes, impl_->ShapesFor(batch));
   const MemoryPlan memory = PlanMemory(Lifetimes(plan, shapes));
   workers = std::max<size_t>(workers, 1);
+  if (workers > kMostWorkers) {
+    return InvalidArgument(fmt::format("a workspace for {} workers, but {} are the most", workers, kMostWorkers));
+  }
   const size_t scratch = LargestScratch(plan, shapes, workers);
   // Half of the machine's memory: what is asked for is touched at once.
   const uint64_t most = MemoryBudget::HalfOfMemory();
@@ -129,7 +133,8 @@ Result<Workspace> Session::NewWorkspace(int64_t batch, size_t workers) const {
   auto impl = std::make_unique<Workspace::Impl>();
   impl->session = impl_->id;
   impl->workers = workers;
-  impl->memory = AlignedBuffer(memory.bytes + scratch);
+  const std::string owner = fmt::format("workspace for batch {} on {} workers", batch, workers);
+  LQ_ASSIGN_OR_RETURN(impl->memory, AlignedBuffer::Make(owner, memory.bytes + scratch));
   impl->scratch = impl->memory.span().subspan(memory.bytes);
   for (size_t t = 0; t < plan.tensors.size(); ++t) {
     TensorView view{plan.tensors[t].dtype(), shapes[t], {}};

@@ -3,15 +3,20 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <limits>
 
 #include "kernels/contracts.h"
+#include "runtime/io/memory_budget.h"
 #include "runtime/status_macros.h"
 #include "runtime/variants.h"
 
 namespace lq {
 namespace {
+
+// Of LayerWeights (w and, for LPBQ, codes), and packed as 16 bits.
+constexpr uint64_t kBytesPerWeight = 4 + 4 + 2;
 
 // Scales and offsets in the form of the quantize kernel: element i uses number (i / run) % count.
 struct FlatScales {
@@ -115,7 +120,27 @@ std::vector<int32_t> ChannelsLast(const std::vector<int32_t>& in, const FloatWei
   return out;
 }
 
-void ApplyLpbq(const Lpbq& e, const FloatWeights& w, LayerWeights& out) {
+// codes times the scales of their blocks, in out.w. Products of scales of up to 16, all that 4-bit codes of 8-bit
+// weights have, fit 8 bits.
+void ExpandBlocks(const std::string& max_isa, LayerWeights& out) {
+  constexpr uint32_t kLargestScale = 16;
+  const uint32_t largest = *std::max_element(out.block_scale.begin(), out.block_scale.end());
+  if (out.bitwidth > 4 || largest > kLargestScale) {
+    for (size_t i = 0; i < out.w.size(); ++i) out.w[i] *= static_cast<int32_t>(out.block_scale[i / out.block]);
+    return;
+  }
+  std::vector<uint8_t> packed((out.codes.size() + 1) / 2);
+  for (size_t i = 0; i < out.codes.size(); ++i) {
+    packed[i / 2] = static_cast<uint8_t>(packed[i / 2] | (out.codes[i] & 15) << (i % 2 * 4));
+  }
+  const std::vector<uint8_t> scale(out.block_scale.begin(), out.block_scale.end());
+  std::vector<int8_t> products(out.codes.size());
+  Choose(kernels::LpbqExpandVariants(), max_isa)
+      .run({packed.data(), scale.data(), products.size(), out.block, products.data()});
+  std::copy(products.begin(), products.end(), out.w.begin());
+}
+
+void ApplyLpbq(const Lpbq& e, const FloatWeights& w, const std::string& max_isa, LayerWeights& out) {
   const size_t blocks = w.in_channels / static_cast<size_t>(e.block_size);
   out.block = static_cast<size_t>(e.block_size);
   out.bitwidth = e.bitwidth;
@@ -127,7 +152,7 @@ void ApplyLpbq(const Lpbq& e, const FloatWeights& w, LayerWeights& out) {
       out.block_scale.insert(out.block_scale.end(), scales, scales + static_cast<ptrdiff_t>(blocks));
     }
   }
-  for (size_t i = 0; i < out.w.size(); ++i) out.w[i] *= static_cast<int32_t>(out.block_scale[i / out.block]);
+  ExpandBlocks(max_isa, out);
   out.scale.assign(e.channel_scale.begin(), e.channel_scale.end());
 }
 
@@ -160,6 +185,12 @@ Result<LayerWeights> QuantizeWeights(const FloatWeights& weights, const Encoding
     return InvalidArgument(fmt::format("{}: {} weights, but {} output channels x {} inputs x {} taps", weights.name,
                                        weights.values.size(), weights.out_channels, weights.in_channels, weights.taps));
   }
+  const uint64_t most = MemoryBudget::HalfOfMemory();
+  if (weights.values.size() > most / kBytesPerWeight) {
+    return InvalidArgument(
+        fmt::format("{}: {} weights need {} bytes each while they are packed, but {} in all are the most", weights.name,
+                    weights.values.size(), kBytesPerWeight, most));
+  }
   LQ_RETURN_IF_ERROR(ValidateEncoding(weights.name + " weight", encoding, shape));
   LQ_ASSIGN_OR_RETURN(const FlatScales flat, Flatten(weights, encoding));
 
@@ -168,7 +199,7 @@ Result<LayerWeights> QuantizeWeights(const FloatWeights& weights, const Encoding
   out.k = weights.in_channels * weights.taps;
   out.w = ChannelsLast(Codes(weights.values, flat, ProfileFor(encoding, options.profile), options.max_isa), weights);
   if (const auto* lpbq = std::get_if<Lpbq>(&encoding)) {
-    ApplyLpbq(*lpbq, weights, out);
+    ApplyLpbq(*lpbq, weights, options.max_isa, out);
   } else {
     ApplyOffsets(flat, out);
   }

@@ -4,9 +4,13 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <span>
+#include <vector>
 
 #include "lanequant/target.h"
 #include "runtime/io/npz.h"
+#include "runtime/versions.h"
 #include "tests/support/golden_bundle.h"
 #include "tests/support/temp_folder.h"
 
@@ -80,6 +84,24 @@ TEST_F(CliTest, InfoShowsTargets) {
   }
 }
 
+// The kernel's list of flags, as grep finds it.
+TEST_F(CliTest, InfoSaysWhatBecomesOfAmx) {
+  const bool has = std::system("grep -qw amx_int8 /proc/cpuinfo") == 0;
+  EXPECT_TRUE(Contains(Run("info").out, has ? "AMX: detected; no AMX kernel yet" : "AMX: not detected; no AMX kernel"));
+  EXPECT_TRUE(Contains(Run("info --json").out, has ? "\"detected\": true" : "\"detected\": false"));
+}
+
+TEST_F(CliTest, HelpShowsDefaultsAndExitStatus) {
+  for (const char* command : {"run", "validate"}) {
+    const Outcome outcome = Run(command + std::string(" --help"));
+    EXPECT_EQ(outcome.exit_status, 0);
+    for (const char* part :
+         {"default: aimet_div", "default: LQ_MAX_ISA", "0..1024", "Exit status: 0 success; 1 ", "; 2 bad input"}) {
+      EXPECT_TRUE(Contains(outcome.out, part)) << part << ": " << outcome.out;
+    }
+  }
+}
+
 TEST_F(CliTest, RunGivesAimetsValues) {
   const std::string bundle = "digits_cnn/w8a8";
   const Outcome outcome = Run("run " + ModelArguments(bundle) + " --input " + Data(bundle) + " --labels " +
@@ -143,7 +165,8 @@ TEST_F(CliTest, RunIsTheSameEverywhere) {
     ASSERT_EQ(outcome.exit_status, 0) << outcome.err;
     EXPECT_EQ(Read("y.npz").at("output").bytes, expected.bytes) << way;
   }
-  EXPECT_TRUE(Contains(Run(command + Quote(folder_ / "y.npz") + " --threads 7").out, "7 threads"));
+  EXPECT_TRUE(Contains(Run(command + Quote(folder_ / "y.npz") + " --threads 7").out,
+                       TbbVersion() != "none" ? "7 threads" : "1 thread,"));
 }
 
 TEST_F(CliTest, ValidatePassesOnAimetsLayers) {
@@ -191,6 +214,59 @@ TEST_F(CliTest, InspectShowsStepsAndMemory) {
   EXPECT_TRUE(Contains(json.out, "\"tensor\": \"/conv2/act/Relu_output_0\"")) << json.out;
 }
 
+// The worked example of AIMET's QuantizedTensor: min-max calibration, symmetric, one scale a row.
+TEST_F(CliTest, QuantizesAsAimetsExample) {
+  const std::vector<float> x = {-1.20f, 4.1f, -0.21f, 2.3f, 0.2f, 5.6f, -1.0f, -0.1f};
+  const std::span<const std::byte> bytes = std::as_bytes(std::span(x));
+  ASSERT_TRUE(WriteNpz(folder_ / "x.npz", {{"x", DType::kF32, {2, 4}, {bytes.begin(), bytes.end()}}}).ok());
+  const std::string quantize = "quantize " + Quote(folder_ / "x.npz") + " " + Quote(folder_ / "q.npz");
+  for (const char* scales : {" --axis 0", " --axis -2", " --block-size 1,-1", " --block-size 1,4"}) {
+    const Outcome outcome = Run(quantize + " --from-data min-max" + scales);
+    ASSERT_EQ(outcome.exit_status, 0) << outcome.err;
+    EXPECT_EQ(outcome.err, "");
+    EXPECT_TRUE(Contains(outcome.out, "f32 (2, 4) -> s8 codes, 2 scales, ")) << outcome.out;
+    const std::vector<int8_t> want = {-37, 127, -7, 71, 5, 127, -23, -2};
+    const testing::Arrays arrays = Read("q.npz");
+    ASSERT_EQ(arrays.at("codes").bytes.size(), want.size());
+    EXPECT_EQ(std::memcmp(arrays.at("codes").bytes.data(), want.data(), want.size()), 0) << scales;
+    EXPECT_TRUE(arrays.at("scale").shape == (Shape{2, 1}));
+  }
+}
+
+TEST_F(CliTest, DequantizesWhatItQuantized) {
+  const std::vector<float> x = {-1.5f, 0.25f, 0.75f, 9.0f, 1e9f, -1e9f}, scale = {0.5f, 0.25f};
+  const auto array = [](const char* name, const Shape& shape, const std::vector<float>& values) {
+    const std::span<const std::byte> bytes = std::as_bytes(std::span(values));
+    return NamedArray{name, DType::kF32, shape, {bytes.begin(), bytes.end()}};
+  };
+  ASSERT_TRUE(WriteNpz(folder_ / "x.npz", {array("x", {3, 2}, x), array("s", {2}, scale)}).ok());
+  const std::string q = folder_ / "q.npz";
+  ASSERT_EQ(Run("quantize " + Quote(folder_ / "x.npz:x") + " " + Quote(q) + " --scale " + Quote(folder_ / "x.npz:s") +
+                " --axis 1 --bitwidth 4 --unsigned --dtype s16")
+                .exit_status,
+            0);
+  const Outcome back = Run("quantize --op dequantize " + Quote(q + ":codes") + " " + Quote(folder_ / "y.npz") +
+                           " --scale " + Quote(q + ":scale") + " --offset " + Quote(q + ":offset"));
+  ASSERT_EQ(back.exit_status, 0) << back.err;
+  const std::vector<float> want = {0.0f, 0.25f, 1.0f, 3.75f, 7.5f, 0.0f};
+  const testing::Arrays values = Read("y.npz");
+  ASSERT_EQ(values.at("values").bytes.size(), want.size() * sizeof(float));
+  EXPECT_EQ(std::memcmp(values.at("values").bytes.data(), want.data(), want.size() * sizeof(float)), 0);
+  const std::string quantize = "quantize " + Quote(folder_ / "x.npz:x") + " " + Quote(folder_ / "bad.npz");
+  const std::string given = quantize + " --scale " + Quote(folder_ / "x.npz:s");
+  ExpectRefused(quantize, {"--scale", "--from-data"});
+  ExpectRefused(quantize + " --from-data entropy", {"'entropy'", "min-max"});
+  ExpectRefused(quantize + " --from-data min-max --axis 2", {"--axis 2", "(3, 2)"});
+  ExpectRefused(quantize + " --from-data min-max --block-size 2,1", {"--block-size", "2", "3"});
+  ExpectRefused(given + " --axis 0", {"(2)", "--axis 0", "(3)"});
+  ExpectRefused(given + " --block-size 1,1", {"block_size", "2 numbers", "1 dimensions"});
+  ExpectRefused(given + " --qmin 5 --qmax 5", {"qmin 5", "qmax 5"});
+  ExpectRefused(given + " --bitwidth 16 --dtype u8", {"codes", "u8 holds 0..255", "-32768"});
+  ExpectRefused(given + " --op double", {"'double'", "qdq"});
+  ExpectRefused(given + " --profile exact", {"'exact'", "onnx"});
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "bad.npz"));
+}
+
 TEST_F(CliTest, DemoRunsWithoutArguments) {
   const Outcome outcome = Run("demo");
   EXPECT_EQ(outcome.exit_status, 0) << outcome.err;
@@ -202,14 +278,17 @@ TEST_F(CliTest, DemoRunsWithoutArguments) {
 
 TEST_F(CliTest, RefusesBadOptionsInASentence) {
   const std::string run = "run " + ModelArguments("mlp/w8a8") + " --input " + Data("mlp/w8a8") + " ";
-  ExpectRefused("", {"subcommand"});
-  ExpectRefused("frobnicate", {});
+  const char* commands = "info, run, validate, quantize, inspect, demo";
+  ExpectRefused("", {"say a command", commands});
+  ExpectRefused("frobnicate", {"no command 'frobnicate'", commands});
   ExpectRefused("run", {"required"});
   ExpectRefused(run + "--target nonsense", {"'nonsense'", "AMX"});
   ExpectRefused(run + "--target amx --reference", {"--reference"});
   ExpectRefused(run + "--bias maybe", {"'maybe'", "int32"});
   ExpectRefused(run + "--profile exact", {"'exact'", "aimet_onnx"});
-  ExpectRefused(run + "--threads many", {"many"});
+  ExpectRefused(run + "--threads many", {"--threads: 'many' is no number of threads; there are 0 to 1024"});
+  ExpectRefused(run + "--threads 1025", {"'1025'", "0 to 1024"});
+  ExpectRefused("demo --threads -3", {"'-3'", "0 to 1024"});
   ExpectRefused(run + "--nonsense", {"--nonsense"});
 }
 
@@ -226,6 +305,21 @@ TEST_F(CliTest, RefusesBadFilesInASentence) {
                     Data("digits_cnn/w4a8_lpbq", "layers.npz"),
                 {"the encodings do not match the layers", "'/conv2/act/Relu_output_0'"});
   ExpectRefused("demo --data no/such/folder", {"no/such/folder"});
+}
+
+// The second file cannot be written: the first one keeps what it had, and no temporary stays.
+TEST_F(CliTest, WritesAllFilesOrNone) {
+  const std::string run = "run " + ModelArguments("mlp/w8a8") + " --input " + Data("mlp/w8a8") + " --output " +
+                          Quote(folder_.Write("files/y.npz", "before")) + " --dump-layers ";
+  std::filesystem::create_directory(folder_ / "files/folder");
+  for (const char* bad : {"/dev/null", "no/such/folder/l.npz"}) ExpectRefused(run + bad, {bad});
+  ExpectRefused(run + Quote(folder_ / "files/folder"), {"files/folder", "no regular file"});
+  EXPECT_EQ(ReadWhole(folder_ / "files/y.npz"), "before");
+  const std::filesystem::directory_iterator files(folder_ / "files");
+  EXPECT_EQ(std::distance(begin(files), end(files)), 2);
+  ASSERT_EQ(Run(run + Quote(folder_ / "files/l.npz")).exit_status, 0);
+  EXPECT_EQ(Read("files/y.npz").count("output"), 1u);
+  EXPECT_EQ(Read("files/l.npz").count("codes:output"), 1u);
 }
 
 TEST_F(CliTest, ReportsAFullDisk) {

@@ -1,4 +1,5 @@
-// Calibration: from the values that a tensor takes in some batches to its encoding, as AIMET computes it.
+// Calibration: from the values that a tensor takes in some batches to its encoding, as AIMET, ONNX Runtime and Quark
+// compute it.
 #ifndef LANEQUANT_CALIBRATE_H_
 #define LANEQUANT_CALIBRATE_H_
 
@@ -13,15 +14,20 @@
 
 namespace lq {
 
-// Whose arithmetic, to the last bit: aimet_torch computes in float32, aimet_onnx in float64.
-enum class CalibrationTool { kAimetTorch, kAimetOnnx };
+// Whose arithmetic, to the last bit.
+enum class CalibrationTool {
+  kAimetTorch,   // float32
+  kAimetOnnx,    // QcQuantizeOp: float64
+  kOnnxRuntime,  // onnxruntime.quantization: float64, then a float32 scale. Quark's ONNX flow has its min-max
+  kQuarkTorch,   // observers of quark.torch: float32; symmetric int8 has absmax / 127.5
+};
 
 enum class CalibrationScheme {
-  kMinMax,      // AIMET post_training_tf: MinMaxEncodingAnalyzer
-  kPercentile,  // post_training_percentile: a histogram's percentiles. aimet_onnx: agrees to 1e-6, its edges are
-                // float32
-  kSqnr,        // post_training_tf_enhanced of aimet_torch: SqnrEncodingAnalyzer, least quantization + clipping noise
-  kTfEnhanced,  // TfEnhancedEncodingAnalyzer of aimet_torch: kSqnr with 512 bins and a range that may only triple
+  kMinMax,      // all tools. AIMET: post_training_tf, MinMaxEncodingAnalyzer
+  kPercentile,  // AIMET: post_training_percentile, of aimet_onnx to 1.2e-7. onnxruntime: PercentileCalibrater
+  kSqnr,        // aimet_torch post_training_tf_enhanced, SqnrEncodingAnalyzer: least quantization and clipping noise
+  kTfEnhanced,  // aimet_torch TfEnhancedEncodingAnalyzer: kSqnr with 512 bins and a range that grows only so far
+  kEntropy,     // onnxruntime EntropyCalibrater with its 128 bins
 };
 
 // `scale_shape` and `block_size` are AIMET's: with an empty block_size the shape broadcasts over the trailing
@@ -32,24 +38,26 @@ struct AnalyzerOptions {
   CalibrationScheme scheme = CalibrationScheme::kMinMax;
   int64_t qmin = -128, qmax = 127;  // the grid; -127..127 is aimet_onnx's strict symmetric
   bool symmetric = true;
-  bool unsigned_symmetric = false;  // aimet_onnx, symmetric: data without a negative value use the whole grid above 0
-  float zero_point_shift = 0;       // 0, or 0.5 with kMinMax and symmetric
+  bool unsigned_symmetric = false;  // aimet_onnx, symmetric kMinMax: all codes above 0 where no value is negative
+  float zero_point_shift = 0;       // 0, or 0.5 with AIMET's symmetric kMinMax
   double percentile = 100;          // kPercentile: 50..100
   Shape scale_shape;
   std::vector<int64_t> block_size;
 };
 
 // One element for each of scale_shape's, row-major: real = (q + offset + zero_point_shift) * scale, q on the options'
-// grid. Of kAimetTorch every number is a float32. min and max are what the tool keeps beside scale and offset: the
-// range before it is snapped to the grid (aimet_torch's parameters `min` and `max`) or after (aimet_onnx).
+// grid; offset = -zero_point. All numbers but those of kAimetOnnx are float32. min and max are the range that the tool
+// keeps beside scale and offset: as its grid holds it (kAimetOnnx), widened to zero and made symmetric (kAimetTorch:
+// the parameters `min` and `max`), widened to zero (kQuarkTorch), as found (kOnnxRuntime).
 struct Calibration {
   Shape shape;
   std::vector<double> min, max, scale, offset;
 };
 
-// A running statistic of batches. Its memory does not grow with them: two floats for each encoding, or a histogram.
-// NaN in the data makes min-max encodings NaN; histograms leave NaN out and count infinities in the outer bins, as the
-// tools do. Values never depend on the executor.
+// A running statistic of batches. Its memory does not grow with them: two floats for each encoding, or a histogram
+// (of 8 or 12 KiB for each encoding; onnxruntime's, of whole tensors only, has up to 2^20 bins).
+// Values that are not finite: under kAimetTorch a NaN makes min-max encodings NaN, while histograms leave NaN out and
+// count infinities in the outer bins; other tools refuse them. Results never depend on the executor.
 class LQ_EXPORT Analyzer {
  public:
   // Errors: qmin >= qmax, a percentile outside 50..100, a combination of options that the tool does not have.
@@ -59,15 +67,16 @@ class LQ_EXPORT Analyzer {
   ~Analyzer();
 
   // Adds a batch: f32, or f16 with aimet_torch's kMinMax (all batches alike: AIMET then rounds its result to float16).
-  // Errors, all of which leave the analyzer as it was: a shape that the scales do not fit, no elements, a histogram of
-  // values none of which is finite.
-  // Of histograms with several encodings aimet_torch (2.42) counts batches after the first in the wrong one: it splits
-  // them into as many equal stretches of memory as there are encodings. So does this.
+  // Errors, all of which leave the analyzer as it was: a shape that the scales do not fit, no elements, values that are
+  // not finite (see above; aimet_torch's histograms need one that is), bins that float32 cannot tell apart, or too
+  // many. Of histograms with several encodings aimet_torch (2.42) counts batches after the first in the wrong one: it
+  // splits them into as many equal stretches of memory as there are encodings. So does this.
   Status Update(const ConstTensorView& batch, const BulkOptions& bulk = {});
 
-  // Adds what `other`, of equal options, has seen. kMinMax: as if its batches had come here. Histograms: as AIMET
-  // re-bins its own when the range grows, so that a count may move by a bin against one analyzer that sees all batches.
-  // Errors: other options, another float type; kPercentile of aimet_onnx, whose first batch fixes the bins: other bins.
+  // Adds what `other`, of equal options, has seen. kMinMax: as if its batches had come here. Histograms of aimet_torch:
+  // as it re-bins its own when the range grows, so that a count may move by a bin against one analyzer that sees all.
+  // Errors: other options, another float type; kPercentile of aimet_onnx, whose first batch fixes the bins: other bins;
+  // onnxruntime's histograms, for which there is no rule, unless one side is empty.
   Status Merge(const Analyzer& other);
 
   // The encodings of what came so far. Errors: nothing came.

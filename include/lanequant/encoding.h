@@ -74,7 +74,7 @@ using Encoding = std::variant<PerTensor, PerChannel, PerBlock, Lpbq>;
 // How a stand-alone quantizer rounds (exact_simulator: section 2). All round to nearest.
 enum class RoundingProfile {
   kAimetDiv,        // rint(fl32(x / s)) - o, ties to even: AIMET's division path and ONNX QuantizeLinear
-  kAimetFakequant,  // rint(fl32(x * fl32(1 / s))) - o: torch.fake_quantize, AIMET without gradients; f32 input only
+  kAimetFakequant,  // rint(fl32(x * fl32(1 / s))) - o: torch.fake_quantize, AIMET without gradients
   kAimetOnnx,       // clamp first, offset before rounding, halves go up: the op of aimet_onnx
   kOnnx,            // ONNX QuantizeLinear: as kAimetDiv in the arithmetic of the scale's type
 };

@@ -57,7 +57,8 @@ struct BulkOptions {
 // excludes.
 
 // in: f32, f16 or bf16. codes: u2, s2, u4, s4, u8, s8, u16, s16 or s32, a type that holds the grid.
-// NaN -> qmin; infinities saturate.
+// NaN -> qmin; infinities saturate (torch.fake_quantize with several scales leaves +infinity to the CPU: qmax on Arm,
+// qmin on x86).
 LQ_EXPORT Status Quantize(const ConstTensorView& in, const AffineQuantizer& quantizer, const TensorView& codes,
                           const BulkOptions& options = {});
 

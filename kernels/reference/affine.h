@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "kernels/contracts_quantize.h"
+#include "kernels/arithmetic.h"
 #include "lanequant/encoding.h"
 
 namespace lq::reference {

@@ -4,38 +4,10 @@
 
 #include <algorithm>
 #include <cstring>
-#include <optional>
+
+#include "runtime/io/array_element.h"
 
 namespace lq::cli {
-namespace {
-
-template <class T>
-T Load(const NamedArray& array, size_t i) {
-  T value;
-  std::memcpy(&value, array.bytes.data() + i * sizeof(T), sizeof(T));
-  return value;
-}
-
-std::optional<int64_t> LoadInteger(const NamedArray& array, size_t i) {
-  switch (array.dtype) {
-    case DType::kU8:
-      return Load<uint8_t>(array, i);
-    case DType::kS8:
-      return Load<int8_t>(array, i);
-    case DType::kU16:
-      return Load<uint16_t>(array, i);
-    case DType::kS16:
-      return Load<int16_t>(array, i);
-    case DType::kS32:
-      return Load<int32_t>(array, i);
-    case DType::kS64:
-      return Load<int64_t>(array, i);
-    default:
-      return std::nullopt;
-  }
-}
-
-}  // namespace
 
 std::string Accuracy::ToString() const {
   return fmt::format("{} of {} right ({:.2f} %)", right, rows,
@@ -51,16 +23,15 @@ Result<Accuracy> CountRight(const std::vector<NamedArray>& outputs, const NamedA
                                        labels.shape.ToString(), output.name, output.shape.ToString()));
   }
   const auto classes = static_cast<size_t>(output.shape.NumElements() / rows);
+  if (IsFloat(labels.dtype)) {
+    return InvalidArgument(fmt::format("labels '{}' are {}, not integers", labels.name, NameOf(labels.dtype)));
+  }
   if (classes == 0) return InvalidArgument(fmt::format("output '{}' has no classes", output.name));
   Accuracy accuracy{0, rows};
   std::vector<float> row(classes);
   for (size_t i = 0; i < static_cast<size_t>(rows); ++i) {
     std::memcpy(row.data(), output.bytes.data() + i * classes * sizeof(float), classes * sizeof(float));
-    const std::optional<int64_t> label = LoadInteger(labels, i);
-    if (!label.has_value()) {
-      return InvalidArgument(fmt::format("labels '{}' are {}, not integers", labels.name, NameOf(labels.dtype)));
-    }
-    if (std::max_element(row.begin(), row.end()) - row.begin() == *label) ++accuracy.right;
+    if (std::max_element(row.begin(), row.end()) - row.begin() == IntegerAt(labels, i)) ++accuracy.right;
   }
   return accuracy;
 }

@@ -8,6 +8,7 @@
 #include <system_error>
 #include <utility>
 
+#include "runtime/io/array_element.h"
 #include "runtime/status_macros.h"
 
 namespace lq::cli {
@@ -25,9 +26,14 @@ Location Split(const std::string& where) {
   return {where.substr(0, colon), where.substr(colon + 1)};
 }
 
+// The array of an .npy file has no name.
+std::string Label(const NamedArray& array) {
+  return array.name.empty() ? "one without a name" : fmt::format("'{}'", array.name);
+}
+
 std::string Names(const std::vector<NamedArray>& arrays) {
   std::string names;
-  for (const NamedArray& array : arrays) names += fmt::format("{}'{}'", names.empty() ? "" : ", ", array.name);
+  for (const NamedArray& array : arrays) names += (names.empty() ? "" : ", ") + Label(array);
   return names.empty() ? "none" : names;
 }
 
@@ -42,13 +48,11 @@ Result<NamedArray> ToF32(const std::string& path, NamedArray array) {
   if (array.dtype == DType::kF32) return array;
   if (array.dtype != DType::kF64) {
     return InvalidArgument(
-        fmt::format("{}: array '{}' is {}, but a network input is f32 or f64", path, array.name, NameOf(array.dtype)));
+        fmt::format("{}: array {} is {}, but a network input is f32 or f64", path, Label(array), NameOf(array.dtype)));
   }
   NamedArray rounded{array.name, DType::kF32, array.shape, std::vector<std::byte>(array.bytes.size() / 2)};
   for (size_t i = 0; i < array.bytes.size() / sizeof(double); ++i) {
-    double value;
-    std::memcpy(&value, array.bytes.data() + i * sizeof(value), sizeof(value));
-    const auto narrow = static_cast<float>(value);
+    const auto narrow = static_cast<float>(NumberAt(array, i));
     std::memcpy(rounded.bytes.data() + i * sizeof(narrow), &narrow, sizeof(narrow));
   }
   return rounded;
@@ -62,7 +66,7 @@ Status CheckShape(const std::string& path, const NamedArray& array, const Value&
     fits = (*input.shape)[d] == -1 || (*input.shape)[d] == array.shape[d];
   }
   if (fits) return OkStatus();
-  return InvalidArgument(fmt::format("{}: array '{}' has shape {}, but input '{}' has {}", path, array.name,
+  return InvalidArgument(fmt::format("{}: array {} has shape {}, but input '{}' has {}", path, Label(array),
                                      array.shape.ToString(), input.name, input.shape->ToString()));
 }
 

@@ -20,6 +20,7 @@ using Command = std::function<Result<int>()>;
 void AddInfo(CLI::App& app, Command& chosen);
 void AddRun(CLI::App& app, Command& chosen);
 void AddValidate(CLI::App& app, Command& chosen);
+void AddQuantize(CLI::App& app, Command& chosen);
 void AddInspect(CLI::App& app, Command& chosen);
 void AddDemo(CLI::App& app, Command& chosen);
 

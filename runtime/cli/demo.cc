@@ -1,6 +1,7 @@
 // lanequant demo: what the library does, in a minute, on data that comes with it.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -119,8 +120,8 @@ void AddDemo(CLI::App& app, Command& chosen) {
   auto options = std::make_shared<Options>();
   CLI::App& command = *app.add_subcommand("demo", "Shows the library on a network that comes with it");
   command.add_option("--data", options->data, "Folder that holds digits_cnn/w4a8_lpbq");
-  command.add_option("--target", options->target, "The best instruction set to use (see `lanequant info`)");
-  command.add_option("--threads", options->threads, "Threads; 0: as many as this process may use");
+  AddTarget(command, options->target);
+  AddThreads(command, options->threads);
   command.callback([options, &chosen] { chosen = [options] { return Demo(*options); }; });
 }
 

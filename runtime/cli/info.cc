@@ -33,15 +33,24 @@ std::string FirstLine(const std::string& path) {
   return line;
 }
 
-std::string CpuName() {
+// A field of the first CPU; "" where the kernel does not list it.
+std::string CpuField(const std::string& name) {
   std::ifstream file("/proc/cpuinfo");
   for (std::string line; std::getline(file, line);) {
-    if (line.rfind("model name", 0) != 0) continue;
+    if (line.rfind(name, 0) != 0) continue;
     const size_t colon = line.find(": ");
     if (colon != std::string::npos) return line.substr(colon + 2);
   }
-  return "unknown";
+  return "";
 }
+
+std::string CpuName() {
+  const std::string name = CpuField("model name");
+  return name.empty() ? "unknown" : name;
+}
+
+// 8-bit matrix tiles. Highway 1.2 has no target for them: the kernel's word is all there is.
+bool HasAmx() { return (" " + CpuField("flags") + " ").find(" amx_int8 ") != std::string::npos; }
 
 std::vector<Cache> Caches() {
   std::vector<Cache> caches;
@@ -65,7 +74,7 @@ void PrintText() {
   for (const TargetInfo& target : CompiledTargets()) {
     table.AddRow({target.name, target.name == chosen ? "chosen" : target.supported ? "supported" : "not supported"});
   }
-  fmt::print("{}", table.ToString());
+  fmt::print("{}AMX: {}; no AMX kernel yet\n", table.ToString(), HasAmx() ? "detected" : "not detected");
 }
 
 void PrintJson() {
@@ -83,7 +92,9 @@ void PrintJson() {
   for (const TargetInfo& target : CompiledTargets()) {
     json.BeginObject().String("name", target.name).Bool("supported", target.supported).End();
   }
-  fmt::print("{}", json.End().End().text());
+  json.End();
+  json.BeginObject("amx").Bool("detected", HasAmx()).Bool("has_kernels", false).End();
+  fmt::print("{}", json.End().text());
 }
 
 Result<int> Info(bool json) {

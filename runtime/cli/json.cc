@@ -1,14 +1,8 @@
 #include "runtime/cli/json.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
 
 namespace lq::cli {
 namespace {
@@ -26,18 +20,6 @@ std::string Quote(std::string_view text) {
     }
   }
   return quoted + "\"";
-}
-
-Status SystemError(const std::string& path) { return IoError(fmt::format("{}: {}", path, std::strerror(errno))); }
-
-bool WriteAll(int fd, const std::string& text) {
-  for (size_t done = 0; done < text.size();) {
-    const ssize_t n = write(fd, text.data() + done, text.size() - done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return false;
-    done += static_cast<size_t>(n);
-  }
-  return true;
 }
 
 }  // namespace
@@ -83,22 +65,5 @@ JsonWriter& JsonWriter::Number(std::string_view key, double value) {
 }
 
 JsonWriter& JsonWriter::Bool(std::string_view key, bool value) { return Put(key, value ? "true" : "false"); }
-
-Status WriteTextFile(const std::string& path, const std::string& text) {
-  std::string temporary = path + ".XXXXXX";
-  const int fd = mkstemp(temporary.data());
-  if (fd < 0) return SystemError(path);
-  // mkstemp makes files that only their owner reads; an output file follows the umask.
-  const mode_t mask = umask(0);
-  umask(mask);
-  const bool written = fchmod(fd, 0666 & ~mask) == 0 && WriteAll(fd, text);
-  const int error = errno;
-  const bool closed = close(fd) == 0;
-  if (!written) errno = error;
-  if (written && closed && std::rename(temporary.c_str(), path.c_str()) == 0) return OkStatus();
-  const Status status = SystemError(path);
-  unlink(temporary.c_str());
-  return status;
-}
 
 }  // namespace lq::cli

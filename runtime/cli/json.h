@@ -1,13 +1,10 @@
-// JSON output: a writer that keeps commas and indentation right, and files that are replaced whole.
+// JSON output: a writer that keeps commas and indentation right.
 #ifndef LANEQUANT_RUNTIME_CLI_JSON_H_
 #define LANEQUANT_RUNTIME_CLI_JSON_H_
 
 #include <concepts>
 #include <string>
 #include <string_view>
-#include <vector>
-
-#include "lanequant/status.h"
 
 namespace lq::cli {
 
@@ -36,9 +33,6 @@ class JsonWriter {
   std::string closing_;  // the brackets that are open
   bool first_ = true;    // in the innermost one
 };
-
-// Writes to a temporary in the same folder and renames it.
-Status WriteTextFile(const std::string& path, const std::string& text);
 
 }  // namespace lq::cli
 

@@ -8,9 +8,9 @@
 #include <span>
 #include <vector>
 
-#include "bench/probe.h"
 #include "lanequant/linear.h"
 #include "runtime/aligned_buffer.h"
+#include "runtime/probe.h"
 #include "runtime/status_macros.h"
 
 namespace lq::cli {
@@ -73,14 +73,14 @@ Result<LayerTiming> TimeLayer(DemoWeights weights, const std::string& max_isa) {
   const Shape shape{1, static_cast<int64_t>(kDemoFeatures)};
   const ConstTensorView input(DType::kU8, shape, std::as_bytes(std::span(in)));
   const TensorView output{DType::kU8, shape, std::as_writable_bytes(std::span(out))};
-  const AlignedBuffer workspace(layer.WorkspaceBytes(1, 1));
+  LQ_ASSIGN_OR_RETURN(const AlignedBuffer workspace, AlignedBuffer::Make("demo workspace", layer.WorkspaceBytes(1, 1)));
   LQ_RETURN_IF_ERROR(layer.Run(input, output, workspace.span(), SerialExecutor()));
 
-  const AlignedBuffer probe(layer.info().packed_bytes);
+  LQ_ASSIGN_OR_RETURN(const AlignedBuffer probe, AlignedBuffer::Make("demo probe", layer.info().packed_bytes));
   LayerTiming timing{layer.info().variant, layer.info().packed_bytes, 0, 0};
-  timing.read_bandwidth = bench::ReadBandwidth(probe.data(), probe.size());
+  timing.read_bandwidth = ReadBandwidth(probe.data(), probe.size());
   timing.seconds = BestSeconds([&] { (void)layer.Run(input, output, workspace.span(), SerialExecutor()); });
-  timing.read_bandwidth = std::max(timing.read_bandwidth, bench::ReadBandwidth(probe.data(), probe.size()));
+  timing.read_bandwidth = std::max(timing.read_bandwidth, ReadBandwidth(probe.data(), probe.size()));
   return timing;
 }
 

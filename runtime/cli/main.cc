@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <string>
 
 #include "runtime/cli/command.h"
 
@@ -21,18 +22,35 @@ int Flush(int exit_status) {
   return kBadInput;
 }
 
+// Why the first word is no command, or "".
+std::string CommandProblem(const CLI::App& app, int argc, char** argv) {
+  const std::string word = argc > 1 ? argv[1] : "";
+  if (word.rfind('-', 0) == 0) return "";
+  std::string names;
+  for (const CLI::App* command : app.get_subcommands({})) {
+    if (command->get_name() == word) return "";
+    names += (names.empty() ? "" : ", ") + command->get_name();
+  }
+  return word.empty() ? "say a command, one of: " + names : "there is no command '" + word + "'; there are: " + names;
+}
+
 int Main(int argc, char** argv) {
   CLI::App app(
       "Runs neural networks quantized by Qualcomm AIMET on this CPU, code for code as the exact simulator defines.",
       "lanequant");
   app.require_subcommand(1);
+  app.option_defaults()->always_capture_default();
+  app.footer(
+      "Exit status: 0 success; 1 validate or demo found differences; 2 bad input: a sentence on stderr says what.");
   app.set_version_flag("--version", LQ_VERSION);
   Command chosen;
   AddInfo(app, chosen);
   AddRun(app, chosen);
   AddValidate(app, chosen);
+  AddQuantize(app, chosen);
   AddInspect(app, chosen);
   AddDemo(app, chosen);
+  if (const std::string problem = CommandProblem(app, argc, argv); !problem.empty()) return Fail(problem.c_str());
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <utility>
 
 #include "runtime/status_macros.h"
@@ -12,12 +13,22 @@ namespace {
 
 constexpr size_t kMaxThreads = 1024;  // far above any machine; a typo must not start a million threads
 
+// CLI11 asks before it converts, and shows the text behind the option's name.
+std::string CheckThreads(const std::string& text) {
+  size_t threads = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), threads);
+  if (error == std::errc() && end == text.data() + text.size() && threads <= kMaxThreads) return "";
+  return fmt::format("'{}' is no number of threads; there are 0 to {}", text, kMaxThreads);
+}
+
 Result<BiasMode> ParseBias(const std::string& name) {
   // Encodings 1.0.0, the version that is read, list no bias: the file then says float.
   if (name == "file" || name == "float") return BiasMode::kFloat;
   if (name == "int32") return BiasMode::kInt32;
   return InvalidArgument(fmt::format("--bias '{}' does not exist; there are file, float, int32", name));
 }
+
+}  // namespace
 
 Result<RoundingProfile> ParseProfile(const std::string& name) {
   for (RoundingProfile profile : {RoundingProfile::kAimetDiv, RoundingProfile::kAimetFakequant,
@@ -28,16 +39,26 @@ Result<RoundingProfile> ParseProfile(const std::string& name) {
       fmt::format("--profile '{}' does not exist; there are aimet_div, aimet_fakequant, aimet_onnx, onnx", name));
 }
 
-}  // namespace
+void AddTarget(CLI::App& command, std::string& target) {
+  command.add_option("--target", target,
+                     "The best instruction set to use (see `lanequant info`); default: LQ_MAX_ISA, or the CPU's best");
+}
+
+void AddThreads(CLI::App& command, size_t& threads) {
+  command.add_option("--threads", threads, "Threads; 0: as many as this process may use")
+      ->check(CLI::Validator(CheckThreads, fmt::format("0..{}", kMaxThreads)));
+}
 
 void ModelOptions::AddTo(CLI::App& command) {
   command.add_option("model", model, "The network, an .onnx file")->required();
   command.add_option("--encodings", encodings, "Its encodings, as AIMET exports them (version 1.0.0)")->required();
-  command.add_option("--target", target, "The best instruction set to use (see `lanequant info`)");
-  command.add_option("--threads", threads, "Threads; 0: as many as this process may use")
-      ->check(CLI::Range(size_t{0}, kMaxThreads));
+  AddTarget(command, target);
+  AddThreads(command, threads);
   command.add_option("--bias", bias, "file, float (as AIMET simulates) or int32 (as most devices compute)");
-  command.add_option("--profile", profile, "Rounding: aimet_div, aimet_fakequant, aimet_onnx or onnx");
+  command.add_option(
+      "--profile", profile,
+      "Rounding: aimet_div, aimet_fakequant, aimet_onnx or onnx; default: aimet_div, but aimet_onnx to validate "
+      "an export of aimet-onnx");
 }
 
 Result<Model> LoadModel(const ModelOptions& options) { return Model::Load(options.model, options.encodings); }

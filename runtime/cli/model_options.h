@@ -13,6 +13,9 @@
 
 namespace lq::cli {
 
+void AddTarget(CLI::App& command, std::string& target);
+void AddThreads(CLI::App& command, size_t& threads);
+
 struct ModelOptions {
   std::string model, encodings;
   std::string target;         // "": the best, or LQ_MAX_ISA
@@ -32,6 +35,7 @@ std::unique_ptr<Executor> MakeExecutor(size_t threads);
 
 const char* NameOf(BiasMode bias);
 const char* NameOf(RoundingProfile profile);
+Result<RoundingProfile> ParseProfile(const std::string& name);
 
 // "bias float, profile aimet_div"
 std::string Describe(const SessionOptions& options);

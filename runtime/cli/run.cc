@@ -11,6 +11,7 @@
 #include "runtime/cli/command.h"
 #include "runtime/cli/layer_dump.h"
 #include "runtime/cli/model_options.h"
+#include "runtime/cli/output_files.h"
 #include "runtime/cli/runner.h"
 #include "runtime/status_macros.h"
 
@@ -62,8 +63,10 @@ Result<int> Run(const Options& options) {
     LQ_ASSIGN_OR_RETURN(const Accuracy accuracy, CountRight(outcome.outputs, *labels));
     fmt::print("accuracy: {}\n", accuracy.ToString());
   }
-  if (!options.output.empty()) LQ_RETURN_IF_ERROR(WriteNpz(options.output, outcome.outputs));
-  if (dumps) LQ_RETURN_IF_ERROR(WriteNpz(options.layers, dump.TakeArrays()));
+  OutputFiles files;
+  if (!options.output.empty()) LQ_RETURN_IF_ERROR(files.AddNpz(options.output, outcome.outputs));
+  if (dumps) LQ_RETURN_IF_ERROR(files.AddNpz(options.layers, dump.TakeArrays()));
+  LQ_RETURN_IF_ERROR(files.Commit());
   return kSuccess;
 }
 

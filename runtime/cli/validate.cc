@@ -11,8 +11,8 @@
 
 #include "runtime/cli/arrays.h"
 #include "runtime/cli/command.h"
-#include "runtime/cli/json.h"
 #include "runtime/cli/model_options.h"
+#include "runtime/cli/output_files.h"
 #include "runtime/cli/progress.h"
 #include "runtime/cli/validation_report.h"
 #include "runtime/compare/reference_layers.h"
@@ -86,10 +86,17 @@ Result<int> RunValidate(const Options& options) {
   if (!validation.ok()) return validation.status();
   fmt::print("{}, {} rows, {} of {} layers in {}\n", Describe(session), validation->rows, reference.size(),
              validation->layers.size(), options.layers);
+  if (validation->rows_left > 0) {
+    data.notes.insert(data.notes.begin(),
+                      fmt::format("{} of the {} rows of the layers are left: they fill no batch of the network",
+                                  validation->rows_left, reference.rows()));
+  }
   data.notes.insert(data.notes.end(), reference.notes().begin(), reference.notes().end());
   PrintNotes(data.notes);
   fmt::print("{}", ValidationTable(*validation, session));
-  if (!options.json.empty()) LQ_RETURN_IF_ERROR(WriteTextFile(options.json, ValidationJson(*validation, session)));
+  OutputFiles files;
+  if (!options.json.empty()) LQ_RETURN_IF_ERROR(files.AddText(options.json, ValidationJson(*validation, session)));
+  LQ_RETURN_IF_ERROR(files.Commit());
   return validation->Passed() ? kSuccess : kDifferences;
 }
 

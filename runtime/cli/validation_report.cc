@@ -35,6 +35,18 @@ std::string BiasLine(const Validation& validation, const SessionOptions& options
                      validation.aimet_cumulative.different);
 }
 
+// The first names; "" where every layer was compared.
+std::string NotComparedSentence(const Validation& validation) {
+  constexpr size_t kNames = 5;
+  const std::vector<std::string> names = validation.NotCompared();
+  if (names.empty()) return "";
+  const size_t shown = std::min(names.size(), kNames);
+  return fmt::format("{} of {} encoded activations could not be compared: '{}'{}; ", names.size(),
+                     validation.layers.size(),
+                     fmt::join(names.begin(), names.begin() + static_cast<ptrdiff_t>(shown), "', '"),
+                     names.size() > shown ? ", ..." : "");
+}
+
 std::string KernelSentence(const Validation& validation) {
   if (validation.KernelsAgree()) return "kernels = exact simulator in every code";
   return fmt::format("kernels differ from the exact simulator in {} of {} codes and {} of {} outputs",
@@ -93,13 +105,15 @@ std::string ValidationTable(const Validation& validation, const SessionOptions& 
   if (const size_t width = table.Width(); width > kLineWidth) {
     table = MakeTable(validation, std::max(kMinNameWidth, kNameWidth - std::min(kNameWidth, width - kLineWidth)));
   }
-  return fmt::format("{}{}{}: {}; {}\n", table.ToString(), BiasLine(validation, options),
-                     validation.Passed() ? "passed" : "FAILED", KernelSentence(validation), AimetSentence(validation));
+  return fmt::format("{}{}{}: {}{}; {}\n", table.ToString(), BiasLine(validation, options),
+                     validation.Passed() ? "passed" : "FAILED", NotComparedSentence(validation),
+                     KernelSentence(validation), AimetSentence(validation));
 }
 
 std::string ValidationJson(const Validation& validation, const SessionOptions& options) {
   JsonWriter json;
   json.BeginObject().Bool("passed", validation.Passed()).Number("rows", validation.rows);
+  json.Number("rows_left", validation.rows_left);
   json.String("bias", NameOf(options.bias)).String("profile", NameOf(options.profile));
   json.String("target", ChosenTarget(options.max_isa));
   WriteDifference("kernel", validation.kernel, json);
@@ -107,6 +121,9 @@ std::string ValidationJson(const Validation& validation, const SessionOptions& o
   WriteDifference("aimet_cumulative", validation.aimet_cumulative, json);
   json.Number("unexplained", validation.unexplained);
   json.Number("outputs_compared", validation.output_elements).Number("outputs_different", validation.outputs_different);
+  json.BeginArray("not_compared");
+  for (const std::string& name : validation.NotCompared()) json.String("", name);
+  json.End();
   if (validation.other_bias.has_value()) {
     const OtherBias& other = *validation.other_bias;
     json.BeginObject("other_bias").String("bias", NameOf(other.bias));

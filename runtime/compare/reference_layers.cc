@@ -4,9 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <optional>
 
+#include "runtime/io/array_element.h"
+#include "runtime/plan/constants.h"
 #include "runtime/status_macros.h"
 
 namespace lq {
@@ -15,36 +16,6 @@ namespace {
 // A dequantized float32 value lies within 2^-24 * |q + offset| of its code; encodings of another export are off by far
 // more.
 constexpr double kMatches = 1e-3;
-
-template <class T>
-T Load(const NamedArray& array, size_t i) {
-  T value;
-  std::memcpy(&value, array.bytes.data() + i * sizeof(T), sizeof(T));
-  return value;
-}
-
-double LoadNumber(const NamedArray& array, size_t i) {
-  switch (array.dtype) {
-    case DType::kF32:
-      return Load<float>(array, i);
-    case DType::kF64:
-      return Load<double>(array, i);
-    case DType::kU8:
-      return Load<uint8_t>(array, i);
-    case DType::kS8:
-      return Load<int8_t>(array, i);
-    case DType::kU16:
-      return Load<uint16_t>(array, i);
-    case DType::kS16:
-      return Load<int16_t>(array, i);
-    case DType::kS32:
-      return Load<int32_t>(array, i);
-    default:
-      return static_cast<double>(Load<int64_t>(array, i));  // the one type of npz files that is left
-  }
-}
-
-bool IsFloat(DType dtype) { return dtype == DType::kF32 || dtype == DType::kF64; }
 
 struct RoundedArray {
   std::vector<int32_t> codes;
@@ -59,7 +30,7 @@ RoundedArray ToCodes(const NamedArray& array, const PerTensor& encoding) {
   RoundedArray result;
   result.codes.resize(static_cast<size_t>(array.shape.NumElements()));
   for (size_t i = 0; i < result.codes.size(); ++i) {
-    const double position = LoadNumber(array, i) / scale - offset;
+    const double position = NumberAt(array, i) / scale - offset;
     // NaN goes to `low` and shows as infinitely far.
     const double code = std::isnan(position) ? low : std::clamp(std::nearbyint(position), low, high);
     const double far = std::isnan(position) ? HUGE_VAL : std::abs(position - code);
@@ -91,9 +62,10 @@ std::optional<ValueId> Find(const Graph& graph, const std::string& name) {
   return std::nullopt;
 }
 
-bool IsEncodedActivation(const Value& value) {
-  return !value.constant.has_value() && value.encoding.has_value() &&
-         std::holds_alternative<PerTensor>(*value.encoding);
+// Constants are no activations, also behind Identity nodes.
+bool IsEncodedActivation(const Graph& graph, const Constants& constants, ValueId id) {
+  const std::optional<Encoding>& encoding = graph.value(id).encoding;
+  return constants.Find(id) == nullptr && encoding.has_value() && std::holds_alternative<PerTensor>(*encoding);
 }
 
 }  // namespace
@@ -129,12 +101,13 @@ Status ReferenceLayers::Add(const Graph& graph, ValueId id, const NamedArray& ar
 
 Result<ReferenceLayers> ReferenceLayers::Make(const Graph& graph, std::span<const NamedArray> arrays) {
   ReferenceLayers result;
+  const Constants constants(graph);
   size_t without_encoding = 0;
   for (const NamedArray& array : arrays) {
     const std::optional<ValueId> id = Find(graph, array.name);
     if (!id.has_value()) {
       result.notes_.push_back(fmt::format("'{}' is not compared: the network has no tensor of that name", array.name));
-    } else if (IsEncodedActivation(graph.value(*id))) {
+    } else if (IsEncodedActivation(graph, constants, *id)) {
       LQ_RETURN_IF_ERROR(result.Add(graph, *id, array));
     } else {
       ++without_encoding;
@@ -147,6 +120,12 @@ Result<ReferenceLayers> ReferenceLayers::Make(const Graph& graph, std::span<cons
     return InvalidArgument(fmt::format("none of the {} layers is an encoded activation of the network", arrays.size()));
   }
   return result;
+}
+
+std::vector<ValueId> ReferenceLayers::Ids() const {
+  std::vector<ValueId> ids;
+  for (const auto& [id, codes] : layers_) ids.push_back(id);
+  return ids;
 }
 
 std::span<const int32_t> ReferenceLayers::Codes(ValueId id, Rows rows) const {

@@ -27,7 +27,7 @@ std::string OpOf(const Graph& graph, ValueId id) {
   for (const Node& node : graph.nodes) {
     if (std::find(node.outputs.begin(), node.outputs.end(), id) != node.outputs.end()) return node.op;
   }
-  return "input";
+  return std::find(graph.inputs.begin(), graph.inputs.end(), id) != graph.inputs.end() ? "input" : "none";
 }
 
 class Validator {
@@ -147,6 +147,7 @@ Status Validator::RunPass(const Simulator& simulator, const Session* session, Fe
 }
 
 void Validator::SumUp() {
+  for (ValueId id : request_.reference.Ids()) LayerOf(id);  // one that nobody showed is a layer without comparisons
   for (const LayerValidation& layer : result_.layers) {
     result_.kernel.Add(layer.kernel_isolated);
     result_.kernel.Add(layer.kernel_cumulative);
@@ -187,6 +188,9 @@ Result<Validation> Validator::Run() {
     return InvalidArgument(fmt::format("the layers cover {} rows, but input '{}' has shape {}", result_.rows,
                                        graph_.value(graph_.inputs[i]).name, shape.ToString()));
   }
+  LQ_ASSIGN_OR_RETURN(const int64_t batch, BatchOf(graph_));
+  if (batch > 0 && batch < result_.rows) result_.rows_left = result_.rows % batch;
+  result_.rows -= result_.rows_left;
   LQ_ASSIGN_OR_RETURN(slices_, SliceRows(graph_, result_.rows, kRows));
   SessionOptions options = request_.options;
   options.keep_encoded_tensors = true;
@@ -207,6 +211,14 @@ bool Validation::BiasExplains() const {
   if (!other_bias.has_value() || other_bias->unexplained > 0) return false;
   return 10 * other_bias->cumulative.different <= aimet_cumulative.different &&
          10 * other_bias->isolated.different <= std::max(aimet_isolated.different, aimet_cumulative.different);
+}
+
+std::vector<std::string> Validation::NotCompared() const {
+  std::vector<std::string> names;
+  for (const LayerValidation& layer : layers) {
+    if (layer.kernel_isolated.compared == 0 || layer.kernel_cumulative.compared == 0) names.push_back(layer.name);
+  }
+  return names;
 }
 
 Result<Validation> Validate(const ValidationRequest& request) { return Validator(request).Run(); }

@@ -192,13 +192,17 @@ Status ParseError(std::string_view text, simdjson::error_code error) {
                                      simdjson::error_message(error)));
 }
 
+// `padded` holds `size` bytes of text before the padding.
 Result<EncodingsFile> Parse(const std::string& padded, size_t size) {
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";  // editors write it in front of UTF-8
+  const std::string_view whole(padded.data(), size);
+  std::string_view text = whole;
+  if (text.substr(0, kByteOrderMark.size()) == kByteOrderMark) text.remove_prefix(kByteOrderMark.size());
   dom::parser parser;
-  if (const simdjson::error_code error = parser.allocate(size, kMaxDepth))
-    return ParseError({padded.data(), size}, error);
+  if (const simdjson::error_code error = parser.allocate(text.size(), kMaxDepth)) return ParseError(whole, error);
   dom::element element;
-  const simdjson::error_code error = parser.parse(padded.data(), size, false).get(element);
-  if (error != simdjson::SUCCESS) return ParseError({padded.data(), size}, error);
+  const simdjson::error_code error = parser.parse(text.data(), text.size(), false).get(element);
+  if (error != simdjson::SUCCESS) return ParseError(whole, error);
   dom::object root;
   if (element.get(root) != simdjson::SUCCESS) return InvalidArgument("its outermost value is not an object");
   std::string_view version;

@@ -14,7 +14,7 @@
 namespace lq {
 namespace {
 
-constexpr int kMaxActivationBits = 8;
+constexpr int kMinBits = 2, kMaxActivationBits = 8;
 
 class Attacher {
  public:
@@ -59,13 +59,14 @@ class Attacher {
   }
 
   static Result<Encoding> OfActivation(const EncodingEntry& entry) {
-    if (entry.bitwidth > kMaxActivationBits) {
-      return Unsupported(fmt::format("tensor '{}': an activation of {} bits; supported: 2 to {}", entry.name,
-                                     entry.bitwidth, kMaxActivationBits));
+    if (entry.bitwidth < kMinBits || entry.bitwidth > kMaxActivationBits) {
+      return Unsupported(fmt::format("tensor '{}' is an activation of bitwidth {}; activations run in {} to {} bits",
+                                     entry.name, entry.bitwidth, kMinBits, kMaxActivationBits));
     }
     if (entry.type != EncodingType::kPerTensor) {
-      return Unsupported(fmt::format("tensor '{}': {} scales of an activation; supported: 1 (PER_TENSOR)", entry.name,
-                                     entry.scale.size()));
+      return Unsupported(fmt::format(
+          "tensor '{}' is an activation with {} scales; activations have one for the whole tensor (PER_TENSOR)",
+          entry.name, entry.scale.size()));
     }
     return ToEncoding(entry, {});
   }

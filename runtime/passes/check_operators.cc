@@ -111,7 +111,8 @@ class OperatorChecker {
       if (bias != nullptr && bias->shape.NumElements() == 1) return OkStatus();
       return CheckVector(owner, node, 2, n);
     }
-    if (bias->dtype == DType::kF32 && bias->shape[0] == 1 && (bias->shape[1] == n || bias->shape[1] == 1)) return OkStatus();
+    if (bias->dtype == DType::kF32 && bias->shape[0] == 1 && (bias->shape[1] == n || bias->shape[1] == 1))
+      return OkStatus();
     return Unsupported(fmt::format("{}: input 2, '{}', has shape {}; supported: ({}), (1, {}) or one value", owner,
                                    graph_.value(node.inputs[2]).name, bias->shape.ToString(), n, n));
   }

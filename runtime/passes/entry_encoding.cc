@@ -11,7 +11,8 @@ namespace {
 
 Status CheckBitwidth(const EncodingEntry& entry, int bitwidth) {
   if (bitwidth >= 2 && bitwidth <= 16) return OkStatus();
-  return Unsupported(fmt::format("tensor '{}': bitwidth {}; supported: 2 to 16", entry.name, bitwidth));
+  return Unsupported(
+      fmt::format("tensor '{}' is encoded in bitwidth {}; constants run in 2 to 16 bits", entry.name, bitwidth));
 }
 
 // File offsets are those of the unsigned grid: a symmetric 8-bit tensor has -128 there and 0 on the signed one.

@@ -15,8 +15,8 @@ bool IsMovement(const std::string& op) {
   return op == "Identity" || op == "Flatten" || op == "Reshape" || op == "MaxPool";
 }
 
-// Does an added constant of this shape hold one value for each channel of the layer's output, or one for all? It broadcasts
-// from the last dimension: along the width of an image, unless it has three dimensions.
+// Does an added constant of this shape hold one value for each channel of the layer's output, or one for all? It
+// broadcasts from the last dimension: along the width of an image, unless it has three dimensions.
 bool IsChannelBias(const Shape& shape, const ChainRules& rules) {
   if (shape.rank() > (rules.image ? 4u : 2u)) return false;
   if (shape.NumElements() == 1) return true;

@@ -49,8 +49,8 @@ class Consumers {
   std::vector<bool> output_;
 };
 
-// What a weighted layer may take in besides clips and movements: a constant that an Add adds to each of `bias_channels` output
-// channels (0: none), a batch normalization.
+// What a weighted layer may take in besides clips and movements: a constant that an Add adds to each of `bias_channels`
+// output channels (0: none), a batch normalization.
 struct ChainRules {
   int64_t bias_channels = 0;
   bool image = false;  // channels are the second dimension of four, not the last one of two or three

@@ -40,8 +40,8 @@ Status Planner::SetBias(const Node& node, ValueId bias, size_t channels, OutputS
   }
   LQ_ASSIGN_OR_RETURN(const std::vector<double> reals, constants_.Reals(bias, options_));
   const bool own = node.inputs.size() > 2 && node.inputs[2] == bias;
-  // exact_simulator.md 4: an Add behind a MatMul is its bias, rounded to int32 codes where biases are; behind other layers,
-  // and where it has an encoding of its own, it is the addition of a real number.
+  // exact_simulator.md 4: an Add behind a MatMul is its bias, rounded to int32 codes where biases are; behind other
+  // layers, and where it has an encoding of its own, it is the addition of a real number.
   const bool rounds = !constants_.EncodingOf(bias) && (own || (node.op == "MatMul" && elements == channels));
   for (size_t i = 0; i < channels; ++i) {
     const size_t at = elements == 1 ? 0 : i;

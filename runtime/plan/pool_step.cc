@@ -91,7 +91,8 @@ class PoolStep : public Step {
   Status CheckCells(int64_t high, int64_t wide) const {
     const auto most = static_cast<int64_t>(kernels::kMaxAverageCells);
     if (high >= 1 && wide >= 1 && high <= most && wide <= most && high * wide <= most) return OkStatus();
-    return Unsupported(fmt::format("{}: windows of {} x {} cells; 1 to {} are supported", spec_.name, high, wide, most));
+    return Unsupported(
+        fmt::format("{}: windows of {} x {} cells; 1 to {} are supported", spec_.name, high, wide, most));
   }
 
   kernels::Window MakeWindow(const Shape& in, const Shape& out) const {

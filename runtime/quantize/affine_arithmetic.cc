@@ -16,12 +16,15 @@ float DropBits(float x, int bits) {
   return std::bit_cast<float>((word + tie) >> bits << bits);
 }
 
+float RoundToBF16(float x) { return std::isnan(x) ? x : DropBits(x, 16); }
+
 float RoundToF16(float x) {
   const float magnitude = std::fabs(x);
-  if (magnitude >= 65520.0f) return std::copysign(std::numeric_limits<float>::infinity(), x);
   // Below 2^-14 steps are 2^-24, as those of float between 1/2 and 1.
-  if (magnitude < 0x1p-14f) return std::copysign((magnitude + 0.5f) - 0.5f, x);
-  return DropBits(x, 13);
+  const float small = (magnitude + 0.5f) - 0.5f;
+  const float rounded = magnitude < 0x1p-14f ? small : DropBits(magnitude, 13);
+  const float finite = magnitude >= 65520.0f ? std::numeric_limits<float>::infinity() : rounded;
+  return std::isnan(x) ? x : std::copysign(finite, x);
 }
 
 // AIMET calls a grid of n steps stable in a type whose eps is at most 1 / (4 n), if the two codes at either end are
@@ -38,17 +41,24 @@ bool IsStable(Arithmetic arithmetic, double eps, int64_t qmin, int64_t qmax) {
 }  // namespace
 
 float RoundTo(Arithmetic arithmetic, float x) {
-  if (!std::isfinite(x)) return x;
   switch (arithmetic) {
     case Arithmetic::kF16:
       return RoundToF16(x);
     case Arithmetic::kBF16:
-      return DropBits(x, 16);
+      return RoundToBF16(x);
     case Arithmetic::kF32:
     case Arithmetic::kF64:
       break;
   }
   return x;
+}
+
+void RoundAllTo(Arithmetic arithmetic, std::span<float> values) {
+  if (arithmetic == Arithmetic::kF16) {
+    for (float& value : values) value = RoundToF16(value);
+  } else if (arithmetic == Arithmetic::kBF16) {
+    for (float& value : values) value = RoundToBF16(value);
+  }
 }
 
 const char* NameOf(Arithmetic arithmetic) {

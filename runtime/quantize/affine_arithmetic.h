@@ -3,6 +3,7 @@
 #define LANEQUANT_RUNTIME_QUANTIZE_AFFINE_ARITHMETIC_H_
 
 #include <cstdint>
+#include <span>
 
 #include "kernels/contracts_quantize.h"
 #include "lanequant/encoding.h"
@@ -12,6 +13,7 @@ namespace lq {
 
 // x rounded to a value of this type, ties to even; infinity where it is too large. kF64 keeps it.
 float RoundTo(kernels::Arithmetic arithmetic, float x);
+void RoundAllTo(kernels::Arithmetic arithmetic, std::span<float> values);
 
 // "f16", ...
 const char* NameOf(kernels::Arithmetic arithmetic);

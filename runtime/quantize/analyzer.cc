@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include "lanequant/calibrate.h"
-#include "runtime/quantize/ranges.h"
 #include "runtime/quantize/statistic.h"
 #include "runtime/status_macros.h"
 #include "runtime/views.h"
@@ -12,20 +11,25 @@ namespace {
 constexpr int64_t kLargestCode = (int64_t{1} << 32) - 1;
 constexpr int64_t kMaxHistograms = int64_t{1} << 18;  // of 8 KiB each
 
-const char* NameOf(CalibrationTool tool) { return tool == CalibrationTool::kAimetTorch ? "aimet_torch" : "aimet_onnx"; }
+constexpr const char* kToolNames[] = {"aimet_torch", "aimet_onnx", "onnxruntime", "quark_torch"};
+constexpr const char* kSchemeNames[] = {"min_max", "percentile", "sqnr", "tf_enhanced", "entropy"};
 
-const char* NameOf(CalibrationScheme scheme) {
-  switch (scheme) {
-    case CalibrationScheme::kMinMax:
-      return "min_max";
-    case CalibrationScheme::kPercentile:
-      return "percentile";
-    case CalibrationScheme::kSqnr:
-      return "sqnr";
-    case CalibrationScheme::kTfEnhanced:
-      return "tf_enhanced";
+const char* NameOf(CalibrationTool tool) { return kToolNames[static_cast<size_t>(tool)]; }
+const char* NameOf(CalibrationScheme scheme) { return kSchemeNames[static_cast<size_t>(scheme)]; }
+
+bool Has(CalibrationTool tool, CalibrationScheme scheme) {
+  using enum CalibrationScheme;
+  switch (tool) {
+    case CalibrationTool::kAimetTorch:
+      return scheme != kEntropy;
+    case CalibrationTool::kAimetOnnx:
+      return scheme == kMinMax || scheme == kPercentile;
+    case CalibrationTool::kOnnxRuntime:
+      return scheme == kMinMax || scheme == kPercentile || scheme == kEntropy;
+    case CalibrationTool::kQuarkTorch:
+      return scheme == kMinMax;
   }
-  return "?";
+  return false;
 }
 
 Status CheckNumbers(const AnalyzerOptions& o) {
@@ -64,19 +68,24 @@ Status CheckShapes(const AnalyzerOptions& o) {
 
 // What the tools have together.
 Status CheckCombination(const AnalyzerOptions& o) {
-  const bool min_max = o.scheme == CalibrationScheme::kMinMax, torch = o.tool == CalibrationTool::kAimetTorch;
-  if (!torch && !min_max && o.scheme != CalibrationScheme::kPercentile) {
+  using enum CalibrationTool;
+  if (!Has(o.tool, o.scheme)) {
+    return Unsupported(fmt::format("scheme {} of {} is not supported", NameOf(o.scheme), NameOf(o.tool)));
+  }
+  const bool min_max = o.scheme == CalibrationScheme::kMinMax;
+  if (o.zero_point_shift != 0.0f && !(min_max && o.symmetric && (o.tool == kAimetTorch || o.tool == kAimetOnnx))) {
     return Unsupported(
-        fmt::format("scheme {} of {}; supported are min_max and percentile", NameOf(o.scheme), NameOf(o.tool)));
+        fmt::format("a zero_point_shift of {} with {} {} of {}; supported with AIMET's symmetric min_max",
+                    o.zero_point_shift, o.symmetric ? "symmetric" : "asymmetric", NameOf(o.scheme), NameOf(o.tool)));
   }
-  if (o.zero_point_shift != 0.0f && !(min_max && o.symmetric)) {
-    return Unsupported(fmt::format("a zero_point_shift of {} with {} {}; supported with symmetric min_max",
-                                   o.zero_point_shift, o.symmetric ? "symmetric" : "asymmetric", NameOf(o.scheme)));
-  }
-  if (o.unsigned_symmetric && (torch || !min_max || !o.symmetric)) {
+  if (o.unsigned_symmetric && !(o.tool == kAimetOnnx && min_max && o.symmetric)) {
     return Unsupported(
         fmt::format("unsigned_symmetric with {} {} of {}; supported with symmetric min_max of aimet_onnx",
                     o.symmetric ? "symmetric" : "asymmetric", NameOf(o.scheme), NameOf(o.tool)));
+  }
+  if (o.tool == kOnnxRuntime && !min_max && o.scale_shape.NumElements() != 1) {
+    return Unsupported(fmt::format("{} of onnxruntime with scale_shape {}; supported for whole tensors",
+                                   NameOf(o.scheme), o.scale_shape.ToString()));
   }
   return OkStatus();
 }
@@ -101,7 +110,8 @@ Result<Analyzer> Analyzer::Create(const AnalyzerOptions& options) {
   LQ_RETURN_IF_ERROR(CheckCombination(options));
   if (options.scheme == CalibrationScheme::kMinMax) return Analyzer(MakeMinMaxStatistic(options));
   if (options.tool == CalibrationTool::kAimetTorch) return Analyzer(MakeHistogramStatistic(options));
-  return Analyzer(MakeOnnxPercentileStatistic(options));
+  if (options.tool == CalibrationTool::kAimetOnnx) return Analyzer(MakeOnnxPercentileStatistic(options));
+  return Analyzer(MakeOrtStatistic(options));
 }
 
 Analyzer::Analyzer(std::unique_ptr<Statistic> statistic) : statistic_(std::move(statistic)) {}
@@ -144,22 +154,6 @@ Result<Calibration> Analyzer::Compute(const BulkOptions& bulk) const {
   }
   statistic_->Compute(bulk, encodings);
   return encodings;
-}
-
-void StoreTorchEncoding(float min, float max, const AnalyzerOptions& options, size_t group, Calibration& encodings) {
-  const Result<RangeEncoding> encoding = RangeToEncoding(min, max, options.qmin, options.qmax, options.symmetric);
-  encodings.min[group] = double{min};
-  encodings.max[group] = double{max};
-  encodings.scale[group] = double{encoding->scale};
-  encodings.offset[group] = double{encoding->offset};
-}
-
-void StoreOnnxEncoding(double min, double max, const AnalyzerOptions& options, size_t group, Calibration& encodings) {
-  const OnnxEncoding encoding = OnnxEncodingOf(min, max, options);
-  encodings.min[group] = encoding.min;
-  encodings.max[group] = encoding.max;
-  encodings.scale[group] = encoding.scale;
-  encodings.offset[group] = encoding.offset;
 }
 
 }  // namespace lq

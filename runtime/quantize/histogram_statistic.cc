@@ -2,18 +2,14 @@
 
 #include <cmath>
 
+#include "runtime/quantize/count_tasks.h"
 #include "runtime/quantize/histogram.h"
 #include "runtime/quantize/min_max.h"
 #include "runtime/quantize/sqnr.h"
 #include "runtime/quantize/statistic.h"
-#include "runtime/run_tasks.h"
 
 namespace lq {
 namespace {
-
-constexpr size_t kGrain = 1 << 16;
-
-Executor& ExecutorOf(const BulkOptions& bulk) { return bulk.executor != nullptr ? *bulk.executor : SerialExecutor(); }
 
 class HistogramStatistic final : public Analyzer::Statistic {
  public:
@@ -58,19 +54,6 @@ Result<std::vector<FloatRange>> FiniteRanges(const ConstTensorView& batch, const
   return ranges;
 }
 
-// One histogram: tasks count ranges of the values, whole numbers, so that their order does not matter.
-void CountTensor(std::span<const float> values, Executor& executor, Histogram& histogram) {
-  const size_t slots = histogram.bins().count + 1, n = values.size();
-  const size_t tasks = executor.workers() == 1 ? 1 : std::clamp<size_t>(n / kGrain, 1, 2 * executor.workers());
-  std::vector<uint64_t> counts(tasks * slots);
-  RunTasks(executor, tasks, [&](size_t task, size_t) {
-    const size_t begin = n / tasks * task, end = task + 1 == tasks ? n : begin + n / tasks;
-    CountInto(histogram.bins(), values.subspan(begin, end - begin), std::span(counts).subspan(task * slots, slots));
-  });
-  for (size_t i = slots; i < counts.size(); ++i) counts[i % slots] += counts[i];
-  histogram.Add(std::span(counts).first(slots - 1));
-}
-
 Status HistogramStatistic::Update(const ConstTensorView& batch, const ScaleMap& map, const BulkOptions& bulk) {
   Result<std::vector<FloatRange>> ranges = FiniteRanges(batch, map, bulk);
   if (!ranges.ok()) return ranges.status();
@@ -81,7 +64,10 @@ Status HistogramStatistic::Update(const ConstTensorView& batch, const ScaleMap& 
   const std::span<const float> values(batch.data<float>(), map.elements());
   if (histograms_.size() == 1) {
     histograms_[0].Grow((*ranges)[0]);
-    CountTensor(values, ExecutorOf(bulk), histograms_[0]);
+    const Bins& bins = histograms_[0].bins();
+    const auto count = [&](std::span<const float> part, std::span<uint64_t> sums) { CountInto(bins, part, sums); };
+    const std::vector<uint64_t> counts = CountInTasks(values, bins.count + 1, bulk, count);
+    histograms_[0].Add(std::span(counts).first(bins.count));
     return OkStatus();
   }
   const size_t stretch = map.elements() / map.scales();
@@ -118,8 +104,7 @@ FloatRange HistogramStatistic::RangeOf(const Histogram& histogram) const {
 
 void HistogramStatistic::Compute(const BulkOptions& bulk, Calibration& encodings) const {
   RunTasks(ExecutorOf(bulk), histograms_.size(), [&](size_t group, size_t) {
-    const FloatRange range = RangeOf(histograms_[group]);
-    StoreTorchEncoding(range.min, range.max, options(), group, encodings);
+    Store(TorchEncoding(RangeOf(histograms_[group]), options()), group, encodings);
   });
 }
 

@@ -5,6 +5,7 @@
 #include "runtime/quantize/min_max.h"
 #include "runtime/quantize/ranges.h"
 #include "runtime/quantize/statistic.h"
+#include "runtime/status_macros.h"
 
 namespace lq {
 namespace {
@@ -20,6 +21,7 @@ class MinMaxStatistic final : public Analyzer::Statistic {
 
  private:
   Status Include(const GroupRanges& ranges, DType dtype);
+  ToolEncoding EncodingOf(FloatRange range) const;
 
   DType dtype_ = DType::kF32;
   GroupRanges ranges_{0};
@@ -27,13 +29,7 @@ class MinMaxStatistic final : public Analyzer::Statistic {
 
 Status MinMaxStatistic::Update(const ConstTensorView& batch, const ScaleMap& map, const BulkOptions& bulk) {
   const GroupRanges ranges = MinMaxOf(batch, map, bulk);
-  if (options().tool == CalibrationTool::kAimetOnnx) {
-    for (size_t i = 0; i < ranges.min.size(); ++i) {
-      if (std::isfinite(ranges.min[i]) && std::isfinite(ranges.max[i])) continue;
-      return InvalidArgument(fmt::format("batch: encoding {} would range from {} to {}; aimet_onnx needs finite values",
-                                         i, ranges.min[i], ranges.max[i]));
-    }
-  }
+  if (options().tool != CalibrationTool::kAimetTorch) LQ_RETURN_IF_ERROR(CheckFinite(ranges));
   return Include(ranges, batch.dtype);
 }
 
@@ -54,21 +50,37 @@ Status MinMaxStatistic::Include(const GroupRanges& ranges, DType dtype) {
   return OkStatus();
 }
 
-void MinMaxStatistic::Compute(const BulkOptions&, Calibration& encodings) const {
-  const bool torch = options().tool == CalibrationTool::kAimetTorch;
-  const TorchRangeRule rule{options().zero_point_shift != 0 ? steps() - 1 : steps(), options().symmetric, true,
-                            dtype_ == DType::kF16};
-  for (size_t i = 0; i < ranges_.min.size(); ++i) {
-    if (torch) {
-      const FloatRange range = TorchRange({ranges_.min[i], ranges_.max[i]}, rule);
-      StoreTorchEncoding(range.min, range.max, options(), i, encodings);
-    } else {
-      StoreOnnxEncoding(ranges_.min[i], ranges_.max[i], options(), i, encodings);
+ToolEncoding MinMaxStatistic::EncodingOf(FloatRange range) const {
+  switch (options().tool) {
+    case CalibrationTool::kAimetTorch: {
+      const TorchRangeRule rule{options().zero_point_shift != 0 ? steps() - 1 : steps(), options().symmetric, true,
+                                dtype_ == DType::kF16};
+      return TorchEncoding(TorchRange(range, rule), options());
     }
+    case CalibrationTool::kAimetOnnx:
+      return OnnxEncoding(double{range.min}, double{range.max}, options());
+    case CalibrationTool::kOnnxRuntime:
+      return OrtEncoding(range, options());
+    case CalibrationTool::kQuarkTorch:
+      break;
   }
+  return QuarkEncoding(range, options());
+}
+
+void MinMaxStatistic::Compute(const BulkOptions&, Calibration& encodings) const {
+  for (size_t i = 0; i < ranges_.min.size(); ++i) Store(EncodingOf({ranges_.min[i], ranges_.max[i]}), i, encodings);
 }
 
 }  // namespace
+
+Status CheckFinite(const GroupRanges& ranges) {
+  for (size_t i = 0; i < ranges.min.size(); ++i) {
+    if (std::isfinite(ranges.min[i]) && std::isfinite(ranges.max[i])) continue;
+    return InvalidArgument(fmt::format("batch: encoding {} would range from {} to {}; this tool needs finite values", i,
+                                       ranges.min[i], ranges.max[i]));
+  }
+  return OkStatus();
+}
 
 std::unique_ptr<Analyzer::Statistic> MakeMinMaxStatistic(const AnalyzerOptions& options) {
   return std::make_unique<MinMaxStatistic>(options);

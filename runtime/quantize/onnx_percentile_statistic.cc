@@ -6,9 +6,9 @@
 #include <array>
 #include <cmath>
 
+#include "runtime/quantize/count_tasks.h"
 #include "runtime/quantize/min_max.h"
 #include "runtime/quantize/statistic.h"
-#include "runtime/run_tasks.h"
 
 namespace lq {
 namespace {
@@ -53,17 +53,17 @@ Status OnnxPercentileStatistic::Update(const ConstTensorView& batch, const Scale
   const GroupRanges ranges = MinMaxOf(batch, map, bulk);
   for (size_t i = 0; i < ranges.min.size(); ++i) {
     const float width = BinsFor(ranges.min[i], ranges.max[i]).width;
-    if (std::isfinite(width) && width > 0) continue;
+    if ((std::isfinite(width) && width > 0) || (!empty() && histograms_[i].batches > 0)) continue;
     return InvalidArgument(fmt::format("batch: values of encoding {} range from {} to {}, which has no {} bins", i,
                                        ranges.min[i], ranges.max[i], kBinsOfFirstRange));
   }
   if (empty()) histograms_.resize(map.scales());
   const float* values = batch.data<float>();
   const double share = static_cast<double>(map.scales()) / static_cast<double>(map.elements());
-  RunTasks(bulk.executor != nullptr ? *bulk.executor : SerialExecutor(), map.scales(), [&](size_t group, size_t) {
+  RunTasks(ExecutorOf(bulk), map.scales(), [&](size_t group, size_t) {
     const float min = ranges.min[group], max = ranges.max[group];
     DensityHistogram& histogram = histograms_[group];
-    if (min == 0 && max == 0) return;  // no range yet, or nothing to add to one: AIMET skips batches of zeros
+    if (histogram.batches == 0 && min == 0 && max == 0) return;  // AIMET waits for a batch that has a range
     if (histogram.batches++ == 0) {
       histogram = BinsFor(min, max);
       histogram.batches = 1;
@@ -106,7 +106,7 @@ Status OnnxPercentileStatistic::Merge(const Statistic& other) {
 void OnnxPercentileStatistic::StoreEncoding(size_t group, Calibration& encodings) const {
   const DensityHistogram& histogram = histograms_[group];
   if (histogram.batches == 0) {  // zeros only: -1..1 whatever the grid, and two steps of 1 / n in it
-    StoreOnnxEncoding(-1, 1, options(), group, encodings);
+    Store(OnnxEncoding(-1, 1, options()), group, encodings);
     if (!options().symmetric) return;
     const double delta = 2.0 / static_cast<double>(steps());
     encodings.min[group] = -static_cast<double>((steps() + 1) / 2) * delta;
@@ -123,7 +123,8 @@ void OnnxPercentileStatistic::StoreEncoding(size_t group, Calibration& encodings
     if (below < p) high = i;
   }
   const float min = histogram.Edge(low == kBins ? 0 : low), max = histogram.Edge(high) + histogram.width;
-  StoreOnnxEncoding(min, std::max(double{max}, double{min} + double{histogram.width}), options(), group, encodings);
+  Store(OnnxEncoding(double{min}, std::max(double{max}, double{min} + double{histogram.width}), options()), group,
+        encodings);
 }
 
 void OnnxPercentileStatistic::Compute(const BulkOptions&, Calibration& encodings) const {

@@ -70,7 +70,7 @@ Result<RangeEncoding> RangeToEncoding(float min, float max, int64_t qmin, int64_
   return encoding;
 }
 
-OnnxEncoding OnnxEncodingOf(double min, double max, const AnalyzerOptions& options) {
+ToolEncoding OnnxEncoding(double min, double max, const AnalyzerOptions& options) {
   const int64_t steps = options.qmax - options.qmin;
   const double n = static_cast<double>(steps), low = static_cast<double>(options.qmin);
   const double below = static_cast<double>((steps + 1) / 2), above = static_cast<double>(steps / 2);
@@ -93,6 +93,40 @@ OnnxEncoding OnnxEncodingOf(double min, double max, const AnalyzerOptions& optio
   const double delta = std::max((max - min) / n, smallest);
   const double offset = std::clamp(std::round(min / delta), -n, 0.0);  // halves away from zero
   return {delta * offset, delta * (offset + n), delta, offset - low};
+}
+
+ToolEncoding TorchEncoding(FloatRange range, const AnalyzerOptions& options) {
+  const Result<RangeEncoding> encoding =
+      RangeToEncoding(range.min, range.max, options.qmin, options.qmax, options.symmetric);
+  return {double{range.min}, double{range.max}, double{encoding->scale}, double{encoding->offset}};
+}
+
+ToolEncoding OrtEncoding(FloatRange range, const AnalyzerOptions& options) {
+  ToolEncoding encoding{double{range.min}, double{range.max}, 1, 0};
+  float min = Smaller(range.min, 0.0f), max = Larger(range.max, 0.0f);
+  if (options.symmetric) {
+    max = Larger(-min, max);
+    min = -max;
+  }
+  const double scale = (double{max} - double{min}) / static_cast<double>(options.qmax - options.qmin);
+  if (scale < double{std::numeric_limits<float>::min()}) return encoding;
+  encoding.scale = double{static_cast<float>(scale)};
+  encoding.offset = options.symmetric ? -static_cast<double>(MiddleCode(options.qmin, options.qmax))
+                                      : -std::nearbyint(static_cast<double>(options.qmin) - double{min} / scale);
+  return encoding;
+}
+
+ToolEncoding QuarkEncoding(FloatRange range, const AnalyzerOptions& options) {
+  const float min = Smaller(range.min, 0.0f), max = Larger(range.max, 0.0f);
+  const float steps = static_cast<float>(options.qmax - options.qmin);
+  if (options.symmetric) {
+    const float scale = Larger(Larger(-min, max) / (steps / 2), 0x1p-23f);
+    return {double{min}, double{max}, double{scale}, 0};
+  }
+  const float scale = Larger((max - min) / steps, 0x1p-23f);
+  const float low = static_cast<float>(options.qmin), high = static_cast<float>(options.qmax);
+  const float zero_point = Smaller(Larger(low - std::nearbyint(min / scale), low), high);
+  return {double{min}, double{max}, double{scale}, -double{zero_point}};
 }
 
 }  // namespace lq

@@ -24,11 +24,18 @@ FloatRange TorchRange(FloatRange observed, const TorchRangeRule& rule);
 // The smallest scale that aimet_torch and aimet_onnx use on a grid of this many steps.
 float SmallestScale(int64_t steps);
 
-// aimet_onnx (QcQuantizeOp.compute_encodings) in float64, offset as in Calibration.
-struct OnnxEncoding {
+// One encoding of a Calibration. `range` is what an analyzer found, without zero perhaps; of aimet_torch it comes from
+// TorchRange or a search.
+struct ToolEncoding {
   double min, max, scale, offset;
 };
-OnnxEncoding OnnxEncodingOf(double min, double max, const AnalyzerOptions& options);
+ToolEncoding TorchEncoding(FloatRange range, const AnalyzerOptions& options);  // RangeToEncoding
+// QcQuantizeOp.compute_encodings, in float64.
+ToolEncoding OnnxEncoding(double min, double max, const AnalyzerOptions& options);
+// onnxruntime.quantization compute_scale_zp: float64, the scale rounded to float32 at the end.
+ToolEncoding OrtEncoding(FloatRange range, const AnalyzerOptions& options);
+// quark.torch observers, in float32.
+ToolEncoding QuarkEncoding(FloatRange range, const AnalyzerOptions& options);
 
 }  // namespace lq
 

@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "lanequant/calibrate.h"
+#include "runtime/quantize/min_max.h"
+#include "runtime/quantize/ranges.h"
 #include "runtime/quantize/scale_map.h"
 
 namespace lq {
@@ -35,11 +37,17 @@ class Analyzer::Statistic {
 std::unique_ptr<Analyzer::Statistic> MakeMinMaxStatistic(const AnalyzerOptions& options);
 std::unique_ptr<Analyzer::Statistic> MakeHistogramStatistic(const AnalyzerOptions& options);       // aimet_torch
 std::unique_ptr<Analyzer::Statistic> MakeOnnxPercentileStatistic(const AnalyzerOptions& options);  // aimet_onnx
+std::unique_ptr<Analyzer::Statistic> MakeOrtStatistic(const AnalyzerOptions& options);             // onnxruntime
 
-// aimet_torch: the encoding of a range goes to element `group` of `encodings`.
-void StoreTorchEncoding(float min, float max, const AnalyzerOptions& options, size_t group, Calibration& encodings);
-// aimet_onnx
-void StoreOnnxEncoding(double min, double max, const AnalyzerOptions& options, size_t group, Calibration& encodings);
+inline void Store(const ToolEncoding& encoding, size_t group, Calibration& encodings) {
+  encodings.min[group] = encoding.min;
+  encodings.max[group] = encoding.max;
+  encodings.scale[group] = encoding.scale;
+  encodings.offset[group] = encoding.offset;
+}
+
+// Of all tools but aimet_torch: an error that names the first encoding whose range has a NaN or an infinity.
+Status CheckFinite(const GroupRanges& ranges);
 
 }  // namespace lq
 

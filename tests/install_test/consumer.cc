@@ -1,5 +1,5 @@
-// A program that links the installed library: one layer on an executor of its own and on oneTBB's, and the file readers,
-// which bring every library in that lanequant itself links.
+// A program that links the installed library: one layer on an executor of its own and on oneTBB's, and the file
+// readers, which bring every library in that lanequant itself links.
 #include <lanequant/linear.h>
 #include <lanequant/model.h>
 
@@ -20,8 +20,9 @@ bool RunsOn(const lq::Linear& layer, lq::Executor& executor) {
   const std::array<uint8_t, 4> x{1, 2, 3, 4};
   std::array<float, 2> y{};
   std::vector<std::byte> workspace(layer.WorkspaceBytes(1, executor.workers()));
-  const lq::Status status = layer.Run({lq::DType::kU8, {1, 4}, std::as_bytes(std::span(x))},
-                                      {lq::DType::kF32, {1, 2}, std::as_writable_bytes(std::span(y))}, workspace, executor);
+  const lq::Status status =
+      layer.Run({lq::DType::kU8, {1, 4}, std::as_bytes(std::span(x))},
+                {lq::DType::kF32, {1, 2}, std::as_writable_bytes(std::span(y))}, workspace, executor);
   if (!status.ok()) std::puts(status.message().c_str());
   return status.ok() && y[0] == 1 - 4 && y[1] == 2 + 3;
 }

@@ -20,6 +20,26 @@ using enum RoundingProfile;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
+// Values that rounding may get wrong, in units of a scale: between codes, half-way, next to half-way, far outside,
+// zeros, subnormals, infinities and NaN.
+float RandomValue(Random& random, Grid grid, float scale, int32_t offset) {
+  constexpr float kSpecial[] = {0.0f,
+                                -0.0f,
+                                1e-45f,
+                                -1e-45f,
+                                3.4028235e38f,
+                                -3.4028235e38f,
+                                std::numeric_limits<float>::infinity(),
+                                -std::numeric_limits<float>::infinity(),
+                                std::numeric_limits<float>::quiet_NaN()};
+  if (random.Chance(0.02)) return kSpecial[random.Size(0, std::size(kSpecial) - 1)];
+  const double unit = static_cast<double>(random.Int(grid.qmin() - 3, grid.qmax() + 3) + offset);
+  if (random.Chance(0.5)) return static_cast<float>((unit + random.Real(-0.5, 0.5)) * scale);
+  const float half_way = static_cast<float>((unit + 0.5) * scale);
+  const float next = random.Chance(0.5) ? -3.4028235e38f : 3.4028235e38f;
+  return random.Chance(0.5) ? half_way : std::nextafter(half_way, next);
+}
+
 // Codes of 2..8 bits, or floats.
 struct Operand {
   Operand(size_t n, bool coded, float scale, Random& random)

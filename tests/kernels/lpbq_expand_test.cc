@@ -16,6 +16,7 @@ using kernels::LpbqExpandVariants;
 void CheckCase(size_t n, size_t block, Random& random) {
   const Guard guard = random.Chance(0.7) ? Guard::kAfter : Guard::kBefore;
   const size_t blocks = (n + block - 1) / block;
+  const bool stream = random.Chance(0.5);
   GuardedBuffer<uint8_t> packed((n + 1) / 2, guard), scale(blocks, guard);
   for (size_t i = 0; i < packed.size(); ++i) packed[i] = static_cast<uint8_t>(random.Int(0, 255));
   for (size_t i = 0; i < blocks; ++i) scale[i] = static_cast<uint8_t>(random.Int(1, 16));
@@ -29,7 +30,7 @@ void CheckCase(size_t n, size_t block, Random& random) {
   reference::LpbqExpand({packed.data(), packed.size()}, {scale.data(), scale.size()}, block, expected);
   for (const auto& variant : LpbqExpandVariants()) {
     GuardedBuffer<int8_t> out(n, guard);
-    variant.run({packed.data(), scale.data(), n, block, out.data()});
+    variant.run({packed.data(), scale.data(), n, block, out.data(), stream});
     for (size_t i = 0; i < n; ++i) {
       ASSERT_EQ(out[i], expected[i]) << variant.name << ", n " << n << ", block " << block << ": element " << i;
     }
@@ -40,7 +41,8 @@ TEST(LpbqExpand, RandomSizes) {
   Random random(30);
   ASSERT_FALSE(LpbqExpandVariants().empty());
   for (size_t i = 0; i < Cases(3000) && !HasFatalFailure(); ++i) {
-    CheckCase(random.Chance(0.05) ? 0 : random.LogSize(1, 1500), random.LogSize(1, 400), random);
+    CheckCase(random.Chance(0.05) ? 0 : random.LogSize(1, random.Chance(0.1) ? 10000 : 1500), random.LogSize(1, 400),
+              random);
   }
 }
 

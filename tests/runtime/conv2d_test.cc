@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "kernels/reference/reference.h"
 #include "tests/support/executors.h"
 #include "tests/support/guarded_buffer.h"

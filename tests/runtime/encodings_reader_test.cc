@@ -55,6 +55,15 @@ TEST(EncodingsReaderTest, ReadsLpbqExport) {
   EXPECT_EQ(res3->offset, std::vector<double>{-111});
 }
 
+// Bytes in messages are those of the file.
+TEST(EncodingsReaderTest, ReadsAFileWithAByteOrderMark) {
+  const TempFolder folder;
+  EXPECT_TRUE(ReadEncodings(folder.Write("e.json", "\xef\xbb\xbf{\"version\":\"1.0.0\"}")).ok());
+  ExpectInvalid(ReadEncodings(folder.Write("e.json", "\xef\xbb\xbf[NaN]")).status(), {"NaN is at byte 4"});
+  ExpectInvalid(ReadEncodings(folder.Write("e.json", "\xef\xbb\xbf")).status(), {"not JSON of 3 bytes"});
+  ExpectInvalid(ReadEncodings(folder.Write("e.json", "\xef\xbb")).status(), {"not JSON of 2 bytes"});
+}
+
 TEST(EncodingsReaderTest, ReadsEveryGoldenFile) {
   for (const char* name : {"digits_cnn/w8a8", "digits_cnn/w8a8_bn", "mlp/w8a8", "mlp/w4a8_lpbq"}) {
     const auto file = ReadEncodings(GoldenPath(std::string(name) + "/model.encodings"));

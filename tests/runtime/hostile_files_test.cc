@@ -10,6 +10,7 @@
 #include "runtime/io/npz.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/random.h"
+#include "tests/support/survivors.h"
 #include "tests/support/temp_folder.h"
 
 namespace lq {
@@ -21,6 +22,7 @@ using testing::ExpectUnsupported;
 using testing::GoldenPath;
 using testing::Random;
 using testing::ReadWhole;
+using testing::Survivors;
 using testing::TempFolder;
 
 std::string FlipBits(std::string bytes, Random& random) {
@@ -29,6 +31,15 @@ std::string FlipBits(std::string bytes, Random& random) {
     bytes[at] = static_cast<char>(bytes[at] ^ 1 << random.Int(0, 7));
   }
   return bytes;
+}
+
+// Numbers that JSON takes, other than the file's.
+std::string ChangeDigits(std::string text, Random& random) {
+  for (int64_t changes = random.Int(1, 3); changes > 0; --changes) {
+    const size_t at = text.find_first_of("0123456789", random.Size(0, text.size() - 1));
+    if (at != std::string::npos) text[at] = static_cast<char>('0' + random.Int(0, 9));
+  }
+  return text;
 }
 
 // ---- Encodings -----------------------------------------------------------------------------------------------------
@@ -58,12 +69,17 @@ TEST(HostileEncodingsTest, FlippedBitsOfARealFile) {
   const std::string text = ReadWhole(GoldenPath("mlp/w4a8_lpbq/model.encodings"));
   Random random(2);
   size_t refused = 0;
+  Survivors survivors;
   for (size_t i = 0; i < Cases(1000); ++i) {
-    const auto model = Model::Load(onnx, folder.Write("e.json", FlipBits(text, random)));
+    const std::string broken = random.Chance(0.5) ? ChangeDigits(text, random) : FlipBits(text, random);
+    const auto model = Model::Load(onnx, folder.Write("e.json", broken));
     refused += !model.ok();
     ASSERT_EQ(model.ok(), model.status().message().empty());
+    if (!model.ok()) continue;
+    ASSERT_NO_FATAL_FAILURE(survivors.Try(*model)) << i;
   }
   EXPECT_GT(refused, Cases(1000) / 4);
+  EXPECT_GT(survivors.ran(), Cases(1000) / 20);
 }
 
 TEST(HostileEncodingsTest, FilesThatAreNoEncodings) {
@@ -74,6 +90,24 @@ TEST(HostileEncodingsTest, FilesThatAreNoEncodings) {
   ExpectInvalid(ReadJson(R"({"version":"1.0.0","param_encodings":{"w":[]}})"), {"'param_encodings' is not a list"});
   ExpectInvalid(ReadJson(R"({"version":"1.0.0","producer":"me"})"), {"'producer' is not an object"});
   ExpectInvalid(ReadJson("{\"version\":\"1.0.0\xff\"}"), {"not JSON"});
+}
+
+TEST(HostileEncodingsTest, NamesTheEncodingsOfAnotherModel) {
+  const TempFolder folder;
+  const auto load = [&](int strangers) {
+    std::string list;
+    for (int i = 0; i < strangers; ++i) {
+      list += (i > 0 ? "," : "") + (R"({"name":"stranger)" + std::to_string(i) + R"(","dtype":"INT","bw":8,)") +
+              R"("enc_type":"PER_TENSOR","scale":[1],"offset":[0]})";
+    }
+    const std::string text = R"({"version":"1.0.0","param_encodings":[)" + list + "]}";
+    return Model::Load(GoldenPath("mlp/w8a8/model.onnx"), folder.Write("e.json", text)).status();
+  };
+  EXPECT_TRUE(load(0).ok());
+  ExpectInvalid(load(1), {"e.json", "1 tensors that are none of the model's", ": 'stranger0'"});
+  const Status six = load(6);
+  ExpectInvalid(six, {"6 tensors", "'stranger0', 'stranger1', 'stranger2', 'stranger3', 'stranger4', ..."});
+  EXPECT_EQ(six.message().find("stranger5"), std::string::npos);
 }
 
 TEST(HostileEncodingsTest, DeepNesting) {
@@ -116,7 +150,7 @@ TEST(HostileEncodingsTest, ScalesThatAreNone) {
   ExpectInvalid(load(R"("bw":8,"scale":[1],"offset":[1e300])"), {"'output'", "offset 0 is 1e+300"});
   ExpectInvalid(load(R"("bw":8,"scale":[1],"offset":[-99999999])"), {"'output'", "offset 0 is -99999999"});
   ExpectUnsupported(load(R"("bw":1,"scale":[1],"offset":[0])"), {"'output'", "bitwidth 1"});
-  ExpectUnsupported(load(R"("bw":16,"scale":[1],"offset":[0])"), {"'output'", "16 bits"});
+  ExpectUnsupported(load(R"("bw":16,"scale":[1],"offset":[0])"), {"'output'", "bitwidth 16"});
   ExpectInvalid(load(R"("bw":1e10,"scale":[1],"offset":[0])"), {"'output'", "'bw' is 10000000000"});
 }
 

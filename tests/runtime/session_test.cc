@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "tests/support/allocation_count.h"
+#include "tests/support/executors.h"
 #include "tests/support/golden_bundle.h"
 #include "tests/support/run_session.h"
 
@@ -107,9 +108,8 @@ TEST_F(SessionTest, RefusesWhatDoesNotFit) {
             "input (input): 100 bytes, but shape (16, 1, 8, 8) of f32 needs 4096");
   const ConstTensorView codes{DType::kU8, {16, 1, 8, 8}, in.bytes};
   EXPECT_EQ(message({&codes, 1}, {&view, 1}, *workspace, SerialExecutor()), "input 'input' has type u8, not f32");
-  const std::unique_ptr<Executor> executor = MakeTbbExecutor(2);
-  EXPECT_EQ(message({&in, 1}, {&view, 1}, *workspace, *executor),
-            "the workspace is for 1 workers, but the executor has 2");
+  testing::ThreadExecutor two(2);
+  EXPECT_EQ(message({&in, 1}, {&view, 1}, *workspace, two), "the workspace is for 1 workers, but the executor has 2");
   const Result<Session> other = Session::Prepare(bundle_->model, {});
   ASSERT_TRUE(other.ok());
   Result<Workspace> foreign = other->NewWorkspace(kRows, 1);

@@ -8,6 +8,7 @@
 
 #include "tests/support/expect_error.h"
 #include "tests/support/golden_bundle.h"
+#include "tests/support/graph_builder.h"
 #include "tests/support/onnx_writer.h"
 #include "tests/support/temp_folder.h"
 
@@ -87,6 +88,52 @@ TEST(ValidationTest, BlamesTheBiasMode) {
   EXPECT_EQ(same->aimet_cumulative.different, 0u);
 }
 
+// A Relu between equal encodings, which the kernels take into the layer where nobody asks for the tensor before it; and
+// an encoded value that no node makes.
+TEST(ValidationTest, FailsOnAnActivationThatIsNotCompared) {
+  testing::GraphBuilder builder;
+  const PerTensor encoding{{8, false}, 1.0f, -10};
+  const ValueId x = builder.Input({-1, 2}, encoding);
+  const ValueId w = builder.Floats({2, 2}, {1, 2, 3, 4}, PerTensor{{8, true}, 1.0f, 0});
+  builder.Output(builder.Node("Relu", {builder.Node("MatMul", {x, w}, {}, encoding)}, {}, encoding));
+  builder.graph().values.push_back({"orphan", std::nullopt, std::nullopt, encoding});
+  const Model model(builder.Share());
+  const std::vector<float> values{1, -2};
+  const std::vector<ConstTensorView> inputs{{DType::kF32, {1, 2}, std::as_bytes(std::span(values))}};
+  const auto validate = [&](const std::string& layer) {
+    NamedArray array{layer, DType::kF32, {1, 2}, std::vector<std::byte>(2 * sizeof(float))};
+    std::memcpy(array.bytes.data(), values.data(), array.bytes.size());
+    const auto reference = ReferenceLayers::Make(model.graph(), std::span(&array, 1));
+    EXPECT_TRUE(reference.ok()) << reference.status().message();
+    return Validate({model, {}, inputs, *reference, SerialExecutor(), nullptr});
+  };
+  const auto whole = validate("input0");
+  ASSERT_TRUE(whole.ok()) << whole.status().message();
+  EXPECT_EQ(whole->NotCompared(), std::vector<std::string>());
+  EXPECT_EQ(whole->layers.size(), 3u);
+  EXPECT_TRUE(whole->Passed());
+  const auto torn = validate("orphan");
+  ASSERT_TRUE(torn.ok()) << torn.status().message();
+  EXPECT_EQ(torn->NotCompared(), std::vector<std::string>{"orphan"});
+  EXPECT_TRUE(torn->KernelsAgree());
+  EXPECT_FALSE(torn->Passed());
+}
+
+TEST(ValidationTest, BothPassesMustCompare) {
+  Validation validation;
+  validation.layers.resize(3);
+  for (LayerValidation& layer : validation.layers) {
+    layer.kernel_isolated.compared = layer.kernel_cumulative.compared = 1;
+  }
+  EXPECT_TRUE(validation.Passed());
+  validation.layers[0].name = "a";
+  validation.layers[0].kernel_isolated.compared = 0;
+  validation.layers[2].name = "c";
+  validation.layers[2].kernel_cumulative.compared = 0;
+  EXPECT_EQ(validation.NotCompared(), (std::vector<std::string>{"a", "c"}));
+  EXPECT_FALSE(validation.Passed());
+}
+
 // y = x * [[1, 2], [3, 4]] with a fixed batch of 2; x has scale 1/2, y scale 1, so that no code is rounded.
 class FixedBatchTest : public ::testing::Test {
  protected:
@@ -137,6 +184,17 @@ TEST_F(FixedBatchTest, RunsInSlicesOfTheBatch) {
   EXPECT_EQ(validation->layers[1].op, "MatMul");
 }
 
+// The third row would differ.
+TEST_F(FixedBatchTest, LeavesTheRowsOfAPartOfABatch) {
+  ASSERT_TRUE(model_.has_value());
+  const auto validation = Run({7, 10, 15, 22, 2, 4});
+  ASSERT_TRUE(validation.ok()) << validation.status().message();
+  EXPECT_TRUE(validation->Passed());
+  EXPECT_EQ(validation->rows, 2);
+  EXPECT_EQ(validation->rows_left, 1);
+  EXPECT_EQ(validation->aimet_isolated.compared, 4u);
+}
+
 TEST_F(FixedBatchTest, FailsOnADifferenceFarFromATie) {
   ASSERT_TRUE(model_.has_value());
   const auto validation = Run({7, 10, 15, 22, 2, 3, 9, 14});
@@ -150,7 +208,7 @@ TEST_F(FixedBatchTest, FailsOnADifferenceFarFromATie) {
 
 TEST_F(FixedBatchTest, RefusesRowsAndSizesThatDoNotFit) {
   ASSERT_TRUE(model_.has_value());
-  ExpectInvalid(Run({7, 10, 15, 22, 2, 3}).status(), {"3 rows", "batch of 2"});
+  ExpectInvalid(Run({7, 10}).status(), {"1 rows", "batch of 2"});
   ExpectInvalid(Run({7, 10, 15, 22, 2, 3, 9, 13, 0, 0}).status(), {"5 rows", "(4, 2)"});
   ExpectInvalid(Run({7, 10, 15, 22, 2, 3, 9, 13, 0, 0, 0, 0}, 3).status(), {"layer 'y'", "6 elements", "computes 4"});
 }

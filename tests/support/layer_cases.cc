@@ -61,6 +61,19 @@ double LargestWeight(const Encoding& encoding) {
   return e.channel_scale[0] * double(1 << (e.decompressed_bitwidth - 1));
 }
 
+// A batch normalization, or now and then a Gemm's alpha.
+void DrawBatchNorm(Random& random, size_t channels, LayerCase& c) {
+  c.batch_norm = random.Chance(0.3);
+  if (c.batch_norm) {
+    c.gamma = Floats(random, channels, -1.5f, 1.5f);
+    c.beta = Floats(random, channels, -1, 1);
+    c.mean = Floats(random, channels, -1, 1);
+    c.variance = Floats(random, channels, 0.1f, 2);
+  } else if (random.Chance(0.2)) {
+    c.alpha = random.Float(-2, 2);
+  }
+}
+
 }  // namespace
 
 OutputStage LayerCase::Stage() const {
@@ -93,15 +106,7 @@ LayerCase DrawLayer(Random& random, const Shape& weight_shape) {
   c.weight = Floats(random, static_cast<size_t>(weight_shape.NumElements()), -largest, largest);
   c.input = DrawActivation(random);
   if (random.Chance(0.8)) c.bias = Floats(random, channels, -2, 2);
-  c.batch_norm = random.Chance(0.3);
-  if (c.batch_norm) {
-    c.gamma = Floats(random, channels, -1.5f, 1.5f);
-    c.beta = Floats(random, channels, -1, 1);
-    c.mean = Floats(random, channels, -1, 1);
-    c.variance = Floats(random, channels, 0.1f, 2);
-  } else if (random.Chance(0.2)) {
-    c.alpha = random.Float(-2, 2);
-  }
+  DrawBatchNorm(random, channels, c);
   if (random.Chance(0.5)) c.clip_min = 0;
   if (random.Chance(0.2)) c.clip_max = 6;
   c.options.profile = random.Chance(0.7) ? RoundingProfile::kAimetDiv : RoundingProfile::kAimetOnnx;

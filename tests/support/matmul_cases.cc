@@ -7,16 +7,14 @@
 #include "kernels/epilogue_setup.h"
 #include "kernels/packing.h"
 #include "kernels/reference/reference.h"
+#include "kernels/round_up.h"
 
 namespace lq::testing {
 namespace {
 
 using kernels::MatmulArgs;
 using kernels::OutputType;
-
-size_t RoundUp(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
-
-size_t SizeOf(OutputType type) { return type == OutputType::kU8 ? 1 : type == OutputType::kF32 ? 4 : 8; }
+using kernels::RoundUp;
 
 template <class T>
 std::unique_ptr<GuardedBuffer<T>> Guarded(size_t count) {
@@ -58,6 +56,8 @@ MatmulCase::MatmulCase(const MatmulShape& shape, Random& random) : shape_(shape)
   MakeChannels(random);
   acc_.resize(shape.m * shape.n);
   reference::MatmulAcc(x_, w_, shape.m, shape.n, shape.k, acc_);
+  real_.resize(acc_.size());
+  for (size_t i = 0; i < acc_.size(); ++i) real_[i] = Real(i / shape.n, i % shape.n);
   ChooseOutput(random);
   FillEpilogue();
   Expect();
@@ -147,8 +147,7 @@ void MatmulCase::ChooseOutput(Random& random) {
   type_ = random.Chance(0.7) || ties ? OutputType::kU8 : random.Chance(0.5) ? OutputType::kF32 : OutputType::kF64;
   grid_ = {static_cast<int>(random.Chance(0.7) ? 8 : random.Int(2, 7)), false};
   double largest = 0;
-  for (size_t i = 0; i < shape_.m * shape_.n; ++i)
-    largest = std::max(largest, std::abs(Real(i / shape_.n, i % shape_.n)));
+  for (double y : real_) largest = std::max(largest, std::abs(y));
   // From a third of the outputs saturated to a few codes in use.
   double step = (largest + 0.01) / (static_cast<double>(grid_.qmax()) * random.Real(0.1, 2));
   if (!ties && random.Chance(0.05)) step *= std::pow(10.0, -random.Real(2, 9));  // far beyond any fixed point
@@ -213,7 +212,7 @@ void MatmulCase::Expect() {
   expected_.assign(((shape_.m - 1) * out_stride_ + shape_.n) * size, std::byte{0xA5});
   for (size_t i = 0; i < shape_.m; ++i) {
     for (size_t c = 0; c < shape_.n; ++c) {
-      double y = Real(i, c);
+      double y = real_[i * shape_.n + c];
       if (y < clip_min_) y = clip_min_;
       if (y > clip_max_) y = clip_max_;
       std::byte* out = expected_.data() + (i * out_stride_ + c) * size;

@@ -76,6 +76,7 @@ class MatmulCase {
   float epsilon_ = 1e-5f;
   std::vector<int32_t> x_, w_;  // q + o, and w_int
   std::vector<int64_t> acc_;
+  std::vector<double> real_;  // before clips and rounding
   std::vector<Channel> channels_;
   double clip_min_ = -std::numeric_limits<double>::infinity(), clip_max_ = std::numeric_limits<double>::infinity();
   kernels::OutputType type_ = kernels::OutputType::kU8;

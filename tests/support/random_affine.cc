@@ -61,9 +61,10 @@ void DrawScales(AffineProblem& problem, Random& random) {
   const size_t count = static_cast<size_t>(problem.scale_shape.NumElements());
   problem.scale.resize(count);
   for (float& scale : problem.scale) scale = DrawScale(problem, random);
-  const int64_t steps = problem.qmax - problem.qmin;
-  if (steps >= 1 << 23 || random.Chance(0.3)) return;  // wider grids have offsets in binary64 only
-  problem.float_offsets = random.Chance(0.3);
+  const int64_t steps = problem.qmax - problem.qmin, largest = std::max(std::abs(problem.qmin), std::abs(problem.qmax));
+  if (steps >= 1 << 23 || random.Chance(0.3)) return;          // wider grids have offsets in binary64 only
+  if (problem.real == DType::kF16 && largest > 65504) return;  // infinite in float16
+  problem.float_offsets = largest < 1 << 23 && random.Chance(0.3);
   const int64_t reach = random.Chance(0.2) ? std::min<int64_t>(steps, 1000) : 0;
   problem.offset.resize(count);
   for (int32_t& offset : problem.offset) {

@@ -1,4 +1,4 @@
-#include "bench/probe.h"
+#include "runtime/probe.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <cstring>
 
-namespace lq::bench {
+namespace lq {
 namespace {
 
 double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
@@ -148,4 +148,4 @@ double ReadBandwidth(const void* data, size_t bytes) {
   return BestRate(static_cast<double>(bytes), [&] { sink = ReadAll(static_cast<const char*>(data), bytes); });
 }
 
-}  // namespace lq::bench
+}  // namespace lq

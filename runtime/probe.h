@@ -1,10 +1,10 @@
 // What the machine can do, measured in the same run as the kernels: the limits that their figures are divided by.
-#ifndef LANEQUANT_BENCH_PROBE_H_
-#define LANEQUANT_BENCH_PROBE_H_
+#ifndef LANEQUANT_RUNTIME_PROBE_H_
+#define LANEQUANT_RUNTIME_PROBE_H_
 
 #include <cstddef>
 
-namespace lq::bench {
+namespace lq {
 
 // Bytes per second that one thread reads from a buffer, best of a few passes.
 double ReadBandwidth(const void* data, size_t bytes);
@@ -20,6 +20,6 @@ double DotPeak();
 // 16-bit operands: vpmaddwd of 256 bits, 128 without AVX2. Away from x86 a plain loop.
 double MultiplyAddPeak();
 
-}  // namespace lq::bench
+}  // namespace lq
 
-#endif  // LANEQUANT_BENCH_PROBE_H_
+#endif  // LANEQUANT_RUNTIME_PROBE_H_

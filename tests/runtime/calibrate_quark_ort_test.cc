@@ -1,0 +1,135 @@
+// Analyzers against onnxruntime.quantization and quark.torch (tests/golden/calibration).
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "lanequant/calibrate.h"
+#include "tests/support/expect_error.h"
+#include "tests/support/golden_table.h"
+
+namespace lq::testing {
+namespace {
+
+constexpr const char* kFile = "calibration/quark_onnxruntime.npz";
+
+Status Update(Analyzer& analyzer, const Shape& shape, const std::vector<float>& values) {
+  return analyzer.Update({DType::kF32, shape, std::as_bytes(std::span(values))});
+}
+
+Analyzer Make(const AnalyzerOptions& options) {
+  Result<Analyzer> analyzer = Analyzer::Create(options);
+  EXPECT_TRUE(analyzer.ok()) << analyzer.status().message();
+  return *std::move(analyzer);
+}
+
+// Ranges, scales and zero points of min-max, percentile and entropy over one to three batches, to the bit.
+TEST(CalibrateOnnxRuntime, RangesScalesZeroPoints) {
+  GoldenTable golden(kFile, "onnxruntime");
+  size_t of_scheme[5] = {};
+  for (size_t i = 0; i < golden.rows(); ++i) {
+    const std::vector<int64_t> row = golden.Meta(i);
+    AnalyzerOptions options;
+    options.tool = CalibrationTool::kOnnxRuntime;
+    options.scheme = static_cast<CalibrationScheme>(row[0]);
+    options.qmin = row[1];
+    options.qmax = row[2];
+    options.symmetric = row[3] != 0;
+    options.percentile = static_cast<double>(row[4]) / 1000;
+    Analyzer analyzer = Make(options);
+    for (int64_t batch = 0; batch < row[5]; ++batch) {
+      const int64_t n = row[static_cast<size_t>(6 + batch)];
+      const Status status = Update(analyzer, Shape{n}, golden.Take<float>("x", static_cast<size_t>(n)));
+      ASSERT_TRUE(status.ok()) << "case " << i << ": " << status.message();
+    }
+    const Result<Calibration> got = analyzer.Compute();
+    ASSERT_TRUE(got.ok());
+    const std::vector<float> want = golden.Take<float>("expected", 4);
+    const double have[] = {got->min[0], got->max[0], got->scale[0], got->offset[0]};
+    for (size_t j = 0; j < 4; ++j) {
+      EXPECT_EQ(have[j], double{want[j]}) << "case " << i << ", scheme " << row[0] << ", number " << j;
+    }
+    ++of_scheme[row[0]];
+  }
+  EXPECT_TRUE(golden.AllTaken());
+  EXPECT_EQ(of_scheme[0], 60u);
+  EXPECT_EQ(of_scheme[1], 56u);
+  EXPECT_EQ(of_scheme[4], 60u);
+}
+
+// Scales and zero points in files that Quark exported, of the weights that went in.
+TEST(CalibrateQuark, ScalesAndZeroPointsOfExportedWeights) {
+  GoldenTable golden(kFile, "quark");
+  for (size_t i = 0; i < golden.rows(); ++i) {
+    const std::vector<int64_t> row = golden.Meta(i);
+    AnalyzerOptions options;
+    options.tool = CalibrationTool::kQuarkTorch;
+    options.qmin = row[0];
+    options.qmax = row[1];
+    options.symmetric = row[2] != 0;
+    size_t column = 3;
+    const Shape shape(TakeDims(row, column));
+    options.scale_shape = Shape(TakeDims(row, column));
+    options.block_size = TakeDims(row, column);
+    Analyzer analyzer = Make(options);
+    ASSERT_TRUE(Update(analyzer, shape, golden.Take<float>("w", static_cast<size_t>(shape.NumElements()))).ok());
+    const Result<Calibration> got = analyzer.Compute();
+    ASSERT_TRUE(got.ok());
+    const std::vector<float> scale = golden.Take<float>("scale", got->scale.size());
+    const std::vector<int32_t> zero_point = golden.Take<int32_t>("zero_point", got->scale.size());
+    for (size_t j = 0; j < scale.size(); ++j) {
+      EXPECT_EQ(got->scale[j], double{scale[j]}) << "case " << i << ", scale " << j;
+      EXPECT_EQ(-got->offset[j], static_cast<double>(zero_point[j])) << "case " << i << ", zero point " << j;
+    }
+  }
+  EXPECT_TRUE(golden.AllTaken());
+}
+
+// Quark's symmetric int8 divides by 127.5, onnxruntime's narrow one by 127; a range of nothing has scale 2^-23 and 1.
+TEST(CalibrateQuark, ByHand) {
+  AnalyzerOptions options;
+  for (const CalibrationTool tool : {CalibrationTool::kQuarkTorch, CalibrationTool::kOnnxRuntime}) {
+    const bool quark = tool == CalibrationTool::kQuarkTorch;
+    options.tool = tool;
+    options.qmin = quark ? -128 : -127;
+    Analyzer numbers = Make(options), zeros = Make(options);
+    ASSERT_TRUE(Update(numbers, Shape{3}, {-255, 3, 100}).ok());
+    ASSERT_TRUE(Update(zeros, Shape{2}, {0, 0}).ok());
+    EXPECT_EQ(numbers.Compute()->scale[0], double{static_cast<float>(quark ? 2.0 : 255.0 / 127)});
+    EXPECT_EQ(zeros.Compute()->scale[0], quark ? 0x1p-23 : 1.0);
+  }
+}
+
+TEST(CalibrateOnnxRuntime, Hostile) {
+  AnalyzerOptions options;
+  options.tool = CalibrationTool::kOnnxRuntime;
+  options.scheme = CalibrationScheme::kPercentile;
+  for (const bool symmetric : {true, false}) {
+    options.symmetric = symmetric;
+    Analyzer analyzer = Make(options);
+    ExpectInvalid(Update(analyzer, Shape{2}, {1, __builtin_nanf("")}), {"encoding 0", "nan", "finite"});
+    if (symmetric) {  // 1e30 - 0.5 is 1e30
+      ExpectInvalid(Update(analyzer, Shape{2}, {1e30f, 1e30f}), {"1e+30", "2048 bins"});
+    }
+    Analyzer growing = Make(options);
+    ASSERT_TRUE(Update(growing, Shape{3}, {-1e-6f, 0, 1e-6f}).ok());
+    const double before = growing.Compute()->max[0];
+    ExpectInvalid(Update(growing, Shape{1}, {1000}), {"bins", "1048576"});
+    EXPECT_EQ(growing.Compute()->max[0], before);
+    Analyzer other = Make(options), empty = Make(options);
+    ASSERT_TRUE(Update(other, Shape{1}, {2}).ok());
+    ExpectUnsupported(growing.Merge(other), {"2048 bins"});
+    EXPECT_TRUE(growing.Merge(empty).ok());
+    ASSERT_TRUE(empty.Merge(other).ok());
+    EXPECT_EQ(empty.Compute()->max[0], other.Compute()->max[0]);
+  }
+  options.scale_shape = Shape{4};
+  ExpectUnsupported(Analyzer::Create(options).status(), {"percentile", "(4)", "whole tensors"});
+  options = {};
+  options.tool = CalibrationTool::kQuarkTorch;
+  options.scheme = CalibrationScheme::kPercentile;
+  ExpectUnsupported(Analyzer::Create(options).status(), {"percentile", "quark_torch"});
+}
+
+}  // namespace
+}  // namespace lq::testing
