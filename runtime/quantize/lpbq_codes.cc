@@ -41,6 +41,7 @@ struct ExpandJob {
   const uint8_t* int_scale;
   int8_t* out;
   kernels::LpbqExpandFn run;  // of 4-bit codes
+  bool stream;
 };
 
 // Any codes, wherever they begin. Products that an LPBQ grid does not have wrap around.
@@ -60,7 +61,7 @@ void ExpandPiece(const ExpandJob& job, const ScalePiece& piece) {
   for (size_t i = 0; i < piece.n; i += period) {
     const size_t begin = piece.begin + i;
     job.run({job.codes + begin / 2, job.int_scale + piece.first, std::min(period, piece.n - i), piece.run,
-             job.out + begin});
+             job.out + begin, job.stream});
   }
 }
 
@@ -94,8 +95,12 @@ Status ExpandToS8(const ConstTensorView& codes, const LpbqScales& scales, const 
     }
     int_scale[i] = static_cast<uint8_t>(scales.int_scale[i]);
   }
-  const ExpandJob job{codes.data<uint8_t>(), BitsOf(codes.dtype), int_scale.data(), out.data<int8_t>(),
-                      Best(kernels::LpbqExpandVariants(), bulk.max_isa).run};
+  const ExpandJob job{codes.data<uint8_t>(),
+                      BitsOf(codes.dtype),
+                      int_scale.data(),
+                      out.data<int8_t>(),
+                      Best(kernels::LpbqExpandVariants(), bulk.max_isa).run,
+                      IsWorthStreaming(codes, out)};
   ForEachTask(map, bulk.executor, [&](Range range) {
     for (size_t i = range.begin; i < range.end;) {
       const ScalePiece piece = map.At(i, range.end);
