@@ -41,7 +41,6 @@ const bool kRegistered = [] {
                         {"bfp16_onnx", lq::OnnxBfp(16, even)},
                         {"bfp16_torch", lq::TorchBfp16()},
                         {"mx9_onnx", lq::OnnxBfpPrime(16, even)},
-                        {"mxfp4_even_bf16", lq::TorchMx(BlockElement::kE2M1, kEven), FloatType::kBF16},
                         {"mxfp4_even_columns", lq::TorchMx(BlockElement::kE2M1, kEven), FloatType::kF32, 1024}};
   for (const auto& variant : lq::kernels::QuantizeDequantizeBlocksVariants()) {
     for (const Case& c : cases) Register(variant, c);

@@ -125,17 +125,22 @@ HWY_INLINE VI<DF> Carries(DF df, hn::Vec<DF> t, const BlockRule& rule) {
   return hn::IfThenElseZero(hn::RebindMask(DI<DF>(), carries), hn::Set(DI<DF>(), 1));
 }
 
+HWY_INLINE bool KeepsAllSigns(const BlockRule& rule) {
+  return rule.sign_from == 0 && rule.sign_to >= static_cast<uint32_t>(kExponentBits);
+}
+
 // y with the sign that the rule leaves to a zero.
 template <class DF>
 HWY_INLINE hn::Vec<DF> WithSignOfZero(DF df, hn::Vec<DF> y, hn::Vec<DF> x, const BlockRule& rule) {
   const DI<DF> di;
   const auto sign = hn::And(x, hn::SignBit(df));
-  if (HWY_LIKELY(rule.sign_from == 0 && rule.sign_to >= static_cast<uint32_t>(kExponentBits))) return hn::Or(y, sign);
-  if (rule.sign_from > rule.sign_to) return hn::Add(y, hn::Zero(df));
+  if (KeepsAllSigns(rule)) return hn::Or(y, sign);
+  const auto unsigned_zero = hn::Add(y, hn::Zero(df));
+  if (rule.sign_from > rule.sign_to) return unsigned_zero;
   const auto bits = round_float::MagnitudeBits(df, x);
   const auto loses = hn::Or(hn::Lt(bits, hn::Set(di, static_cast<int32_t>(rule.sign_from))),
                             hn::Gt(bits, hn::Set(di, static_cast<int32_t>(rule.sign_to))));
-  return hn::Or(hn::Add(y, hn::Zero(df)), hn::IfThenZeroElse(hn::RebindMask(df, loses), sign));
+  return hn::Or(unsigned_zero, hn::IfThenZeroElse(hn::RebindMask(df, loses), sign));
 }
 
 }  // namespace block_step

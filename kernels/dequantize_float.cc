@@ -48,9 +48,11 @@ HWY_INLINE VF32 ValueOf(V32 code, const DequantizeFloatArgs& args) {
   return hn::IfThenElse(hn::RebindMask(df, hn::Eq(code, hn::Set(di, 1 << magnitude_bits))), nan, value);
 }
 
-// Codes begin .. begin + count - 1 of the packed ones, one a byte; begin is even.
-inline void Unpack(const uint8_t* in, size_t count, uint8_t* codes) {
-  for (size_t j = 0; j < count; ++j) codes[j] = static_cast<uint8_t>(j % 2 == 0 ? in[j / 2] & 15 : in[j / 2] >> 4);
+// Codes begin .. begin + count - 1 of the packed ones, one a byte.
+inline void Unpack(const uint8_t* in, size_t begin, size_t count, uint8_t* codes) {
+  for (size_t j = begin; j < begin + count; ++j) {
+    codes[j - begin] = static_cast<uint8_t>(j % 2 == 0 ? in[j / 2] & 15 : in[j / 2] >> 4);
+  }
 }
 
 template <FloatType kOut>
@@ -58,26 +60,27 @@ void Run(const DequantizeFloatArgs& args) {
   const DF32 df;
   const D32 di;
   const hn::Rebind<uint8_t, DF32> d8;
+  constexpr size_t kMost = ScaleChunks::kMost;
   auto* out = static_cast<small_floats::Element<kOut>*>(args.out);
-  alignas(64) small_floats::Element<kOut> buffer[stream::kChunk];
+  alignas(64) small_floats::Element<kOut> buffer[kMost];
   ScaleChunks chunks(args.layout, args.n);
   ScaleChunk chunk;
-  uint8_t codes[ScaleChunks::kChunk] = {};
+  uint8_t codes[kMost + 64] = {};  // loads go past the last one
   while (chunks.Next(chunk)) {
     if (args.packed) {
-      Unpack(args.in + chunk.begin / 2, chunk.count, codes);
+      Unpack(args.in, chunk.begin, chunk.count, codes);
     } else {
       hwy::CopyBytes(args.in + chunk.begin, codes, chunk.count);
     }
-    const size_t in_buffer = chunk.begin % stream::kChunk, end = in_buffer + chunk.count;
+    const size_t end = chunk.begin + chunk.count, in_buffer = chunk.begin % kMost;
     auto* to = args.stream ? buffer + in_buffer : out + chunk.begin;
     for (size_t i = 0; i < chunk.count; i += hn::Lanes(df)) {
-      const V32 code = hn::PromoteTo(di, hn::LoadU(d8, codes + i));
-      const VF32 y = hn::Mul(ValueOf(code, args), hn::LoadU(df, chunk.scale + i));
+      const VF32 scale = chunk.uniform ? hn::Set(df, *chunk.scale) : hn::LoadU(df, chunk.scale + i);
+      const VF32 y = hn::Mul(ValueOf(hn::PromoteTo(di, hn::LoadU(d8, codes + i)), args), scale);
       small_floats::Store<kOut>(df, y, to + i, chunk.count - i);
     }
-    if (args.stream && (end == stream::kChunk || chunk.begin + chunk.count == args.n)) {
-      stream::Copy(buffer, out + chunk.begin - in_buffer, end * sizeof(*buffer));
+    if (args.stream && (end % kMost == 0 || end == args.n)) {
+      stream::Copy(buffer, out + chunk.begin - in_buffer, (in_buffer + chunk.count) * sizeof(*buffer));
     }
   }
   if (args.stream) hwy::FlushStream();

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "kernels/block_groups-inl.h"
 #include "kernels/block_step-inl.h"
 #include "kernels/contracts_float.h"
 #include "kernels/small_floats-inl.h"
@@ -187,32 +188,52 @@ HWY_INLINE void QuantizeBlock(DF df, const Block<kRows, kType>& block, const Blo
   }
 }
 
-// `elements` side by side, blocks from the first on.
+// `elements` side by side, one block after the other.
 template <FloatType kType, class DF>
-HWY_INLINE void QuantizeRow(DF df, const Element<kType>* in, Element<kType>* out, size_t elements,
-                            const QuantizeDequantizeBlocksArgs& args) {
+HWY_INLINE void QuantizeEach(DF df, const Element<kType>* in, size_t elements, size_t size, const BlockRule& rule,
+                             Element<kType>* out) {
   const size_t lanes = hn::Lanes(df);
-  for (size_t i = 0; i < elements; i += args.block) {
-    const size_t count = std::min(args.block, elements - i);
-    QuantizeBlock(df, Block<true, kType>{in + i, out + i, (count + lanes - 1) / lanes, lanes, count}, args.rule);
+  for (size_t i = 0; i < elements; i += size) {
+    const size_t count = std::min(size, elements - i);
+    QuantizeBlock(df, Block<true, kType>{in + i, out + i, (count + lanes - 1) / lanes, lanes, count}, rule);
+  }
+}
+
+// A row, by groups of blocks where the format and its size allow. While one group is quantized the steps of the next
+// are on their way: they take longer to come out of the tree than a CPU looks ahead.
+template <FloatType kType, class DF>
+HWY_INLINE void RunRow(DF df, const Element<kType>* in, Element<kType>* out, const QuantizeDequantizeBlocksArgs& args) {
+  alignas(64) Element<kType> buffer[stream::kChunk];
+  const BlockRule rule = args.rule;
+  const size_t length = args.length, size = args.block, group = size * hn::Lanes(df);
+  const bool streams = args.stream && size <= stream::kChunk;
+  const bool groups =
+      size % hn::Lanes(df) == 0 && block_groups::TakesRule(rule) && (!streams || group <= stream::kChunk);
+  const size_t part = groups ? group : streams ? stream::kChunk / size * size : length;
+  block_groups::Steps steps[2];
+  bool ready = groups && length >= group && block_groups::FindSteps<kType>(df, in, size, rule, steps[0]);
+  for (size_t i = 0, turn = 0; i < length; i += part, turn ^= 1) {
+    const bool next_ready = groups && length - i >= 2 * group &&
+                            block_groups::FindSteps<kType>(df, in + i + group, size, rule, steps[turn ^ 1]);
+    const size_t elements = std::min(part, length - i);
+    Element<kType>* to = streams ? buffer : out + i;
+    if (ready) {
+      block_groups::QuantizeGroup<kType>(df, in + i, size, steps[turn], rule, to);
+    } else {
+      QuantizeEach<kType>(df, in + i, elements, size, rule, to);
+    }
+    if (streams) stream::Copy(buffer, out + i, elements * sizeof(*out));
+    ready = next_ready;
   }
 }
 
 template <FloatType kType, class DF>
 void RunRows(DF df, const QuantizeDequantizeBlocksArgs& args) {
-  alignas(64) Element<kType> buffer[stream::kChunk];
-  const bool streams = args.stream && args.block <= stream::kChunk;
-  const size_t part = streams ? stream::kChunk / args.block * args.block : args.length;
   for (size_t o = 0; o < args.outer; ++o) {
-    const Element<kType>* in = static_cast<const Element<kType>*>(args.in) + o * args.outer_stride;
-    Element<kType>* out = static_cast<Element<kType>*>(args.out) + o * args.outer_stride;
-    for (size_t i = 0; i < args.length; i += part) {
-      const size_t elements = std::min(part, args.length - i);
-      QuantizeRow<kType>(df, in + i, streams ? buffer : out + i, elements, args);
-      if (streams) stream::Copy(buffer, out + i, elements * sizeof(*out));
-    }
+    RunRow<kType>(df, static_cast<const Element<kType>*>(args.in) + o * args.outer_stride,
+                  static_cast<Element<kType>*>(args.out) + o * args.outer_stride, args);
   }
-  if (streams) hwy::FlushStream();
+  if (args.stream) hwy::FlushStream();
 }
 
 template <FloatType kType>

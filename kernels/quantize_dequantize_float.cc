@@ -6,6 +6,7 @@
 #include <hwy/highway.h>
 
 #include "kernels/contracts_float.h"
+#include "kernels/exact_division-inl.h"
 #include "kernels/round_float-inl.h"
 #include "kernels/scale_chunks.h"
 #include "kernels/small_floats-inl.h"
@@ -23,29 +24,84 @@ using round_float::GridKind;
 using round_float::VF32;
 using small_floats::Element;
 
+// How a chunk divides by its one scale s.
+enum class Division {
+  kDivided,
+  kMultiplied,  // by 1 / s, exact: s is a power of two, such as the 1 of quantizers that are not calibrated
+  kCorrected,   // exact_division-inl.h
+};
+
+// exact_division-inl.h gives up bits below 2^-26, which here are far below half a step, 2^-25 at least. x is clamped
+// before the division instead of after it: that moves a quotient at the limit by 2^-24 of itself, and rounding takes it
+// to the limit, a value of the grid with few digits, all the same.
+template <GridKind kKind, FloatType kRound>
+Division DivisionOf(float scale, const FloatGrid& grid) {
+  if (scale < exact_division::kSmallestDivisor || scale > exact_division::kLargestDivisor) return Division::kDivided;
+  if ((hwy::BitCastScalar<uint32_t>(scale) & 0x7FFFFF) == 0) return Division::kMultiplied;
+  if (kKind != GridKind::kPlain || kRound == FloatType::kBF16) return Division::kDivided;
+  const bool corrected = grid.limit <= 0x1p22f && grid.min_exponent - grid.mantissa_bits >= -24;
+  return corrected ? Division::kCorrected : Division::kDivided;
+}
+
+// R(x / s), within the limit.
+template <Division kDivision, FloatType kRound>
+HWY_INLINE VF32 Quotient(VF32 x, VF32 scale, VF32 inverse, VF32 limit) {
+  const DF32 df;
+  if constexpr (kDivision == Division::kCorrected) {
+    const VF32 inside = round_float::Limit(x, hn::Mul(limit, scale));
+    return small_floats::RoundTo<kRound>(df, exact_division::Quotient(inside, scale, inverse));
+  } else {
+    const VF32 t = kDivision == Division::kMultiplied ? hn::Mul(x, inverse) : hn::Div(x, scale);
+    return round_float::Limit(small_floats::RoundTo<kRound>(df, t), limit);
+  }
+}
+
+template <bool kUniform, Division kDivision, GridKind kKind, FloatType kIn, FloatType kOut, FloatType kRound>
+HWY_INLINE void RunChunk(const Element<kIn>* in, const ScaleChunk& chunk, const FloatGrid& grid, Element<kOut>* out) {
+  const DF32 df;
+  VF32 scale = hn::Set(df, *chunk.scale);
+  const VF32 inverse = hn::Set(df, 1.0f / *chunk.scale), limit = hn::Set(df, grid.limit);
+  for (size_t i = 0; i < chunk.count; i += hn::Lanes(df)) {
+    const VF32 x = small_floats::Load<kIn>(df, in + i, chunk.count - i);
+    if constexpr (!kUniform) scale = hn::LoadU(df, chunk.scale + i);
+    const VF32 t = Quotient<kDivision, kRound>(x, scale, inverse, limit);
+    // Storing rounds to kOut, which is kRound where that is narrow.
+    const VF32 y = hn::Mul(round_float::RoundToGrid<kKind>(t, x, grid), scale);
+    small_floats::Store<kOut>(df, y, out + i, chunk.count - i);
+  }
+}
+
 // kIn, kOut: in memory; kRound: what results are rounded to.
 template <GridKind kKind, FloatType kIn, FloatType kOut, FloatType kRound>
+HWY_INLINE void RunAnyChunk(const Element<kIn>* in, const ScaleChunk& chunk, const FloatGrid& grid,
+                            Element<kOut>* out) {
+  using enum Division;
+  if (!chunk.uniform) return RunChunk<false, kDivided, kKind, kIn, kOut, kRound>(in, chunk, grid, out);
+  switch (DivisionOf<kKind, kRound>(*chunk.scale, grid)) {
+    case kDivided:
+      return RunChunk<true, kDivided, kKind, kIn, kOut, kRound>(in, chunk, grid, out);
+    case kMultiplied:
+      return RunChunk<true, kMultiplied, kKind, kIn, kOut, kRound>(in, chunk, grid, out);
+    case kCorrected:
+      if constexpr (kKind == GridKind::kPlain)
+        RunChunk<true, kCorrected, kKind, kIn, kOut, kRound>(in, chunk, grid, out);
+  }
+}
+
+template <GridKind kKind, FloatType kIn, FloatType kOut, FloatType kRound>
 void Run(const QuantizeDequantizeFloatArgs& args) {
-  const DF32 df;
   const auto* in = static_cast<const Element<kIn>*>(args.in);
   auto* out = static_cast<Element<kOut>*>(args.out);
-  const FloatGrid grid = args.grid;
-  alignas(64) Element<kOut> buffer[stream::kChunk];
+  const FloatGrid grid = args.grid;  // stores through floats could change args
+  alignas(64) Element<kOut> buffer[ScaleChunks::kMost];
   ScaleChunks chunks(args.layout, args.n);
   ScaleChunk chunk;
   while (chunks.Next(chunk)) {
-    const size_t in_buffer = chunk.begin % stream::kChunk, end = in_buffer + chunk.count;
+    const size_t end = chunk.begin + chunk.count, in_buffer = chunk.begin % ScaleChunks::kMost;
     Element<kOut>* to = args.stream ? buffer + in_buffer : out + chunk.begin;
-    for (size_t i = 0; i < chunk.count; i += hn::Lanes(df)) {
-      const VF32 scale = hn::LoadU(df, chunk.scale + i);
-      const VF32 x = small_floats::Load<kIn>(df, in + chunk.begin + i, chunk.count - i);
-      const VF32 t = small_floats::RoundTo<kRound>(df, hn::Div(x, scale));
-      // Storing rounds to kOut, which is kRound where that is narrow.
-      const VF32 y = hn::Mul(round_float::RoundToGrid<kKind>(t, grid), scale);
-      small_floats::Store<kOut>(df, y, to + i, chunk.count - i);
-    }
-    if (args.stream && (end == stream::kChunk || chunk.begin + chunk.count == args.n)) {
-      stream::Copy(buffer, out + chunk.begin - in_buffer, end * sizeof(*buffer));
+    RunAnyChunk<kKind, kIn, kOut, kRound>(in + chunk.begin, chunk, grid, to);
+    if (args.stream && (end % ScaleChunks::kMost == 0 || end == args.n)) {
+      stream::Copy(buffer, out + chunk.begin - in_buffer, (in_buffer + chunk.count) * sizeof(*buffer));
     }
   }
   if (args.stream) hwy::FlushStream();

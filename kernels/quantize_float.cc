@@ -51,7 +51,16 @@ HWY_INLINE V32 Codes(const QuantizeFloatArgs& args, size_t at, size_t left, VF32
   VF32 t = small_floats::RoundTo<kRound>(df, hn::Div(small_floats::Load<kIn>(df, in, left), scale));
   if (args.zero_point) t = hn::Add(t, hn::Zero(df));
   if (args.code.nan == 0) t = hn::IfThenElse(hn::IsNaN(t), hn::Set(df, args.grid.limit), t);
-  return CodeOf(round_float::RoundToGrid<GridKind::kPlain>(t, args.grid), args.grid, args.code);
+  t = round_float::Limit(t, hn::Set(df, args.grid.limit));
+  return CodeOf(round_float::RoundToGrid<GridKind::kPlain>(t, t, args.grid), args.grid, args.code);
+}
+
+// Codes, one a byte, to places begin.. of packed ones; what is behind the last one in its byte becomes 0.
+inline void Pack(const uint8_t* codes, size_t begin, size_t count, uint8_t* out) {
+  for (size_t j = 0; j < count; ++j) {
+    uint8_t& byte = out[(begin + j) / 2];
+    byte = static_cast<uint8_t>((begin + j) % 2 == 0 ? codes[j] : byte | codes[j] << 4);
+  }
 }
 
 template <FloatType kIn, FloatType kRound>
@@ -60,18 +69,15 @@ void Run(const QuantizeFloatArgs& args) {
   const hn::Rebind<uint8_t, DF32> d8;
   ScaleChunks chunks(args.layout, args.n);
   ScaleChunk chunk;
-  uint8_t codes[ScaleChunks::kChunk + 1];
+  uint8_t codes[ScaleChunks::kMost + 64];  // stores go past the last one
   while (chunks.Next(chunk)) {
     for (size_t i = 0; i < chunk.count; i += hn::Lanes(df)) {
-      const V32 v = Codes<kIn, kRound>(args, chunk.begin + i, chunk.count - i, hn::LoadU(df, chunk.scale + i));
+      const VF32 scale = chunk.uniform ? hn::Set(df, *chunk.scale) : hn::LoadU(df, chunk.scale + i);
+      const V32 v = Codes<kIn, kRound>(args, chunk.begin + i, chunk.count - i, scale);
       hn::StoreU(hn::DemoteTo(d8, v), d8, codes + i);
     }
     if (args.packed) {
-      codes[chunk.count] = 0;
-      uint8_t* out = args.out + chunk.begin / 2;
-      for (size_t j = 0; j < (chunk.count + 1) / 2; ++j) {
-        out[j] = static_cast<uint8_t>(codes[2 * j] | codes[2 * j + 1] << 4);
-      }
+      Pack(codes, chunk.begin, chunk.count, args.out);
     } else {
       hwy::CopyBytes(codes, args.out + chunk.begin, chunk.count);
     }

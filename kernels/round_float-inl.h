@@ -13,6 +13,7 @@
 #include <cstdint>
 
 #include "kernels/contracts_float.h"
+#include "kernels/quantize-inl.h"
 #include "kernels/small_floats-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -75,22 +76,25 @@ HWY_INLINE hn::Vec<hn::RebindToSigned<DF32>> ExponentOf(VF32 x, const FloatGrid&
   }
 }
 
-// C(x) of QuantizeDequantizeFloatArgs.
+// x within +-limit; NaN stays NaN.
+HWY_INLINE VF32 Limit(VF32 x, VF32 limit) { return quantize::Smaller(limit, quantize::Larger(hn::Neg(limit), x)); }
+
+// C(x) of QuantizeDequantizeFloatArgs, but for the limit, which x keeps. `sign`: x, or what it is a quotient of, whose
+// sign a zero takes.
 template <GridKind kKind>
-HWY_INLINE VF32 RoundToGrid(VF32 x, const FloatGrid& grid) {
+HWY_INLINE VF32 RoundToGrid(VF32 x, VF32 sign, const FloatGrid& grid) {
   const DF32 df;
-  // The bounds are taken where they are beyond x; NaN is beyond nothing.
-  const VF32 high = hn::Set(df, grid.limit), low = hn::Set(df, -grid.limit);
-  const VF32 t = hn::IfThenElse(hn::Lt(high, x), high, hn::IfThenElse(hn::Gt(low, x), low, x));
   VF32 r;
   if constexpr (kKind == GridKind::kBFloat16) {
-    r = small_floats::RoundTo<FloatType::kBF16>(df, t);
+    r = small_floats::RoundTo<FloatType::kBF16>(df, x);
   } else {
-    r = RoundToStep(df, t, ExponentOf<kKind>(t, grid), grid.min_exponent, grid.mantissa_bits);
+    r = RoundToStep(df, x, ExponentOf<kKind>(x, grid), grid.min_exponent, grid.mantissa_bits);
   }
-  r = hn::IfThenElse(hn::Gt(hn::Abs(r), hn::Set(df, grid.largest)), hn::Set(df, grid.overflow), r);
-  const VF32 sign_of = grid.unsigned_zero ? hn::Zero(df) : hn::Set(df, -0.0f);
-  return hn::Or(r, hn::And(sign_of, t));
+  if (HWY_UNLIKELY(grid.limit > grid.largest)) {
+    r = hn::IfThenElse(hn::Gt(hn::Abs(r), hn::Set(df, grid.largest)), hn::Set(df, grid.overflow), r);
+  }
+  const VF32 sign_bit = grid.unsigned_zero ? hn::Zero(df) : hn::SignBit(df);
+  return hn::Or(r, hn::And(sign_bit, sign));
 }
 
 }  // namespace round_float

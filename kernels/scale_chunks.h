@@ -1,4 +1,4 @@
-// The scales of a tensor's elements side by side, a few elements at a time: one vector loop for every AffineLayout.
+// Cuts a tensor under an AffineLayout into pieces that a vector loop takes in one go.
 #ifndef LANEQUANT_KERNELS_SCALE_CHUNKS_H_
 #define LANEQUANT_KERNELS_SCALE_CHUNKS_H_
 
@@ -9,62 +9,57 @@
 
 namespace lq::kernels {
 
-// Elements begin .. begin + count - 1; begin + j uses scale[j]. All of scale[0 .. kChunk - 1] may be read.
+// Elements begin .. begin + count - 1, of one multiple of kMost. uniform: all use *scale; else begin + j uses scale[j],
+// and scale[0 .. kSpread - 1] may be read.
 struct ScaleChunk {
   size_t begin, count;
   const float* scale;
+  bool uniform;
 };
 
 class ScaleChunks {
  public:
-  static constexpr size_t kChunk = 64;
+  static constexpr size_t kMost = 1024;  // elements of a chunk
+  static constexpr size_t kSpread = 64;  // of one that is not uniform
 
   ScaleChunks(const AffineLayout& layout, size_t n) : layout_(layout), n_(n), run_(layout.count == 1 ? n : layout.run) {
-    std::fill_n(scale_, kChunk, layout.scale[0]);
+    std::fill_n(spread_, kSpread, layout.scale[0]);
   }
 
   // False at the end.
   bool Next(ScaleChunk& chunk) {
     if (begin_ == n_) return false;
-    chunk = {begin_, std::min(kChunk, n_ - begin_), scale_};
-    begin_ += chunk.count;
-    if (run_ == 1) {
-      CopyScales(chunk.count);
-    } else if (filled_ == index_ && chunk.count <= run_ - within_) {
-      Advance(chunk.count);  // still the scale of the chunk before
+    const bool uniform = run_ >= kShortRun || run_ == n_;
+    if (uniform) {
+      const size_t count = std::min({run_ - within_, kMost - begin_ % kMost, n_ - begin_});
+      chunk = {begin_, count, layout_.scale + index_, true};
+      Advance(count);
     } else {
-      FillRuns(chunk.count);
+      chunk = {begin_, std::min(kSpread, n_ - begin_), spread_, false};
+      Spread(chunk.count);
     }
+    begin_ += chunk.count;
     return true;
   }
 
  private:
-  static constexpr size_t kMixed = ~size_t{0};
+  static constexpr size_t kShortRun = 16;  // shorter ones would leave lanes empty
 
-  void CopyScales(size_t count) {
+  void Spread(size_t count) {
     for (size_t j = 0; j < count;) {
-      const size_t part = std::min(count - j, layout_.count - index_);
-      std::copy_n(layout_.scale + index_, part, scale_ + j);
-      index_ = index_ + part == layout_.count ? 0 : index_ + part;
+      const size_t part = run_ == 1 ? std::min(count - j, layout_.count - index_) : std::min(count - j, run_ - within_);
+      if (run_ == 1) {
+        std::copy_n(layout_.scale + index_, part, spread_ + j);
+        index_ = index_ + part == layout_.count ? 0 : index_ + part;
+      } else {
+        std::fill_n(spread_ + j, part, layout_.scale[index_]);
+        Advance(part);
+      }
       j += part;
     }
   }
 
-  void FillRuns(size_t count) {
-    if (count <= run_ - within_) {  // all of it: the next chunk may be longer
-      std::fill_n(scale_, kChunk, layout_.scale[index_]);
-      filled_ = index_;
-      return Advance(count);
-    }
-    filled_ = kMixed;
-    for (size_t j = 0; j < count;) {
-      const size_t part = std::min(run_ - within_, count - j);
-      std::fill_n(scale_ + j, part, layout_.scale[index_]);
-      Advance(part);
-      j += part;
-    }
-  }
-
+  // Within the run, to its end at most.
   void Advance(size_t count) {
     within_ += count;
     if (within_ < run_) return;
@@ -75,8 +70,7 @@ class ScaleChunks {
   const AffineLayout layout_;
   const size_t n_, run_;
   size_t begin_ = 0, index_ = 0, within_ = 0;  // the next element, its scale, and where it is in its run
-  size_t filled_ = 0;                          // the scale that fills all of scale_, or kMixed
-  alignas(64) float scale_[kChunk];
+  alignas(64) float spread_[kSpread];
 };
 
 }  // namespace lq::kernels
