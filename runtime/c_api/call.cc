@@ -21,7 +21,8 @@ lq_status Write(StatusCode code, std::string_view text, lq_message* message) {
 lq_status Report(const Status& status, lq_message* message) { return Write(status.code(), status.message(), message); }
 
 lq_status ReportNoMemory(lq_message* message) {
-  return Write(StatusCode::kInvalidArgument, "there is not enough memory for these arguments", message);
+  return Write(StatusCode::kInvalidArgument, "there is not enough memory, or there are no threads, for these arguments",
+               message);
 }
 
 }  // namespace lq::c_api

@@ -2,8 +2,6 @@
 #ifndef LANEQUANT_RUNTIME_C_API_CALL_H_
 #define LANEQUANT_RUNTIME_C_API_CALL_H_
 
-#include <new>
-
 #include "lanequant/c_types.h"
 #include "lanequant/status.h"
 
@@ -14,13 +12,13 @@ lq_status Report(const Status& status, lq_message* message);
 // As above, for a moment when there is no memory for a Status.
 lq_status ReportNoMemory(lq_message* message);
 
-// f() returns a Status. These files are compiled with exceptions for this catch: operator new throws, and a C caller
-// has nothing that could catch it.
+// f() returns a Status. These files are compiled with exceptions for this catch: operator new throws, and so does
+// oneTBB where the system gives it no thread; a C caller has nothing that could catch it.
 template <class F>
 lq_status Call(lq_message* message, const F& f) noexcept {
   try {
     return Report(f(), message);
-  } catch (const std::bad_alloc&) {
+  } catch (...) {
     return ReportNoMemory(message);
   }
 }

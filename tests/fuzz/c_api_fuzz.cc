@@ -165,8 +165,8 @@ void FuzzCalibration(Arguments& arguments) {
   const Dims blocks = arguments.Blocks(shape, scale_shape);
   lq_analyzer_options options{};
   options.struct_size = arguments.StructSize<lq_analyzer_options>();
-  options.tool = arguments.Enum(0, 1);
-  options.scheme = arguments.Enum(0, 3);
+  options.tool = arguments.Enum(0, 3);
+  options.scheme = arguments.Enum(0, 4);
   options.qmin = arguments.Int(-300, 10);
   options.qmax = arguments.OneIn(32) ? arguments.Int(INT64_MIN, INT64_MAX) : arguments.Int(0, 300);
   options.symmetric = arguments.Enum(0, 1);

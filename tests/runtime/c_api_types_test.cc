@@ -3,6 +3,8 @@
 
 #include <cstring>
 #include <limits>
+#include <new>
+#include <stdexcept>
 #include <string>
 
 #include "lanequant/encoding.h"
@@ -11,6 +13,7 @@
 #include "lanequant/status.h"
 #include "lanequant/tensor.h"
 #include "runtime/c_api/arguments.h"
+#include "runtime/c_api/call.h"
 #include "tests/support/c_api.h"
 #include "tests/support/guarded_buffer.h"
 
@@ -88,6 +91,15 @@ TEST(CApiTypesTest, MessagesAreCutToTheBuffer) {
   EXPECT_EQ(CutMessage(100), "executor is null");
   lq_message none{nullptr, 10};
   EXPECT_EQ(lq_executor_create(1, nullptr, &none), LQ_INVALID_ARGUMENT);
+}
+
+TEST(CApiTypesTest, NothingIsThrownFurther) {
+  const auto fails = [](auto exception) {
+    ExpectFails([&](lq_message* m) { return c_api::Call(m, [&]() -> Status { throw exception; }); },
+                LQ_INVALID_ARGUMENT, {"memory"});
+  };
+  fails(std::bad_alloc());
+  fails(std::length_error("vector"));
 }
 
 struct Options {

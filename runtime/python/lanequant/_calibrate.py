@@ -6,13 +6,13 @@ import numpy as np
 
 from . import _lanequant
 from ._arrays import choose, numbers, tensor
-from ._lpbq import TOOLS
 
-SCHEMES = {"min_max": 0, "percentile": 1, "sqnr": 2, "tf_enhanced": 3}
+SCHEMES = {"min_max": 0, "percentile": 1, "sqnr": 2, "tf_enhanced": 3, "entropy": 4}
+TOOLS = {"aimet_torch": 0, "aimet_onnx": 1, "onnxruntime": 2, "quark_torch": 3}
 
 
 class Calibration(NamedTuple):
-    """Arrays of scale_shape: float32 of aimet_torch, float64 of aimet_onnx. real = (q + offset) * scale."""
+    """Arrays of scale_shape: float64 of aimet_onnx, else float32. real = (q + offset) * scale."""
 
     min: np.ndarray
     max: np.ndarray
@@ -39,9 +39,10 @@ def calibrate(
 
     batches: float32 (float16 too with "min_max" of aimet_torch).
     qmin, qmax, symmetric: the grid, and whether offset 0 stands for 0 (its AIMET equivalent on other grids).
-    scheme: "min_max", "percentile" (of 50 to 100), "sqnr" (AIMET's tf_enhanced in aimet_torch), "tf_enhanced".
+    scheme: "min_max" (all tools), "percentile" (of 50 to 100; not quark_torch), "sqnr" and "tf_enhanced" (aimet_torch),
+        "entropy" (onnxruntime).
     scale_shape, block_size: as for quantize; (): one encoding for the whole tensor.
-    tool: whose arithmetic, to the last bit: "aimet_torch" (float32) or "aimet_onnx" (float64).
+    tool: whose arithmetic, to the last bit: "aimet_torch", "aimet_onnx", "onnxruntime" or "quark_torch".
 
     Returns Calibration(min, max, scale, offset).
 
