@@ -14,7 +14,7 @@
 namespace lq {
 namespace {
 
-constexpr int kMinBits = 2, kMaxActivationBits = 8;
+constexpr int kMinBits = 2, kMaxActivationBits = 16, kMaxBiasBits = 8;
 
 class Attacher {
  public:
@@ -77,9 +77,9 @@ class Attacher {
                                          entry.bitwidth, constant.shape.ToString()));
     }
     LQ_ASSIGN_OR_RETURN(const ConstantRole role, FindConstantRole(graph_, uses_, id, constant.shape));
-    if (role.is_bias && entry.bitwidth > kMaxActivationBits) {
+    if (role.is_bias && entry.bitwidth > kMaxBiasBits) {
       return Unsupported(fmt::format("tensor '{}': a bias of {} bits; supported: 2 to {}, or no encoding (float)",
-                                     entry.name, entry.bitwidth, kMaxActivationBits));
+                                     entry.name, entry.bitwidth, kMaxBiasBits));
     }
     LQ_ASSIGN_OR_RETURN(Encoding encoding, ToEncoding(entry, role));
     LQ_RETURN_IF_ERROR(OrderBlocks(entry.name, constant, file_.producer, encoding));
