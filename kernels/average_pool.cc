@@ -41,25 +41,25 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 namespace average_pool {
 
-using D32 = hn::CappedTag<int32_t, 16>;
+using DU32 = hn::CappedTag<uint32_t, 16>;
 
-// sums[i] = sum of the codes of channel c0 + i over the cells: 2^23 cells fit int32.
-HWY_INLINE void Sum(const AveragePoolArgs& args, const Cells& cells, size_t c0, size_t count, int32_t* sums) {
-  const D32 d;
-  const hn::RebindToUnsigned<D32> du;
-  const hn::Rebind<uint8_t, D32> d8;
+// sums[i] = sum of the codes of channel c0 + i over the cells.
+template <class T>
+HWY_INLINE void Sum(const AveragePoolArgs& args, const Cells& cells, size_t c0, size_t count, uint32_t* sums) {
+  const DU32 du;
+  const hn::Rebind<T, DU32> d_code;
   const Window& w = args.window;
-  const size_t lanes = hn::Lanes(d);
+  const size_t lanes = hn::Lanes(du);
   for (size_t i = 0; i < count; i += lanes) {
     const size_t left = std::min(lanes, count - i);
     auto sum = hn::Zero(du);
     for (size_t y = cells.y_first; y < cells.y_end; y += w.dilation_height) {
       for (size_t x = cells.x_first; x < cells.x_end; x += w.dilation_width) {
-        const uint8_t* p = args.in + (y * w.in_width + x) * w.channels + c0 + i;
-        sum = hn::Add(sum, hn::PromoteTo(du, left == lanes ? hn::LoadU(d8, p) : hn::LoadN(d8, p, left)));
+        const T* p = static_cast<const T*>(args.in) + (y * w.in_width + x) * w.channels + c0 + i;
+        sum = hn::Add(sum, hn::PromoteTo(du, left == lanes ? hn::LoadU(d_code, p) : hn::LoadN(d_code, p, left)));
       }
     }
-    hn::StoreU(hn::BitCast(d, sum), d, sums + i);
+    hn::StoreU(sum, du, sums + i);
   }
 }
 
@@ -85,7 +85,7 @@ HWY_INLINE void Store(const AveragePoolArgs& args, double y, size_t index) {
 void AveragePool(const AveragePoolArgs& args) {
   const Window& w = args.window;
   const double scale = args.in_scale;
-  HWY_ALIGN int32_t sums[kAverageChunk];
+  HWY_ALIGN uint32_t sums[kAverageChunk];
   for (size_t y = w.y_begin; y < w.y_end; ++y) {
     for (size_t x = 0; x < w.out_width; ++x) {
       const Cells cells = CellsInside(w, y, x);
@@ -94,7 +94,11 @@ void AveragePool(const AveragePoolArgs& args) {
       const size_t first = (y * w.out_width + x) * w.channels;
       for (size_t c = 0; c < w.channels; c += kAverageChunk) {
         const size_t count = std::min(kAverageChunk, w.channels - c);
-        average_pool::Sum(args, cells, c, count, sums);
+        if (args.wide) {
+          average_pool::Sum<uint16_t>(args, cells, c, count, sums);
+        } else {
+          average_pool::Sum<uint8_t>(args, cells, c, count, sums);
+        }
         for (size_t i = 0; i < count; ++i) {
           average_pool::Store(args, static_cast<double>(sums[i] + offset) * scale / size.divisor, first + c + i);
         }

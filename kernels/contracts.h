@@ -3,8 +3,8 @@
 // kernels/reference/reference.h says in scalar C++ what each one means.
 //
 // Activations here are always u8 or, on grids of 9 to 16 bits, u16 codes: a signed grid is stored with 2^(bitwidth-1)
-// added to the code and subtracted from the offset, which leaves q + offset as it was. Images are channels last. No kernel reads or writes outside the
-// ranges stated, not even by a vector.
+// added to the code and subtracted from the offset, which leaves q + offset as it was. Images are channels last. No
+// kernel reads or writes outside the ranges stated, not even by a vector.
 #ifndef LANEQUANT_KERNELS_CONTRACTS_H_
 #define LANEQUANT_KERNELS_CONTRACTS_H_
 
@@ -161,19 +161,20 @@ std::span<const Variant<DepthwiseU8S8Fn>> DepthwiseU8S8Variants();
 
 // Largest code in each window; padding never wins. Every window holds at least one input cell.
 struct MaxPoolArgs {
-  const uint8_t* in;
+  const void* in;
   Window window;
-  uint8_t* out;
+  void* out;
+  bool wide = false;  // u16 codes
 };
 using MaxPoolFn = void (*)(const MaxPoolArgs&);
 std::span<const Variant<MaxPoolFn>> MaxPoolVariants();
 
 // y = (double(sum of q + offset over the cells inside) * scale) / count (exact_simulator.md 6), then to `to` or real.
-// A window holds at most kMaxAverageCells cells, so that its sum fits int32.
+// A window holds at most kMaxAverageCells cells, so that its sum fits int32: kMaxAverageCellsU16 of u16 codes, uint32.
 // count: cells inside the input; with count_include_pad also those inside the declared padding.
-constexpr size_t kMaxAverageCells = size_t{1} << 23;
+constexpr size_t kMaxAverageCells = size_t{1} << 23, kMaxAverageCellsU16 = size_t{1} << 16;
 struct AveragePoolArgs {
-  const uint8_t* in;
+  const void* in;
   Window window;
   size_t pad_bottom, pad_right;  // declared
   bool count_include_pad;
@@ -182,6 +183,7 @@ struct AveragePoolArgs {
   QuantizeTo to;
   OutputType out_type;
   void* out;
+  bool wide = false;  // u16 codes
 };
 using AveragePoolFn = void (*)(const AveragePoolArgs&);
 std::span<const Variant<AveragePoolFn>> AveragePoolVariants();

@@ -36,11 +36,11 @@ Status CheckGeometry(const Conv2dSpec& s) {
 }
 
 // The code that padding stands for: it must be on the grid, for kernels read codes only.
-Result<uint8_t> ZeroCode(const Conv2dSpec& spec, const PerTensor& input) {
+Result<uint16_t> ZeroCode(const Conv2dSpec& spec, const PerTensor& input) {
   const int64_t zero = -int64_t{input.offset};
   const bool padded = spec.padding != std::array<size_t, 4>{0, 0, 0, 0};
-  if (zero >= 0 && zero <= input.grid.qmax()) return static_cast<uint8_t>(zero);
-  if (!padded) return uint8_t{0};
+  if (zero >= 0 && zero <= input.grid.qmax()) return static_cast<uint16_t>(zero);
+  if (!padded) return uint16_t{0};
   return Unsupported(fmt::format("{}: padding stands for 0, but offset {} puts code {} outside the input's grid 0..{}",
                                  spec.name, input.offset, zero, input.grid.qmax()));
 }
@@ -59,7 +59,7 @@ const LayerInfo& Conv2d::info() const {
 Result<Conv2d> Conv2d::Prepare(const Conv2dSpec& spec, const PrepareOptions& options) {
   LQ_RETURN_IF_ERROR(ValidateTarget(options.max_isa));
   LQ_RETURN_IF_ERROR(CheckGeometry(spec));
-  LQ_RETURN_IF_ERROR(CheckInput(spec.name, spec.input));
+  LQ_RETURN_IF_ERROR(ValidateEncoding(spec.name + " input", spec.input, Shape{}));
   const size_t group_channels = spec.in_channels / spec.groups;
   const FloatWeights floats{spec.name, spec.weight, spec.out_channels, group_channels, spec.kernel[0] * spec.kernel[1]};
   LQ_ASSIGN_OR_RETURN(const LayerWeights weights, QuantizeWeights(floats, spec.weight_encoding, options));
@@ -78,7 +78,8 @@ Result<Conv2d> Conv2d::Prepare(const Conv2dSpec& spec, const PrepareOptions& opt
   impl->output = spec.output.encoding;
   const bool one_to_one = group_channels == 1 && spec.out_channels == spec.groups;
   if (one_to_one && DepthwiseLayer::Fits(weights, input)) {
-    const DepthwiseFilter filter{spec.kernel, spec.stride, spec.dilation, impl->zero_code};
+    const auto zero_code = static_cast<uint8_t>(impl->zero_code);
+    const DepthwiseFilter filter{spec.kernel, spec.stride, spec.dilation, zero_code};
     LQ_ASSIGN_OR_RETURN(impl->engine, DepthwiseLayer::Prepare(spec.name, weights, input, filter, spec.output, options));
   } else {
     LQ_ASSIGN_OR_RETURN(impl->engine, Gemm::Prepare(spec.name, weights, spec.groups, input, spec.output, options));

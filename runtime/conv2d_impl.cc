@@ -17,7 +17,7 @@ size_t Pixels(const Shape& out) { return static_cast<size_t>(out[0] * out[1] * o
 }  // namespace
 
 struct Conv2d::Impl::Image {
-  const uint8_t* in;
+  const std::byte* in;
   std::byte* out;
   size_t out_element;
   Shape out_shape;
@@ -45,10 +45,13 @@ kernels::Window Conv2d::Impl::MakeWindow(const Shape& in, const Shape& out) cons
 
 bool Conv2d::Impl::ReadsImage() const {
   const std::array<size_t, 2> one{1, 1};
-  return kernel == one && stride == one && padding == std::array<size_t, 4>{} && in_channels / groups % 4 == 0;
+  const bool whole_quads = CodeBytes() == 2 || in_channels / groups % 4 == 0;
+  return kernel == one && stride == one && padding == std::array<size_t, 4>{} && whole_quads;
 }
 
-size_t Conv2d::Impl::PatchStride(const Gemm& gemm) const { return RoundUp(gemm.k(), 4); }
+size_t Conv2d::Impl::CodeBytes() const { return lq::CodeBytes(input.grid); }
+
+size_t Conv2d::Impl::PatchStride(const Gemm& gemm) const { return RoundUp(gemm.k() * CodeBytes(), 4); }
 
 Partition Conv2d::Impl::Cut(const Gemm& gemm, const Shape& out, size_t workers) const {
   const size_t max_rows = ReadsImage() ? Pixels(out) : std::max<size_t>(6, kPatchBytes / PatchStride(gemm));
@@ -61,7 +64,8 @@ size_t Conv2d::Impl::WorkerBytes(const Gemm& gemm, const Partition& cut) const {
 }
 
 size_t Conv2d::Impl::WorkspaceBytes(const Shape& in, const Shape& out, size_t workers) const {
-  const size_t copy = input.grid.is_signed ? RoundUp(static_cast<size_t>(in.NumElements()), kAlignment) : 0;
+  const size_t in_bytes = static_cast<size_t>(in.NumElements()) * CodeBytes();
+  const size_t copy = input.grid.is_signed ? RoundUp(in_bytes, kAlignment) : 0;
   const Gemm* gemm = std::get_if<Gemm>(&engine);
   return kAlignment + copy + (gemm != nullptr ? workers * WorkerBytes(*gemm, Cut(*gemm, out, workers)) : 0);
 }
@@ -78,18 +82,21 @@ void Conv2d::Impl::RunGemm(const Gemm& gemm, const Image& image, std::byte* scra
     const Range rows = cut.Rows(task), channels = cut.Channels(task);
     const size_t first_channel = group * group_channels;
     std::byte* memory = scratch + worker * worker_bytes;
-    Gemm::Rows r{image.in + rows.begin * in_channels + first_channel,
-                 in_channels,
+    Gemm::Rows r{image.in + (rows.begin * in_channels + first_channel) * CodeBytes(),
+                 in_channels * CodeBytes(),
                  rows.end - rows.begin,
                  image.out + rows.begin * out_row,
                  out_channels,
                  image.type};
     if (!ReadsImage()) {
       const size_t stride_bytes = PatchStride(gemm);
-      auto* patches = reinterpret_cast<uint8_t*>(memory);
-      GatherPatches({image.window, group_channels, first_channel, zero_code, stride_bytes}, image.in, rows.begin, r.m,
-                    patches);
-      r.a = patches;
+      const PatchSpec spec{image.window, group_channels, first_channel, zero_code, stride_bytes};
+      if (CodeBytes() == 1) {
+        GatherPatches<uint8_t>(spec, image.in, rows.begin, r.m, memory);
+      } else {
+        GatherPatches<uint16_t>(spec, image.in, rows.begin, r.m, memory);
+      }
+      r.a = memory;
       r.a_stride = stride_bytes;
       memory += RoundUp(cut.m_step * stride_bytes, kAlignment);
     }
@@ -111,7 +118,7 @@ void Conv2d::Impl::RunDepthwise(const DepthwiseLayer& layer, const Image& image,
     kernels::Window part = w;
     part.y_begin = w.out_height * band / bands;
     part.y_end = w.out_height * (band + 1) / bands;
-    layer.Run(image.in + i * w.in_height * w.in_width * w.channels, part,
+    layer.Run(reinterpret_cast<const uint8_t*>(image.in) + i * w.in_height * w.in_width * w.channels, part,
               image.out + i * w.out_height * w.out_width * w.channels * image.out_element, image.type);
   };
   RunTasks(serial ? SerialExecutor() : executor, images * bands, run);
@@ -120,14 +127,12 @@ void Conv2d::Impl::RunDepthwise(const DepthwiseLayer& layer, const Image& image,
 void Conv2d::Impl::Run(const ConstTensorView& in, const TensorView& out, kernels::OutputType type, std::byte* workspace,
                        Executor& executor) const {
   workspace = AlignUp(workspace);
-  Image image{
-      in.data<uint8_t>(), out.bytes.data(), SizeOf(out.dtype), out.shape, MakeWindow(in.shape, out.shape), type};
+  Image image{in.bytes.data(), out.bytes.data(), SizeOf(out.dtype), out.shape, MakeWindow(in.shape, out.shape), type};
   if (input.grid.is_signed) {
     const auto n = static_cast<size_t>(in.shape.NumElements());
-    auto* copy = reinterpret_cast<uint8_t*>(workspace);
-    ShiftCodes(image.in, n, static_cast<uint8_t>(-input.grid.qmin()), copy);
-    image.in = copy;
-    workspace += RoundUp(n, kAlignment);
+    ShiftCodes(input.grid, -input.grid.qmin(), image.in, n, workspace);
+    image.in = workspace;
+    workspace += RoundUp(n * CodeBytes(), kAlignment);
   }
   if (const Gemm* gemm = std::get_if<Gemm>(&engine)) {
     RunGemm(*gemm, image, workspace, executor);
@@ -136,7 +141,7 @@ void Conv2d::Impl::Run(const ConstTensorView& in, const TensorView& out, kernels
   }
   if (output && output->grid.is_signed) {
     const auto n = static_cast<size_t>(out.shape.NumElements());
-    ShiftCodes(out.data<uint8_t>(), n, static_cast<uint8_t>(output->grid.qmin()), out.data<uint8_t>());
+    ShiftCodes(output->grid, output->grid.qmin(), out.bytes.data(), n, out.bytes.data());
   }
 }
 

@@ -24,7 +24,7 @@ struct Conv2d::Impl {
   std::array<size_t, 4> padding{};
   PerTensor input;
   std::optional<PerTensor> output;
-  uint8_t zero_code = 0;
+  uint16_t zero_code = 0;
   std::variant<Gemm, DepthwiseLayer> engine;
 
   size_t WorkspaceBytes(const Shape& in, const Shape& out, size_t workers) const;
@@ -35,9 +35,10 @@ struct Conv2d::Impl {
  private:
   struct Image;  // one call's pointers and sizes
   kernels::Window MakeWindow(const Shape& in, const Shape& out) const;
-  // A 1x1 filter without stride or padding reads the image as it is, if the last quad of each row is whole.
+  // A 1x1 filter without stride or padding reads the image as it is, if the last quad of each row of u8 codes is whole.
   bool ReadsImage() const;
-  size_t PatchStride(const Gemm& gemm) const;
+  size_t PatchStride(const Gemm& gemm) const;  // bytes
+  size_t CodeBytes() const;                    // of the input
   Partition Cut(const Gemm& gemm, const Shape& out, size_t workers) const;
   size_t WorkerBytes(const Gemm& gemm, const Partition& cut) const;
   void RunGemm(const Gemm& gemm, const Image& image, std::byte* scratch, Executor& executor) const;

@@ -27,7 +27,7 @@ bool RunsInS8(const PackedDepthwiseS8& layout, const DepthwiseFilter& filter, co
 }  // namespace
 
 bool DepthwiseLayer::Fits(const LayerWeights& weights, const PerTensor& input) {
-  return weights.LargestAbsoluteSum() * LargestCentred(input) < int64_t{1} << 31;
+  return input.grid.bitwidth <= 8 && weights.LargestAbsoluteSum() * LargestCentred(input) < int64_t{1} << 31;
 }
 
 Result<DepthwiseLayer> DepthwiseLayer::Prepare(const std::string& name, const LayerWeights& weights,

@@ -25,7 +25,7 @@ struct DepthwiseFilter {
 
 class DepthwiseLayer {
  public:
-  // The sums must fit 32 bits (see Fits).
+  // The input has u8 codes and the sums fit 32 bits (see Fits).
   static Result<DepthwiseLayer> Prepare(const std::string& name, const LayerWeights& weights, const PerTensor& input,
                                         const DepthwiseFilter& filter, const OutputStage& stage,
                                         const PrepareOptions& options);

@@ -7,6 +7,7 @@
 #include "kernels/packing.h"
 #include "runtime/status_macros.h"
 #include "runtime/variants.h"
+#include "runtime/views.h"
 
 namespace lq {
 namespace {
@@ -26,8 +27,10 @@ std::string WhyExpand(const LayerWeights& weights, bool fits_int32) {
 
 }  // namespace
 
-void Gemm::ChooseFormat(const LayerWeights& weights, int64_t largest_input) {
-  const bool fits_int32 = weights.LargestAbsoluteSum() * largest_input < kInt32Limit;
+void Gemm::ChooseFormat(const LayerWeights& weights, const PerTensor& input) {
+  // Of u16 codes the kernels add up the two bytes apart.
+  const int64_t largest = wide_ ? 255 : LargestCentred(input);
+  const bool fits_int32 = weights.LargestAbsoluteSum() * largest < kInt32Limit;
   const auto [low, high] = std::minmax_element(weights.w.begin(), weights.w.end());
   const bool fits_s8 = *low >= -128 && *high <= 127;
   format_ = fits_s8 && fits_int32 ? Format::kS8 : Format::kS16;
@@ -73,35 +76,50 @@ Status Gemm::Pack(const std::string& name, const LayerWeights& weights, size_t g
 }
 
 void Gemm::ChooseKernel(const std::string& max_isa) {
-  const auto variants = format_ == Format::kS4   ? kernels::MatmulU8S4Variants()
-                        : format_ == Format::kS8 ? kernels::MatmulU8S8Variants()
-                                                 : kernels::MatmulU8S16Variants();
-  const char* name = format_ == Format::kS4 ? "matmul_u8s4" : format_ == Format::kS8 ? "matmul_u8s8" : "matmul_u8s16";
+  std::span<const kernels::Variant<kernels::MatmulFn>> variants;
+  const char* weights = "";
+  switch (format_) {
+    case Format::kS4:
+      variants = wide_ ? kernels::MatmulU16S4Variants() : kernels::MatmulU8S4Variants();
+      weights = "s4";
+      break;
+    case Format::kS8:
+      variants = wide_ ? kernels::MatmulU16S8Variants() : kernels::MatmulU8S8Variants();
+      weights = "s8";
+      break;
+    case Format::kS16:
+      variants = wide_ ? kernels::MatmulU16S16Variants() : kernels::MatmulU8S16Variants();
+      weights = "s16";
+      break;
+  }
   Chosen<kernels::MatmulFn> chosen = Choose(variants, max_isa);
   kernel_ = chosen.run;
-  info_.variant = fmt::format("{}/{}", name, chosen.name);
+  info_.variant = fmt::format("matmul_{}{}/{}", wide_ ? "u16" : "u8", weights, chosen.name);
   info_.why_not_better = std::move(chosen.why_not_better);
 }
 
 Result<Gemm> Gemm::Prepare(const std::string& name, const LayerWeights& weights, size_t groups, const PerTensor& input,
                            const OutputStage& stage, const PrepareOptions& options) {
   LQ_RETURN_IF_ERROR(ValidateTarget(options.max_isa));
-  LQ_RETURN_IF_ERROR(CheckInput(name, input));
+  LQ_RETURN_IF_ERROR(ValidateEncoding(name + " input", input, Shape{}));
   Gemm gemm;
+  gemm.wide_ = CodeBytes(input.grid) == 2;
   gemm.n_ = weights.n / groups;
   gemm.k_ = weights.k;
   LQ_ASSIGN_OR_RETURN(gemm.output_, OutputArrays::Make(name, weights, groups, input, stage, options));
-  gemm.ChooseFormat(weights, LargestCentred(input));
+  gemm.ChooseFormat(weights, input);
   LQ_RETURN_IF_ERROR(gemm.Pack(name, weights, groups));
   gemm.ChooseKernel(options.max_isa);
   for (size_t g = 0; g < groups; ++g) gemm.epilogues_.push_back(gemm.output_.Group(g));
   return gemm;
 }
 
-size_t Gemm::ScratchBytes(size_t rows) const { return RoundUp(kernels::MatmulScratchBytes(rows, k_), kAlignment); }
+size_t Gemm::ScratchBytes(size_t rows) const {
+  return RoundUp(wide_ ? kernels::MatmulU16ScratchBytes(rows, k_) : kernels::MatmulScratchBytes(rows, k_), kAlignment);
+}
 
 void Gemm::Run(const Rows& rows, size_t group, size_t n_begin, size_t n_end, void* scratch) const {
-  kernel_({.a = rows.a,
+  kernel_({.a = reinterpret_cast<const uint8_t*>(rows.a),
            .a_stride = rows.a_stride,
            .m = rows.m,
            .n = n_,

@@ -23,10 +23,10 @@ class Gemm {
   static Result<Gemm> Prepare(const std::string& name, const LayerWeights& weights, size_t groups,
                               const PerTensor& input, const OutputStage& stage, const PrepareOptions& options);
 
-  // Rows of u8 codes of one group and the output that they go to.
+  // Rows of u8 codes of one group, or of u16 codes for an input of more than 8 bits, and the output that they go to.
   struct Rows {
-    const uint8_t* a;
-    size_t a_stride, m;  // RoundUp(k, 4) bytes of each row are readable
+    const std::byte* a;
+    size_t a_stride, m;  // bytes; RoundUp(k, 4) bytes of each u8 row are readable
     void* out;           // row 0, channel 0 of the whole layer
     size_t out_stride;   // elements
     kernels::OutputType out_type;
@@ -42,11 +42,12 @@ class Gemm {
  private:
   enum class Format { kS8, kS4, kS16 };
 
-  void ChooseFormat(const LayerWeights& weights, int64_t largest_input);
+  void ChooseFormat(const LayerWeights& weights, const PerTensor& input);
   Status Pack(const std::string& name, const LayerWeights& weights, size_t groups);
   void ChooseKernel(const std::string& max_isa);
 
   Format format_ = Format::kS8;
+  bool wide_ = false;  // u16 codes
   size_t n_ = 0, k_ = 0, block_ = 0, group_bytes_ = 0;
   AlignedBuffer packed_;
   OutputArrays output_;

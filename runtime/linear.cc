@@ -18,14 +18,14 @@ struct Linear::Impl {
   std::optional<PerTensor> output;
   Gemm gemm;
 
-  // Rows must be copied when their last quad is not whole, or when codes are signed.
-  bool copies_input() const { return input.grid.is_signed || gemm.k() % 4 != 0; }
-  size_t CopyStride() const { return RoundUp(gemm.k(), 4); }
+  // Rows must be copied when the last quad of u8 codes is not whole, or when codes are signed.
+  bool copies_input() const { return input.grid.is_signed || (CodeBytes(input.grid) == 1 && gemm.k() % 4 != 0); }
+  size_t RowBytes() const { return gemm.k() * CodeBytes(input.grid); }
+  size_t CopyStride() const { return RoundUp(RowBytes(), 4); }
   size_t CopyBytes(size_t rows) const { return copies_input() ? RoundUp(rows * CopyStride(), kAlignment) : 0; }
-  uint8_t InputShift() const { return input.grid.is_signed ? static_cast<uint8_t>(-input.grid.qmin()) : uint8_t{0}; }
 
   struct Codes;
-  Codes PrepareInput(const uint8_t* in, size_t rows, std::byte* workspace) const;
+  Codes PrepareInput(const std::byte* in, size_t rows, std::byte* workspace) const;
   void Multiply(const Codes& codes, size_t rows, const TensorView& out, kernels::OutputType type, std::byte* scratch,
                 Executor& executor) const;
   Partition Cut(size_t rows, size_t workers) const { return MakePartition(rows, gemm.n(), gemm.k(), workers, rows); }
@@ -56,14 +56,15 @@ size_t Linear::WorkspaceBytes(size_t rows, size_t workers) const {
 
 // The input as the kernel wants it: as it is, or copied into the workspace.
 struct Linear::Impl::Codes {
-  const uint8_t* a;
+  const std::byte* a;
   size_t stride;
 };
-Linear::Impl::Codes Linear::Impl::PrepareInput(const uint8_t* in, size_t rows, std::byte* workspace) const {
-  if (!copies_input()) return {in, gemm.k()};
-  auto* copy = reinterpret_cast<uint8_t*>(workspace);
-  for (size_t i = 0; i < rows; ++i) ShiftCodes(in + i * gemm.k(), gemm.k(), InputShift(), copy + i * CopyStride());
-  return {copy, CopyStride()};
+Linear::Impl::Codes Linear::Impl::PrepareInput(const std::byte* in, size_t rows, std::byte* workspace) const {
+  if (!copies_input()) return {in, RowBytes()};
+  for (size_t i = 0; i < rows; ++i) {
+    ShiftCodes(input.grid, -input.grid.qmin(), in + i * RowBytes(), gemm.k(), workspace + i * CopyStride());
+  }
+  return {workspace, CopyStride()};
 }
 
 void Linear::Impl::Multiply(const Codes& codes, size_t rows, const TensorView& out, kernels::OutputType type,
@@ -95,11 +96,11 @@ Status Linear::Run(ConstTensorView in, TensorView out, std::span<std::byte> work
   }
   if (rows == 0) return OkStatus();
   std::byte* memory = AlignUp(workspace.data());
-  const Impl::Codes codes = impl.PrepareInput(in.data<uint8_t>(), rows, memory);
+  const Impl::Codes codes = impl.PrepareInput(in.bytes.data(), rows, memory);
   impl.Multiply(codes, rows, out, type, memory + impl.CopyBytes(rows), executor);
   if (impl.output && impl.output->grid.is_signed) {
-    ShiftCodes(out.data<uint8_t>(), rows * gemm.n(), static_cast<uint8_t>(impl.output->grid.qmin()),
-               out.data<uint8_t>());
+    const Grid& grid = impl.output->grid;
+    ShiftCodes(grid, grid.qmin(), out.bytes.data(), rows * gemm.n(), out.bytes.data());
   }
   return OkStatus();
 }

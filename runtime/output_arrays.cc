@@ -11,6 +11,7 @@
 #include "kernels/packing.h"
 #include "runtime/aligned_buffer.h"
 #include "runtime/status_macros.h"
+#include "runtime/views.h"
 
 namespace lq {
 namespace {
@@ -64,10 +65,7 @@ Status CheckStage(const std::string& name, const OutputStage& stage, size_t n) {
     return InvalidArgument(fmt::format("{}: clip bounds {} and {}", name, stage.clip_min, stage.clip_max));
   }
   if (!stage.encoding) return OkStatus();
-  LQ_RETURN_IF_ERROR(ValidateEncoding(name + " output", *stage.encoding, Shape{}));
-  if (stage.encoding->grid.bitwidth <= 8) return OkStatus();
-  return Unsupported(
-      fmt::format("{}: output of {} bits; activations run with 2 to 8", name, stage.encoding->grid.bitwidth));
+  return ValidateEncoding(name + " output", *stage.encoding, Shape{});
 }
 
 // The bias of channel i as a real number (exact_simulator.md 4).
@@ -88,12 +86,6 @@ double BiasValue(const OutputStage& stage, size_t i, double s_x, double s_w, Bia
 int64_t LargestCentred(const PerTensor& input) {
   const int64_t low = input.grid.qmin() + input.offset, high = input.grid.qmax() + input.offset;
   return std::max(std::abs(low), std::abs(high));
-}
-
-Status CheckInput(const std::string& name, const PerTensor& input) {
-  LQ_RETURN_IF_ERROR(ValidateEncoding(name + " input", input, Shape{}));
-  if (input.grid.bitwidth <= 8) return OkStatus();
-  return Unsupported(fmt::format("{}: input of {} bits; activations run with 2 to 8", name, input.grid.bitwidth));
 }
 
 PerTensor ToUnsigned(const PerTensor& encoding) {
@@ -119,14 +111,14 @@ Result<OutputArrays> OutputArrays::Make(const std::string& name, const LayerWeig
                                         const PrepareOptions& options) {
   LQ_RETURN_IF_ERROR(CheckStage(name, stage, weights.n));
   // |offset * sum of w| must stay in 63 bits.
-  if (weights.LargestAbsoluteSum() > (int64_t{1} << 62) / (LargestCentred(input) + 256)) {
+  if (weights.LargestAbsoluteSum() > (int64_t{1} << 62) / (LargestCentred(input) + 65536)) {
     return Unsupported(
         fmt::format("{}: sums over {} inputs with offset {} could leave 63 bits", name, weights.k, input.offset));
   }
   OutputArrays arrays;
   const size_t per_group = weights.n / groups;
   arrays.group_stride_ = RoundUp(per_group, kernels::kPanelChannels);
-  arrays.Resize(arrays.group_stride_ * groups, stage);
+  arrays.Resize(arrays.group_stride_ * groups, input, stage);
   const double s_x = input.scale;
   const int64_t offset = ToUnsigned(input).offset;
   for (size_t i = 0; i < weights.n; ++i) {
@@ -137,20 +129,31 @@ Result<OutputArrays> OutputArrays::Make(const std::string& name, const LayerWeig
   }
   arrays.common_.clip_min = stage.clip_min;
   arrays.common_.clip_max = stage.clip_max;
-  if (!stage.encoding) return arrays;
-  arrays.common_.to = MakeQuantizeTo(*stage.encoding, options.profile, stage.clip_min, stage.clip_max);
-  arrays.fast_mul_.resize(arrays.scale_.size());
-  arrays.fast_add_.resize(arrays.scale_.size());
-  for (size_t g = 0; g < groups; ++g) {
-    kernels::Epilogue epilogue = arrays.Group(g);
-    const size_t first = g * arrays.group_stride_;
-    kernels::SetUpFastEpilogue(per_group, &arrays.fast_mul_[first], &arrays.fast_add_[first], &epilogue);
-    arrays.fast_.push_back({epilogue.window, epilogue.fast});
-  }
+  if (stage.encoding) arrays.SetUpCodes(input, stage, groups, per_group, options.profile);
   return arrays;
 }
 
-void OutputArrays::Resize(size_t size, const OutputStage& stage) {
+void OutputArrays::SetUpCodes(const PerTensor& input, const OutputStage& stage, size_t groups, size_t per_group,
+                              RoundingProfile profile) {
+  common_.to = MakeQuantizeTo(*stage.encoding, profile, stage.clip_min, stage.clip_max);
+  const bool wide = CodeBytes(input.grid) == 2 || CodeBytes(stage.encoding->grid) == 2;
+  for (auto* array : {&fast_mul_, &fast_add_}) array->resize(wide ? 0 : scale_.size());
+  for (auto* array : {&real_mul_, &real_add_}) array->resize(wide ? scale_.size() : 0);
+  for (size_t g = 0; g < groups; ++g) {
+    kernels::Epilogue epilogue = Group(g);
+    const size_t first = g * group_stride_;
+    if (wide) {
+      kernels::SetUpRealEpilogue(per_group, &real_mul_[first], &real_add_[first], &epilogue);
+    } else {
+      kernels::SetUpFastEpilogue(per_group, &fast_mul_[first], &fast_add_[first], &epilogue);
+      fast_.push_back({epilogue.window, epilogue.fast});
+    }
+  }
+}
+
+void OutputArrays::Resize(size_t size, const PerTensor& input, const OutputStage& stage) {
+  const bool wide = CodeBytes(input.grid) == 2;
+  for (auto* array : {&start_u16_, &start_s16_}) array->resize(wide ? size : 0);
   start_u8_.resize(size);
   start_s8_.resize(size);
   start_wide_.resize(size);
@@ -169,6 +172,10 @@ void OutputArrays::SetStart(size_t at, int64_t offset, std::span<const int32_t> 
   int64_t sum = 0;
   for (int32_t value : w) sum += value;
   start_wide_[at] = offset * sum;
+  if (!start_u16_.empty()) {
+    start_u16_[at] = static_cast<double>(offset * sum);
+    start_s16_[at] = static_cast<double>((offset + 128 * 257) * sum);
+  }
   // Modulo 2^32: only the finished accumulator has to fit.
   start_u8_[at] = static_cast<int32_t>(static_cast<uint32_t>(offset * sum));
   start_s8_[at] = static_cast<int32_t>(static_cast<uint32_t>((offset + 128) * sum));
@@ -194,6 +201,10 @@ kernels::Epilogue OutputArrays::Group(size_t group) const {
   epilogue.start_u8 = at(start_u8_);
   epilogue.start_s8 = at(start_s8_);
   epilogue.start_wide = at(start_wide_);
+  epilogue.start_u16 = at(start_u16_);
+  epilogue.start_s16 = at(start_s16_);
+  epilogue.real_mul = at(real_mul_);
+  epilogue.real_add = at(real_add_);
   epilogue.scale = at(scale_);
   epilogue.bias = at(bias_);
   epilogue.bn_mean = at(bn_mean_);

@@ -15,9 +15,6 @@
 
 namespace lq {
 
-// An input's encoding: valid, 2 to 8 bits.
-Status CheckInput(const std::string& name, const PerTensor& input);
-
 // The largest |q + offset| of an input: accumulators are bounded by it times the sum of |w|.
 int64_t LargestCentred(const PerTensor& input);
 
@@ -46,14 +43,18 @@ class OutputArrays {
     int32_t window;
     bool usable;
   };
-  void Resize(size_t size, const OutputStage& stage);
+  void Resize(size_t size, const PerTensor& input, const OutputStage& stage);
+  void SetUpCodes(const PerTensor& input, const OutputStage& stage, size_t groups, size_t per_group,
+                  RoundingProfile profile);
   void SetStart(size_t at, int64_t offset, std::span<const int32_t> w);
   void SetStage(size_t at, size_t channel, const OutputStage& stage, double bias);
 
   size_t group_stride_ = 0;
   std::vector<int32_t> start_u8_, start_s8_;
   std::vector<int64_t> start_wide_;
+  std::vector<double> start_u16_, start_s16_;                       // of u16 input codes
   std::vector<double> scale_, bias_, bn_mean_, bn_gain_, bn_beta_;  // empty where there is none
+  std::vector<double> real_mul_, real_add_;  // of outputs with codes, if they or the input's are u16
   std::vector<float> fast_mul_, fast_add_;
   std::vector<Fast> fast_;  // one per group
   kernels::Epilogue common_{};

@@ -14,10 +14,12 @@ namespace lq {
 struct PatchSpec {
   kernels::Window window;  // channels: of the whole image; y_begin and y_end are not used
   size_t group_channels, first_channel;
-  uint8_t zero_code;
+  uint16_t zero_code;
   size_t row_stride;  // bytes of a row of `out`
 };
-void GatherPatches(const PatchSpec& spec, const uint8_t* in, size_t first, size_t count, uint8_t* out);
+// T: uint8_t or uint16_t, the codes of `in` and `out`.
+template <class T>
+void GatherPatches(const PatchSpec& spec, const std::byte* in, size_t first, size_t count, std::byte* out);
 
 }  // namespace lq
 

@@ -9,17 +9,19 @@ namespace lq {
 namespace {
 
 // Shows the codes of a tensor on its own grid and in ONNX's order, and takes back what the observer made of them.
+// T: of the codes.
+template <class T>
 void Observe(const PlanTensor& tensor, const TensorView& view, const Observer& observer) {
   const auto n = static_cast<size_t>(view.shape.NumElements());
   const auto low = static_cast<int32_t>(tensor.encoding->grid.qmin());
-  auto* codes = view.data<uint8_t>();
+  T* codes = view.data<T>();
   std::vector<int32_t> plan_order(n);
   for (size_t i = 0; i < n; ++i) plan_order[i] = codes[i] + low;
   ObservedTensor observed{tensor.value, OnnxShape(view.shape), *tensor.encoding, std::vector<int32_t>(n), {}, {}};
   ToOnnxOrder(plan_order.data(), view.shape, observed.codes.data());
   observer(observed);
   FromOnnxOrder(observed.codes.data(), view.shape, plan_order.data());
-  for (size_t i = 0; i < n; ++i) codes[i] = static_cast<uint8_t>(plan_order[i] - low);
+  for (size_t i = 0; i < n; ++i) codes[i] = static_cast<T>(plan_order[i] - low);
 }
 
 }  // namespace
@@ -34,7 +36,12 @@ Status SessionInspector::Run(const Session& session, std::span<const ConstTensor
     LQ_RETURN_IF_ERROR(impl.RunStep(i, inputs, outputs, memory, executor));
     const size_t output = impl.plan.steps[i].output;
     const PlanTensor& tensor = impl.plan.tensors[output];
-    if (observer && tensor.value != kAbsent && tensor.encoding) Observe(tensor, memory.tensors[output], observer);
+    if (!observer || tensor.value == kAbsent || !tensor.encoding) continue;
+    if (tensor.dtype() == DType::kU8) {
+      Observe<uint8_t>(tensor, memory.tensors[output], observer);
+    } else {
+      Observe<uint16_t>(tensor, memory.tensors[output], observer);
+    }
   }
   return OkStatus();
 }

@@ -3,6 +3,14 @@
 #include <fmt/format.h>
 
 namespace lq {
+namespace {
+
+template <class T>
+void Shift(const T* in, size_t n, T delta, T* out) {
+  for (size_t i = 0; i < n; ++i) out[i] = static_cast<T>(in[i] + delta);
+}
+
+}  // namespace
 
 Status CheckView(const std::string& name, const char* what, const ConstTensorView& view, const Shape& shape) {
   if (!(view.shape == shape)) {
@@ -26,7 +34,7 @@ Status CheckCodes(const std::string& name, const char* what, DType dtype, const 
 Result<kernels::OutputType> OutputTypeFor(const std::string& name, DType dtype, const PerTensor* encoding) {
   if (encoding != nullptr) {
     const DType want = CodeDType(encoding->grid);
-    if (dtype == want) return kernels::OutputType::kU8;
+    if (dtype == want) return CodeBytes(encoding->grid) == 1 ? kernels::OutputType::kU8 : kernels::OutputType::kU16;
     return InvalidArgument(
         fmt::format("{}: output of type {}, but its encoding gives {}", name, NameOf(dtype), NameOf(want)));
   }
@@ -36,8 +44,12 @@ Result<kernels::OutputType> OutputTypeFor(const std::string& name, DType dtype, 
       fmt::format("{}: output of type {}, but without an encoding it is f32 or f64", name, NameOf(dtype)));
 }
 
-void ShiftCodes(const uint8_t* in, size_t n, uint8_t delta, uint8_t* out) {
-  for (size_t i = 0; i < n; ++i) out[i] = static_cast<uint8_t>(in[i] + delta);
+void ShiftCodes(const Grid& grid, int64_t delta, const void* in, size_t n, void* out) {
+  if (CodeBytes(grid) == 1) {
+    Shift(static_cast<const uint8_t*>(in), n, static_cast<uint8_t>(delta), static_cast<uint8_t*>(out));
+  } else {
+    Shift(static_cast<const uint16_t*>(in), n, static_cast<uint16_t>(delta), static_cast<uint16_t*>(out));
+  }
 }
 
 }  // namespace lq

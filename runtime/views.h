@@ -18,8 +18,16 @@ namespace lq {
 // Errors: another shape than `shape`, bytes that do not hold it.
 Status CheckView(const std::string& name, const char* what, const ConstTensorView& view, const Shape& shape);
 
-// The type of codes on this grid (2..8 bits): u8 or s8.
-inline DType CodeDType(const Grid& grid) { return grid.is_signed ? DType::kS8 : DType::kU8; }
+// The type of codes on this grid: u8 or s8 up to 8 bits, u16 or s16 up to 16.
+inline DType CodeDType(const Grid& grid) {
+  if (grid.bitwidth <= 8) return grid.is_signed ? DType::kS8 : DType::kU8;
+  return grid.is_signed ? DType::kS16 : DType::kU16;
+}
+// Of codes on the unsigned grid that kernels store.
+inline kernels::CodeType CodeTypeOf(const PerTensor& encoding) {
+  return encoding.grid.bitwidth <= 8 ? kernels::CodeType::kU8 : kernels::CodeType::kU16;
+}
+inline size_t CodeBytes(const Grid& grid) { return grid.bitwidth <= 8 ? 1 : 2; }
 
 // Errors: codes of another type than the grid's.
 Status CheckCodes(const std::string& name, const char* what, DType dtype, const Grid& grid);
@@ -27,9 +35,9 @@ Status CheckCodes(const std::string& name, const char* what, DType dtype, const 
 // What a layer writes for an output of this type, or an error that names what it could be.
 Result<kernels::OutputType> OutputTypeFor(const std::string& name, DType dtype, const PerTensor* encoding);
 
-// code + delta for each byte, modulo 256: delta = 2^(bitwidth-1) turns signed codes into unsigned ones, its negative
-// turns them back. in == out is allowed.
-void ShiftCodes(const uint8_t* in, size_t n, uint8_t delta, uint8_t* out);
+// code + delta for each code of this grid's type, modulo 2^8 or 2^16: delta = -qmin turns signed codes into unsigned
+// ones, qmin turns them back. in == out is allowed.
+void ShiftCodes(const Grid& grid, int64_t delta, const void* in, size_t n, void* out);
 
 }  // namespace lq
 

@@ -1,5 +1,5 @@
-// Conv2d: 2-D convolution with 8-bit activations and quantized weights, any group count (depthwise included), stride,
-// dilation and padding. Padding contributes exactly 0. (ONNX Conv, AIMET QuantizedConv2d.)
+// Conv2d: 2-D convolution with activations of up to 16 bits and quantized weights, any group count (depthwise
+// included), stride, dilation and padding. Padding contributes exactly 0. (ONNX Conv, AIMET QuantizedConv2d.)
 #ifndef LANEQUANT_CONV2D_H_
 #define LANEQUANT_CONV2D_H_
 
@@ -27,7 +27,7 @@ struct Conv2dSpec {
   std::array<size_t, 4> padding{0, 0, 0, 0};  // top, left, bottom, right (ONNX order)
   std::span<const float> weight;              // [out_channels][in_channels / groups][kernel height][kernel width]
   Encoding weight_encoding;                   // channel axis 0, block axis 1
-  PerTensor input;                            // 2..8 bits
+  PerTensor input;                            // 2..16 bits
   OutputStage output;
 };
 
@@ -45,7 +45,7 @@ class LQ_EXPORT Conv2d {
   // Bytes that Run needs for this input shape on an executor of `workers` workers.
   size_t WorkspaceBytes(const Shape& input, size_t workers) const;
 
-  // Channels last. in: u8 or s8 codes as input.grid says; out as Linear::Run.
+  // Channels last. in: codes as input.grid says (u8, s8, u16 or s16); out as Linear::Run.
   Status Run(ConstTensorView in, TensorView out, std::span<std::byte> workspace, Executor& executor) const;
 
   const LayerInfo& info() const;

@@ -39,7 +39,7 @@ struct OutputStage {
   std::optional<BatchNorm> batch_norm;
   float clip_min = -__builtin_inff();  // ReLU: 0
   float clip_max = __builtin_inff();
-  std::optional<PerTensor> encoding;  // 2..8 bits; absent: the output is real
+  std::optional<PerTensor> encoding;  // 2..16 bits; absent: the output is real
 };
 
 // What `inspect` shows of a prepared layer.

@@ -1,4 +1,5 @@
-// Linear: y = x * W^T + bias with 8-bit activations and quantized weights (ONNX Gemm / MatMul, AIMET QuantizedLinear).
+// Linear: y = x * W^T + bias with activations of up to 16 bits and quantized weights (ONNX Gemm / MatMul, AIMET
+// QuantizedLinear).
 #ifndef LANEQUANT_LINEAR_H_
 #define LANEQUANT_LINEAR_H_
 
@@ -22,7 +23,7 @@ struct LinearSpec {
   size_t out_features = 0;        // n
   std::span<const float> weight;  // [out_features][in_features]; floats, rounded to their grid by weight_encoding
   Encoding weight_encoding;       // channel axis 0, block axis 1
-  PerTensor input;                // 2..8 bits
+  PerTensor input;                // 2..16 bits
   OutputStage output;
 };
 
@@ -39,8 +40,8 @@ class LQ_EXPORT Linear {
   // Bytes that Run needs for `rows` rows on an executor of `workers` workers.
   size_t WorkspaceBytes(size_t rows, size_t workers) const;
 
-  // in: [rows][in_features], u8 or s8 codes as input.grid says. out: [rows][out_features], codes of the output encoding
-  // (u8 / s8 as its grid says), or without one f32 (the real value rounded once) or f64.
+  // in: [rows][in_features], codes as input.grid says: u8 or s8, above 8 bits u16 or s16. out: [rows][out_features],
+  // codes of the output encoding (likewise), or without one f32 (the real value rounded once) or f64.
   // Errors: shapes, types, workspace too small.
   Status Run(ConstTensorView in, TensorView out, std::span<std::byte> workspace, Executor& executor) const;
 

@@ -16,7 +16,7 @@
 namespace lq {
 namespace {
 
-constexpr int kMinBits = 2, kMaxActivationBits = 8, kBiasBits = 32;
+constexpr int kMinBits = 2, kMaxActivationBits = 16, kMaxBiasBits = 8, kBiasBits = 32;
 
 class Attacher {
  public:
@@ -81,9 +81,9 @@ class Attacher {
                                          entry.bitwidth, constant.shape.ToString()));
     }
     LQ_ASSIGN_OR_RETURN(const ConstantRole role, FindConstantRole(graph_, uses_, id, constant.shape));
-    if (role.is_bias && entry.bitwidth > kMaxActivationBits && !entry.of_codes) {
+    if (role.is_bias && entry.bitwidth > kMaxBiasBits && !entry.of_codes) {
       return Unsupported(fmt::format("tensor '{}': a bias of {} bits; supported: 2 to {}, or no encoding (float)",
-                                     entry.name, entry.bitwidth, kMaxActivationBits));
+                                     entry.name, entry.bitwidth, kMaxBiasBits));
     }
     LQ_RETURN_IF_ERROR(CheckFlattenedBlocks(entry, constant.shape, role));
     LQ_ASSIGN_OR_RETURN(Encoding encoding, ToEncoding(entry, constant.shape, role));

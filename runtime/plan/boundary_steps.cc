@@ -4,6 +4,7 @@
 #include "runtime/plan/steps.h"
 #include "runtime/run_tasks.h"
 #include "runtime/variants.h"
+#include "runtime/views.h"
 
 namespace lq {
 namespace {
@@ -20,12 +21,14 @@ class QuantizeStep final : public Step {
   Result<Shape> OutputShape(std::span<const Shape> in) const override { return PlanShape(in[0]); }
 
   size_t ScratchBytes(std::span<const Shape> in, size_t) const override {
-    return static_cast<size_t>(in[0].NumElements());
+    return static_cast<size_t>(in[0].NumElements()) * CodeBytes(encoding_.grid);
   }
 
   Status Run(const StepRun& run) const override {
+    const size_t bytes = CodeBytes(encoding_.grid);
     const float* in = run.in[0].data<float>();
-    auto* codes = run.out.shape.rank() == 4 ? reinterpret_cast<uint8_t*>(run.scratch.data()) : run.out.data<uint8_t>();
+    const bool image = run.out.shape.rank() == 4;
+    std::byte* codes = image ? run.scratch.data() : run.out.bytes.data();
     RunRanges(run.executor, static_cast<size_t>(run.out.shape.NumElements()), kGrain, [&](Range r) {
       kernel_.run({.in = in + r.begin,
                    .n = r.end - r.begin,
@@ -33,10 +36,11 @@ class QuantizeStep final : public Step {
                    .qmin = 0,
                    .qmax = encoding_.grid.qmax(),
                    .profile = profile_,
-                   .type = kernels::CodeType::kU8,
-                   .out = codes + r.begin});
+                   .type = CodeTypeOf(encoding_),
+                   .out = codes + r.begin * bytes});
     });
-    if (run.out.shape.rank() == 4) FromOnnxOrder(codes, run.out.shape, run.out.data<uint8_t>());
+    if (image && bytes == 1) FromOnnxOrder(reinterpret_cast<uint8_t*>(codes), run.out.shape, run.out.data<uint8_t>());
+    if (image && bytes == 2) FromOnnxOrder(reinterpret_cast<uint16_t*>(codes), run.out.shape, run.out.data<uint16_t>());
     return OkStatus();
   }
 
@@ -58,7 +62,7 @@ class OutputStep final : public Step {
   Result<Shape> OutputShape(std::span<const Shape> in) const override { return OnnxShape(in[0]); }
 
   size_t ScratchBytes(std::span<const Shape> in, size_t) const override {
-    return static_cast<size_t>(in[0].NumElements());
+    return static_cast<size_t>(in[0].NumElements()) * sizeof(uint16_t);
   }
 
   Status Run(const StepRun& run) const override {
@@ -68,15 +72,16 @@ class OutputStep final : public Step {
       ToOnnxOrder(in.data<float>(), in.shape, out);
       return OkStatus();
     }
-    const auto* codes = in.data<uint8_t>();
+    const size_t bytes = CodeBytes(encoding_->grid);
+    const std::byte* codes = in.bytes.data();
     if (in.shape.rank() == 4) {
-      auto* ordered = reinterpret_cast<uint8_t*>(run.scratch.data());
-      ToOnnxOrder(codes, in.shape, ordered);
-      codes = ordered;
+      if (bytes == 1) ToOnnxOrder(in.data<uint8_t>(), in.shape, reinterpret_cast<uint8_t*>(run.scratch.data()));
+      if (bytes == 2) ToOnnxOrder(in.data<uint16_t>(), in.shape, reinterpret_cast<uint16_t*>(run.scratch.data()));
+      codes = run.scratch.data();
     }
     RunRanges(run.executor, static_cast<size_t>(in.shape.NumElements()), kGrain, [&](Range r) {
-      kernel_.run({.in = codes + r.begin,
-                   .type = kernels::CodeType::kU8,
+      kernel_.run({.in = codes + r.begin * bytes,
+                   .type = CodeTypeOf(*encoding_),
                    .n = r.end - r.begin,
                    .layout = {&encoding_->scale, &encoding_->offset, 1, r.end - r.begin},
                    .out = out + r.begin});

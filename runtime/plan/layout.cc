@@ -54,9 +54,11 @@ void FromOnnxOrder(const T* in, const Shape& plan, T* out) {
 }
 
 template void ToOnnxOrder(const uint8_t*, const Shape&, uint8_t*);
+template void ToOnnxOrder(const uint16_t*, const Shape&, uint16_t*);
 template void ToOnnxOrder(const float*, const Shape&, float*);
 template void ToOnnxOrder(const int32_t*, const Shape&, int32_t*);
 template void FromOnnxOrder(const uint8_t*, const Shape&, uint8_t*);
+template void FromOnnxOrder(const uint16_t*, const Shape&, uint16_t*);
 template void FromOnnxOrder(const float*, const Shape&, float*);
 template void FromOnnxOrder(const int32_t*, const Shape&, int32_t*);
 

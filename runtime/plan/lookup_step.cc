@@ -41,7 +41,43 @@ class LookupStep final : public Step {
   Chosen<kernels::LookupFn> kernel_;
 };
 
+class WideLookupStep final : public Step {
+ public:
+  explicit WideLookupStep(std::vector<uint16_t> table) : table_(std::move(table)) {}
+
+  Result<Shape> OutputShape(std::span<const Shape> in) const override { return in[0]; }
+
+  Status Run(const StepRun& run) const override {
+    if (run.in[0].dtype == DType::kU8) {
+      LookUp<uint8_t, uint16_t>(run);
+    } else if (run.out.dtype == DType::kU8) {
+      LookUp<uint16_t, uint8_t>(run);
+    } else {
+      LookUp<uint16_t, uint16_t>(run);
+    }
+    return OkStatus();
+  }
+
+  LayerInfo info() const override { return {"table of 16 bits", "", "", table_.size() * sizeof(uint16_t)}; }
+
+ private:
+  template <class In, class Out>
+  void LookUp(const StepRun& run) const {
+    const In* in = run.in[0].data<In>();
+    Out* out = run.out.data<Out>();
+    RunRanges(run.executor, static_cast<size_t>(run.out.shape.NumElements()), kGrain / 4, [&](Range r) {
+      for (size_t i = r.begin; i < r.end; ++i) out[i] = static_cast<Out>(table_[in[i]]);
+    });
+  }
+
+  std::vector<uint16_t> table_;
+};
+
 }  // namespace
+
+std::unique_ptr<Step> MakeWideLookupStep(std::vector<uint16_t> table) {
+  return std::make_unique<WideLookupStep>(std::move(table));
+}
 
 std::unique_ptr<Step> MakeLookupStep(std::vector<uint8_t> tables, const PrepareOptions& options) {
   return std::make_unique<LookupStep>(std::move(tables), options);

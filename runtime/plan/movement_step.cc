@@ -70,6 +70,8 @@ class MovementStep final : public Step {
   Status Run(const StepRun& run) const override {
     if (run.out.dtype == DType::kU8) {
       Move<uint8_t>(run);
+    } else if (run.out.dtype == DType::kU16) {
+      Move<uint16_t>(run);
     } else {
       Move<float>(run);
     }

@@ -3,12 +3,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "kernels/epilogue.h"
 #include "runtime/output_arrays.h"
 #include "runtime/plan/planner.h"
 #include "runtime/status_macros.h"
 #include "runtime/variants.h"
+#include "runtime/views.h"
 
 namespace lq {
 namespace {
@@ -45,28 +47,37 @@ Status Planner::PlanAdd(const Node& node) {
 
 // A function of codes is a table. Without batch normalization its values are f32 tensors (exact_simulator.md 5), with
 // it real.
-std::vector<uint8_t> Planner::Table(const PerTensor& in, const Chain& clip, const PerTensor& out) const {
-  std::vector<uint8_t> codes(kTable);
-  for (size_t i = 0; i < kTable; ++i) codes[i] = static_cast<uint8_t>(i);
+std::vector<uint16_t> Planner::Table(const PerTensor& in, const Chain& clip, const PerTensor& out) const {
   const PerTensor from = ToUnsigned(in), to = ToUnsigned(out);
-  std::vector<float> values(kTable);
+  const size_t size = CodeBytes(from.grid) == 1 ? kTable : 65536;
+  std::vector<uint16_t> codes(size);
+  std::iota(codes.begin(), codes.end(), uint16_t{0});
+  std::vector<float> values(size);
   Choose(kernels::DequantizeAffineVariants(), options_.max_isa)
       .run({.in = codes.data(),
-            .type = kernels::CodeType::kU8,
-            .n = kTable,
-            .layout = {&from.scale, &from.offset, 1, kTable},
+            .type = kernels::CodeType::kU16,
+            .n = size,
+            .layout = {&from.scale, &from.offset, 1, size},
             .out = values.data()});
   for (float& v : values) v = std::min(std::max(v, clip.clip_min), clip.clip_max);
   Choose(kernels::QuantizeAffineVariants(), options_.max_isa)
       .run({.in = values.data(),
-            .n = kTable,
-            .layout = {&to.scale, &to.offset, 1, kTable},
+            .n = size,
+            .layout = {&to.scale, &to.offset, 1, size},
             .qmin = 0,
             .qmax = to.grid.qmax(),
             .profile = options_.profile,
-            .type = kernels::CodeType::kU8,
+            .type = kernels::CodeType::kU16,
             .out = codes.data()});
   return codes;
+}
+
+std::unique_ptr<Step> Planner::MakeTableStep(const PerTensor& in, const Chain& clip, const PerTensor& out) const {
+  std::vector<uint16_t> table = Table(in, clip, out);
+  if (CodeBytes(in.grid) == 2 || CodeBytes(out.grid) == 2) return MakeWideLookupStep(std::move(table));
+  std::vector<uint8_t> bytes(table.size());
+  std::transform(table.begin(), table.end(), bytes.begin(), [](uint16_t code) { return static_cast<uint8_t>(code); });
+  return MakeLookupStep(std::move(bytes), options_);
 }
 
 Result<std::vector<uint8_t>> Planner::ChannelTables(const PerTensor& in, const Node& batch_norm, const Chain& clip,
@@ -101,29 +112,33 @@ Status Planner::PlanUnary(const Node& node) {
         fmt::format("{}: graph output '{}' has no encoding", graph_.Describe(node), graph_.value(chain.result).name));
   }
   Chain clip;
-  std::vector<uint8_t> tables;
+  std::unique_ptr<Step> step;
   if (node.op == "BatchNormalization") {
     const Shape& shape = plan_.shapes[input];
+    if (CodeBytes(EncodingOf(input).grid) == 2 || CodeBytes(out->grid) == 2) {
+      return Unsupported(fmt::format("{}: from {} to {} bits; a batch normalization of codes runs with 2 to 8",
+                                     graph_.Describe(node), EncodingOf(input).grid.bitwidth, out->grid.bitwidth));
+    }
     ComposeClip(chain.clip_min, chain.clip_max, clip);
-    LQ_ASSIGN_OR_RETURN(tables, ChannelTables(EncodingOf(input), node, clip, *out));
+    LQ_ASSIGN_OR_RETURN(std::vector<uint8_t> tables, ChannelTables(EncodingOf(input), node, clip, *out));
     if ((shape.rank() != 4 && shape.rank() != 2) ||
         tables.size() != kTable * static_cast<size_t>(shape[shape.rank() - 1])) {
       return InvalidArgument(fmt::format("{}: {} channels do not fit its input of shape {}", graph_.Describe(node),
                                          tables.size() / kTable, shape.ToString()));
     }
+    step = MakeLookupStep(std::move(tables), options_);
   } else {
     LQ_ASSIGN_OR_RETURN(const ClipBounds bounds, BoundsOf(graph_, node, constants_, options_));
     ComposeClip(bounds.low, bounds.high, clip);
     ComposeClip(chain.clip_min, chain.clip_max, clip);
-    tables = Table(EncodingOf(input), clip, *out);
+    step = MakeTableStep(EncodingOf(input), clip, *out);
   }
-  LQ_ASSIGN_OR_RETURN(const size_t tensor,
-                      Emit(MakeLookupStep(std::move(tables), options_), chain.ops, node, {input}, {kAbsent, out}));
+  LQ_ASSIGN_OR_RETURN(const size_t tensor, Emit(std::move(step), chain.ops, node, {input}, {kAbsent, out}));
   return EmitMovements(chain, tensor);
 }
 
 // T = the table of a Relu or Clip that alone reads an encoded tensor. Where T(clamp(q, lo, hi)) is the clamp that the
-// layer's own quantizer makes of both clips, the layer may apply it: no lemma needed, all 256 codes are compared.
+// layer's own quantizer makes of both clips, the layer may apply it: no lemma needed, all codes are compared.
 Status Planner::FuseClampBehind(Chain& chain) {
   const ptrdiff_t next = consumers_.Only(chain.result);
   if (options_.keep_encoded_tensors || next < 0 || !graph_.value(chain.result).encoding) return OkStatus();
@@ -136,7 +151,7 @@ Status Planner::FuseClampBehind(Chain& chain) {
   Chain behind, both = chain;
   ComposeClip(bounds.low, bounds.high, behind);
   ComposeClip(bounds.low, bounds.high, both);
-  const std::vector<uint8_t> table = Table(*in, behind, *out);
+  const std::vector<uint16_t> table = Table(*in, behind, *out);
   const kernels::QuantizeTo before = MakeQuantizeTo(*in, options_.profile, chain.clip_min, chain.clip_max);
   const kernels::QuantizeTo after = MakeQuantizeTo(*out, options_.profile, both.clip_min, both.clip_max);
   for (int32_t q = before.qmin; q <= before.qmax; ++q) {
@@ -189,8 +204,8 @@ Status Planner::PlanMovement(const Node& node) {
     plan_.tensors[tensor].encoding = out;
     return OkStatus();
   }
-  LQ_ASSIGN_OR_RETURN(tensor_of_[result], Emit(MakeLookupStep(Table(in, identity, *out), options_),
-                                               node.op + "+Requantize", node, {tensor}, {result, out}));
+  LQ_ASSIGN_OR_RETURN(tensor_of_[result],
+                      Emit(MakeTableStep(in, identity, *out), node.op + "+Requantize", node, {tensor}, {result, out}));
   return OkStatus();
 }
 

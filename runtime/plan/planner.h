@@ -72,8 +72,10 @@ class Planner {
   Status SetBias(const Node& node, ValueId bias, size_t channels, OutputStage& stage, StageArrays& arrays) const;
   Status SetBatchNorm(const Node& node, size_t channels, OutputStage& stage, StageArrays& arrays) const;
 
-  // The codes of a coded tensor after a function of it: one table of 256, or one for each channel.
-  std::vector<uint8_t> Table(const PerTensor& in, const Chain& clip, const PerTensor& out) const;
+  // The codes of a coded tensor after a function of it: one table of 256 (u8 codes) or 65536, or, of u8 codes, one for
+  // each channel.
+  std::vector<uint16_t> Table(const PerTensor& in, const Chain& clip, const PerTensor& out) const;
+  std::unique_ptr<Step> MakeTableStep(const PerTensor& in, const Chain& clip, const PerTensor& out) const;
   Result<std::vector<uint8_t>> ChannelTables(const PerTensor& in, const Node& batch_norm, const Chain& clip,
                                              const PerTensor& out) const;
 

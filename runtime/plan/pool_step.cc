@@ -6,6 +6,7 @@
 #include "runtime/run_tasks.h"
 #include "runtime/status_macros.h"
 #include "runtime/variants.h"
+#include "runtime/views.h"
 
 namespace lq {
 namespace {
@@ -76,20 +77,22 @@ class PoolStep : public Step {
       const size_t image = task / window.out_height;
       row.y_begin = task % window.out_height;
       row.y_end = row.y_begin + 1;
-      RunWindow(run.in[0].data<uint8_t>() + image * window.in_height * window.in_width * window.channels, row,
+      const size_t pixels_in = window.in_height * window.in_width * window.channels;
+      RunWindow(run.in[0].bytes.data() + image * pixels_in * SizeOf(run.in[0].dtype), row,
                 run.out.bytes.data() + image * pixels * SizeOf(run.out.dtype), run.out.dtype);
     });
     return OkStatus();
   }
 
  protected:
-  virtual void RunWindow(const uint8_t* in, const kernels::Window& window, std::byte* out, DType type) const = 0;
+  virtual void RunWindow(const std::byte* in, const kernels::Window& window, std::byte* out, DType type) const = 0;
 
   const PoolSpec& spec() const { return spec_; }
+  bool wide_codes() const { return CodeBytes(spec_.input.grid) == 2; }
 
  private:
   Status CheckCells(int64_t high, int64_t wide) const {
-    const auto most = static_cast<int64_t>(kernels::kMaxAverageCells);
+    const auto most = static_cast<int64_t>(wide_codes() ? kernels::kMaxAverageCellsU16 : kernels::kMaxAverageCells);
     if (high >= 1 && wide >= 1 && high <= most && wide <= most && high * wide <= most) return OkStatus();
     return Unsupported(
         fmt::format("{}: windows of {} x {} cells; 1 to {} are supported", spec_.name, high, wide, most));
@@ -129,8 +132,8 @@ class MaxPoolStep final : public PoolStep {
   LayerInfo info() const override { return {"max_pool/" + kernel_.name, kernel_.why_not_better, "", 0}; }
 
  protected:
-  void RunWindow(const uint8_t* in, const kernels::Window& window, std::byte* out, DType) const override {
-    kernel_.run({in, window, reinterpret_cast<uint8_t*>(out)});
+  void RunWindow(const std::byte* in, const kernels::Window& window, std::byte* out, DType) const override {
+    kernel_.run({in, window, out, wide_codes()});
   }
 
  private:
@@ -149,7 +152,7 @@ class AveragePoolStep final : public PoolStep {
   LayerInfo info() const override { return {"average_pool/" + kernel_.name, kernel_.why_not_better, "", 0}; }
 
  protected:
-  void RunWindow(const uint8_t* in, const kernels::Window& window, std::byte* out, DType type) const override {
+  void RunWindow(const std::byte* in, const kernels::Window& window, std::byte* out, DType type) const override {
     kernel_.run({.in = in,
                  .window = window,
                  .pad_bottom = spec().padding[2],
@@ -158,8 +161,11 @@ class AveragePoolStep final : public PoolStep {
                  .in_scale = input_.scale,
                  .in_offset = input_.offset,
                  .to = to_,
-                 .out_type = type == DType::kU8 ? kernels::OutputType::kU8 : kernels::OutputType::kF32,
-                 .out = out});
+                 .out_type = type == DType::kU8    ? kernels::OutputType::kU8
+                             : type == DType::kU16 ? kernels::OutputType::kU16
+                                                   : kernels::OutputType::kF32,
+                 .out = out,
+                 .wide = wide_codes()});
   }
 
  private:

@@ -18,7 +18,7 @@
 
 namespace lq {
 
-// An activation of the plan: u8 codes on an unsigned grid, or f32 values where nothing encodes them.
+// An activation of the plan: u8 or u16 codes on an unsigned grid, or f32 values where nothing encodes them.
 struct PlanTensor {
   enum class Place { kWorkspace, kGraphInput, kGraphOutput };  // the caller's memory is f32 in ONNX order
 
@@ -27,7 +27,7 @@ struct PlanTensor {
   Place place = Place::kWorkspace;
   size_t index = 0;  // of the graph input or output
 
-  DType dtype() const { return encoding ? DType::kU8 : DType::kF32; }
+  DType dtype() const { return !encoding ? DType::kF32 : encoding->grid.bitwidth <= 8 ? DType::kU8 : DType::kU16; }
 };
 
 // What a step gets for one run. Shapes are the plan's (channels last).

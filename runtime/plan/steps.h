@@ -28,6 +28,8 @@ std::unique_ptr<Step> MakeConv2dStep(Conv2d conv);
 
 // out = table[channel][code], one table for all channels or one for each (the plan's last dimension).
 std::unique_ptr<Step> MakeLookupStep(std::vector<uint8_t> tables, const PrepareOptions& options);
+// out = table[code] where the codes of one side are u16: a table of 256 or 65536.
+std::unique_ptr<Step> MakeWideLookupStep(std::vector<uint16_t> table);
 
 // Flatten, Reshape and whatever else keeps the elements in ONNX's order: the target dimensions as Reshape writes them
 // (0: copied from the input, -1: what is left); `flatten_axis` instead of them for Flatten.

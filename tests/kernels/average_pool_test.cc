@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 #include <string>
 
 #include "kernels/contracts.h"
@@ -26,17 +27,18 @@ struct Case {
   RoundingProfile profile;
 };
 
-Case Draw(testing::Random& random) {
+// `top`: the largest code of input and output, 255 or 65535.
+Case Draw(testing::Random& random, int64_t top) {
   Case c{testing::DrawWindow(random, 100),
          random.Chance(0.5),
          random.Float(0.001f, 0.1f),
-         static_cast<int32_t>(random.Int(-255, 0)),
+         static_cast<int32_t>(random.Int(-top, 0)),
          {},
          RoundingProfile::kAimetDiv};
   // Output scales that are a simple fraction of the input's put averages on exact ties.
-  c.out = {{8, false},
+  c.out = {{top == 255 ? 8 : 16, false},
            random.Chance(0.5) ? c.scale / 2 : random.Float(0.001f, 0.1f),
-           static_cast<int32_t>(random.Int(-255, 0))};
+           static_cast<int32_t>(random.Int(-top, 0))};
   c.profile = static_cast<RoundingProfile>(random.Int(0, 2));
   return c;
 }
@@ -49,7 +51,8 @@ reference::PoolGeometry Geometry(const Case& c) {
 }
 
 // The expected real values, channels first; empty if some window holds no cell.
-std::vector<double> Expected(const Case& c, const uint8_t* in) {
+template <class T>
+std::vector<double> Expected(const Case& c, const T* in) {
   const Window& w = c.r.window;
   const reference::PoolGeometry g = Geometry(c);
   std::vector<int32_t> x = testing::Centred(in, w.in_height * w.in_width, w.channels, c.offset);
@@ -61,28 +64,32 @@ std::vector<double> Expected(const Case& c, const uint8_t* in) {
   return y;
 }
 
-AveragePoolArgs Args(const Case& c, const uint8_t* in, kernels::OutputType type, void* out) {
-  const kernels::QuantizeTo to{c.out.scale, c.out.offset, 0, 255, 0, 255, c.profile};
-  return {in, c.r.window, c.r.pad_bottom, c.r.pad_right, c.include_pad, c.scale, c.offset, to, type, out};
+AveragePoolArgs Args(const Case& c, const void* in, kernels::OutputType type, void* out) {
+  const auto top = static_cast<int32_t>(c.out.grid.qmax());
+  const kernels::QuantizeTo to{c.out.scale, c.out.offset, 0, top, 0, top, c.profile};
+  const bool wide = c.out.grid.bitwidth > 8;
+  return {in, c.r.window, c.r.pad_bottom, c.r.pad_right, c.include_pad, c.scale, c.offset, to, type, out, wide};
 }
 
 class AveragePoolTest : public ::testing::TestWithParam<Variant<AveragePoolFn>> {};
 
-TEST_P(AveragePoolTest, MatchesReference) {
+// T: uint8_t or uint16_t, the codes of both sides.
+template <class T>
+void CheckRandomWindows(AveragePoolFn run) {
   testing::Random random(72);
   size_t compared = 0;
   for (size_t i = 0; i < testing::Cases(300); ++i) {
-    const Case c = Draw(random);
+    const Case c = Draw(random, std::numeric_limits<T>::max());
     const Window& w = c.r.window;
-    GuardedBuffer<uint8_t> in(w.in_height * w.in_width * w.channels), codes(w.out_height * w.out_width * w.channels);
-    for (uint8_t& code : in) code = static_cast<uint8_t>(random.Int(0, 255));
+    GuardedBuffer<T> in(w.in_height * w.in_width * w.channels), codes(w.out_height * w.out_width * w.channels);
+    for (T& code : in) code = static_cast<T>(random.Int(0, std::numeric_limits<T>::max()));
     const std::vector<double> expected = Expected(c, in.data());
     if (expected.empty()) continue;
     GuardedBuffer<double> reals(codes.size());
     GuardedBuffer<float> floats(codes.size());
-    GetParam().run(Args(c, in.data(), kernels::OutputType::kU8, codes.data()));
-    GetParam().run(Args(c, in.data(), kernels::OutputType::kF64, reals.data()));
-    GetParam().run(Args(c, in.data(), kernels::OutputType::kF32, floats.data()));
+    run(Args(c, in.data(), sizeof(T) == 1 ? kernels::OutputType::kU8 : kernels::OutputType::kU16, codes.data()));
+    run(Args(c, in.data(), kernels::OutputType::kF64, reals.data()));
+    run(Args(c, in.data(), kernels::OutputType::kF32, floats.data()));
     const size_t pixels = w.out_height * w.out_width;
     for (size_t j = 0; j < codes.size(); ++j) {
       const double y = expected[j % w.channels * pixels + j / w.channels];
@@ -94,6 +101,19 @@ TEST_P(AveragePoolTest, MatchesReference) {
     }
   }
   EXPECT_GT(compared, 10000u);
+}
+
+TEST_P(AveragePoolTest, MatchesReference) { CheckRandomWindows<uint8_t>(GetParam().run); }
+
+TEST_P(AveragePoolTest, MatchesReferenceOfU16) { CheckRandomWindows<uint16_t>(GetParam().run); }
+
+// The largest sums: 65536 cells of code 65535.
+TEST_P(AveragePoolTest, LargestSumsOfU16) {
+  Window w{256, 256, 3, 1, 1, 256, 256, 1, 1, 1, 1, 0, 0, 0, 1};
+  const std::vector<uint16_t> in(kernels::kMaxAverageCellsU16 * w.channels, 65535);
+  std::vector<double> out(w.channels);
+  GetParam().run({in.data(), w, 0, 0, false, 0.5f, -1, {}, kernels::OutputType::kF64, out.data(), true});
+  EXPECT_EQ(out, std::vector<double>(w.channels, 32767.0));
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryTarget, AveragePoolTest,

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 #include <string>
 
 #include "kernels/contracts.h"
@@ -36,21 +37,27 @@ bool IsFilled(const testing::RandomWindow& r) {
 
 class MaxPoolTest : public ::testing::TestWithParam<Variant<MaxPoolFn>> {};
 
-TEST_P(MaxPoolTest, MatchesReference) {
+// T: uint8_t or uint16_t, the codes.
+template <class T>
+void CheckRandomWindows(MaxPoolFn run) {
   testing::Random random(71);
   for (size_t i = 0; i < testing::Cases(300); ++i) {
     const testing::RandomWindow r = testing::DrawWindow(random, 150);
     if (!IsFilled(r)) continue;
     const Window& w = r.window;
-    GuardedBuffer<uint8_t> in(w.in_height * w.in_width * w.channels), out(w.out_height * w.out_width * w.channels);
-    for (uint8_t& code : in) code = static_cast<uint8_t>(random.Int(0, 255));
-    GetParam().run({in.data(), w, out.data()});
+    GuardedBuffer<T> in(w.in_height * w.in_width * w.channels), out(w.out_height * w.out_width * w.channels);
+    for (T& code : in) code = static_cast<T>(random.Int(0, std::numeric_limits<T>::max()));
+    run({in.data(), w, out.data(), sizeof(T) == 2});
     const std::vector<int32_t> x = testing::Centred(in.data(), w.in_height * w.in_width, w.channels, -3);
     std::vector<int32_t> expected(out.size());
     reference::MaxPool(Geometry(r), x, expected);
     ASSERT_EQ(testing::Centred(out.data(), w.out_height * w.out_width, w.channels, -3), expected) << "case " << i;
   }
 }
+
+TEST_P(MaxPoolTest, MatchesReference) { CheckRandomWindows<uint8_t>(GetParam().run); }
+
+TEST_P(MaxPoolTest, MatchesReferenceOfU16) { CheckRandomWindows<uint16_t>(GetParam().run); }
 
 TEST_P(MaxPoolTest, WritesOnlyItsRows) {
   Window w{};

@@ -203,8 +203,8 @@ TEST(AttachEncodingsTest, RefusesWhatIsNotBuiltByTensorName) {
   EncodingEntry shifted = PerTensorEntry("w", -2, true, 2);
   shifted.zero_point_shift = 0.5;
   ExpectUnsupported(AttachTo(graph, shifted), {"'w'", "zero_point_shift 0.5", "2 bits"});
-  ExpectUnsupported(AttachTo(graph, PerTensorEntry("y", 0, false, 16)), {"'y'", "bitwidth 16", "2 to 8"});
-  ExpectUnsupported(AttachTo(graph, PerTensorEntry("y", 0, false, 1)), {"'y'", "activation of bitwidth 1", "2 to 8"});
+  ExpectUnsupported(AttachTo(graph, PerTensorEntry("y", 0, false, 17)), {"'y'", "bitwidth 17", "2 to 16"});
+  ExpectUnsupported(AttachTo(graph, PerTensorEntry("y", 0, false, 1)), {"'y'", "activation of bitwidth 1", "2 to 16"});
   ExpectUnsupported(AttachTo(graph, PerTensorEntry("b", 0, true, 16)), {"'b'", "bias of 16 bits"});
   ExpectUnsupported(AttachTo(graph, PerTensorEntry("b", 0, true, 32)), {"'b'", "zero point 0 of 32 bits"});
   ExpectUnsupported(AttachTo(graph, PerChannelEntry("x", 4)), {"'x' is an activation with 4 scales", "PER_TENSOR"});

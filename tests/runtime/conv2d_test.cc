@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "kernels/reference/reference.h"
+#include "runtime/views.h"
 #include "tests/support/executors.h"
 #include "tests/support/guarded_buffer.h"
 #include "tests/support/layer_cases.h"
@@ -54,7 +55,7 @@ void Connect(ConvCase& c) {
   c.spec.output = c.layer.Stage();
 }
 
-testing::Expected Expect(const ConvCase& c, const Shape& out, std::span<const uint8_t> codes) {
+testing::Expected Expect(const ConvCase& c, const Shape& out, std::span<const int32_t> codes) {
   const Conv2dSpec& s = c.spec;
   const auto u = [](int64_t v) { return static_cast<size_t>(v); };
   const reference::ConvGeometry g{u(c.input[0]),  s.in_channels, u(c.input[1]), u(c.input[2]),
@@ -65,7 +66,7 @@ testing::Expected Expect(const ConvCase& c, const Shape& out, std::span<const ui
   std::vector<int32_t> x(codes.size());
   for (size_t i = 0; i < codes.size(); ++i) {
     const size_t channel = i % s.in_channels, pixel = i / s.in_channels % pixels, image = i / s.in_channels / pixels;
-    x[(image * s.in_channels + channel) * pixels + pixel] = testing::Centred(c.layer.input, codes[i]);
+    x[(image * s.in_channels + channel) * pixels + pixel] = codes[i] + c.layer.input.offset;
   }
   std::vector<int64_t> acc(static_cast<size_t>(out.NumElements()));
   reference::ConvAcc(g, x, testing::ExpectedWeights(c.layer), acc);
@@ -75,10 +76,10 @@ testing::Expected Expect(const ConvCase& c, const Shape& out, std::span<const ui
 void Check(const ConvCase& c, const Conv2d& conv, testing::Random& random, Executor& executor) {
   const Result<Shape> out_shape = conv.OutputShape(c.input);
   ASSERT_TRUE(out_shape.ok()) << out_shape.status().message();
-  const std::vector<uint8_t> codes =
+  const std::vector<int32_t> codes =
       testing::DrawCodes(random, c.layer.input, static_cast<size_t>(c.input.NumElements()));
-  GuardedBuffer<uint8_t> in(codes.size());
-  std::copy(codes.begin(), codes.end(), in.begin());
+  GuardedBuffer<std::byte> in(codes.size() * CodeBytes(c.layer.input.grid));
+  testing::StoreCodes(codes, in);
   const testing::Expected expected = Expect(c, *out_shape, codes);
   const auto n = static_cast<size_t>(out_shape->NumElements());
   const size_t channels = c.spec.out_channels, pixels = static_cast<size_t>((*out_shape)[1] * (*out_shape)[2]);
@@ -86,15 +87,13 @@ void Check(const ConvCase& c, const Conv2d& conv, testing::Random& random, Execu
     return (i / channels / pixels * channels + i % channels) * pixels + i / channels % pixels;
   };
   GuardedBuffer<std::byte> workspace(conv.WorkspaceBytes(c.input, executor.workers()));
-  const ConstTensorView x{c.layer.input.grid.is_signed ? DType::kS8 : DType::kU8, c.input,
-                          std::as_bytes(std::span<uint8_t>(in))};
+  const ConstTensorView x{CodeDType(c.layer.input.grid), c.input, std::as_bytes(std::span<std::byte>(in))};
   if (c.layer.output) {
-    GuardedBuffer<uint8_t> out(n);
-    const DType type = c.layer.output->grid.is_signed ? DType::kS8 : DType::kU8;
-    const Status status =
-        conv.Run(x, {type, *out_shape, std::as_writable_bytes(std::span<uint8_t>(out))}, workspace, executor);
+    GuardedBuffer<std::byte> out(n * CodeBytes(c.layer.output->grid));
+    const Status status = conv.Run(x, {CodeDType(c.layer.output->grid), *out_shape, out}, workspace, executor);
     ASSERT_TRUE(status.ok()) << status.message();
-    for (size_t i = 0; i < n; ++i) ASSERT_EQ(out[i], static_cast<uint8_t>(expected.codes[first(i)])) << "output " << i;
+    const std::vector<int32_t> got = testing::LoadCodes(std::as_bytes(std::span<std::byte>(out)), c.layer.output->grid);
+    for (size_t i = 0; i < n; ++i) ASSERT_EQ(got[i], expected.codes[first(i)]) << "output " << i;
   } else {
     GuardedBuffer<float> out(n);
     const Status status =

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "kernels/reference/reference.h"
+#include "runtime/views.h"
 #include "tests/support/executors.h"
 #include "tests/support/guarded_buffer.h"
 #include "tests/support/layer_cases.h"
@@ -31,9 +32,9 @@ std::span<std::byte> Bytes(GuardedBuffer<T>& buffer) {
   return std::as_writable_bytes(std::span<T>(buffer));
 }
 
-testing::Expected Expect(const LayerCase& c, std::span<const uint8_t> codes, size_t rows) {
+testing::Expected Expect(const LayerCase& c, std::span<const int32_t> codes, size_t rows) {
   std::vector<int32_t> x;
-  for (uint8_t code : codes) x.push_back(testing::Centred(c.input, code));
+  for (int32_t code : codes) x.push_back(code + c.input.offset);
   const auto n = static_cast<size_t>(c.weight_shape[0]), k = static_cast<size_t>(c.weight_shape[1]);
   std::vector<int64_t> acc(rows * n);
   reference::MatmulAcc(x, testing::ExpectedWeights(c), rows, n, k, acc);
@@ -41,23 +42,23 @@ testing::Expected Expect(const LayerCase& c, std::span<const uint8_t> codes, siz
 }
 
 // Runs the layer and compares every output, bit for bit.
-void Check(const LayerCase& c, const Linear& linear, std::span<const uint8_t> codes, size_t rows, Executor& executor) {
+void Check(const LayerCase& c, const Linear& linear, std::span<const int32_t> codes, size_t rows, Executor& executor) {
   const auto n = static_cast<size_t>(c.weight_shape[0]);
   const Shape in_shape{static_cast<int64_t>(rows), c.weight_shape[1]},
       out_shape{static_cast<int64_t>(rows), c.weight_shape[0]};
-  GuardedBuffer<uint8_t> in(codes.size());
-  std::copy(codes.begin(), codes.end(), in.begin());
-  const DType in_type = c.input.grid.is_signed ? DType::kS8 : DType::kU8;
+  GuardedBuffer<std::byte> in(codes.size() * CodeBytes(c.input.grid));
+  testing::StoreCodes(codes, in);
+  const DType in_type = CodeDType(c.input.grid);
   const testing::Expected expected = Expect(c, codes, rows);
   GuardedBuffer<std::byte> workspace(linear.WorkspaceBytes(rows, executor.workers()));
   if (c.output) {
-    GuardedBuffer<uint8_t> out(rows * n);
-    const DType type = c.output->grid.is_signed ? DType::kS8 : DType::kU8;
+    GuardedBuffer<std::byte> out(rows * n * CodeBytes(c.output->grid));
+    const DType type = CodeDType(c.output->grid);
     const Status status =
         linear.Run({in_type, in_shape, Bytes(in)}, {type, out_shape, Bytes(out)}, workspace, executor);
     ASSERT_TRUE(status.ok()) << status.message();
-    for (size_t i = 0; i < out.size(); ++i)
-      ASSERT_EQ(out[i], static_cast<uint8_t>(expected.codes[i])) << "output " << i;
+    const std::vector<int32_t> got = testing::LoadCodes(std::as_bytes(std::span<std::byte>(out)), c.output->grid);
+    for (size_t i = 0; i < got.size(); ++i) ASSERT_EQ(got[i], expected.codes[i]) << "output " << i;
   } else {
     GuardedBuffer<double> out(rows * n);
     GuardedBuffer<float> narrow(rows * n);
@@ -86,7 +87,7 @@ TEST(Linear, MatchesReferenceOnEveryTargetAndExecutor) {
     const Result<Linear> linear = Linear::Prepare(MakeSpec(c), c.options);
     ASSERT_TRUE(linear.ok()) << linear.status().message();
     const size_t rows = random.LogSize(1, 40);
-    const std::vector<uint8_t> codes = testing::DrawCodes(random, c.input, rows * static_cast<size_t>(shape[1]));
+    const std::vector<int32_t> codes = testing::DrawCodes(random, c.input, rows * static_cast<size_t>(shape[1]));
     SCOPED_TRACE(linear->info().variant + ", " + linear->info().weights);
     Check(c, *linear, codes, rows, *executors[random.Size(0, 3)]);
     if (HasFatalFailure()) return;
@@ -96,11 +97,12 @@ TEST(Linear, MatchesReferenceOnEveryTargetAndExecutor) {
 // Large enough to be cut into tasks.
 TEST(Linear, ThreadsDoNotChangeBits) {
   testing::Random random(82);
-  for (const Shape& shape : {Shape{300, 512}, Shape{70, 2048}, Shape{17, 4096}}) {
+  for (const Shape& shape : {Shape{300, 512}, Shape{70, 2048}, Shape{17, 4096}, Shape{300, 640}}) {
     LayerCase c = testing::DrawLayer(random, shape);
+    if (shape[1] == 640) c.input = {{16, false}, 1e-4f, -30000};
     const Result<Linear> linear = Linear::Prepare(MakeSpec(c), c.options);
     ASSERT_TRUE(linear.ok()) << linear.status().message();
-    const std::vector<uint8_t> codes = testing::DrawCodes(random, c.input, 65 * static_cast<size_t>(shape[1]));
+    const std::vector<int32_t> codes = testing::DrawCodes(random, c.input, 65 * static_cast<size_t>(shape[1]));
     testing::ThreadExecutor two(2), seven(7);
     testing::ReverseExecutor reversed(5);
     for (Executor* executor : {&SerialExecutor(), static_cast<Executor*>(&two), static_cast<Executor*>(&seven),
@@ -143,7 +145,6 @@ INSTANTIATE_TEST_SUITE_P(
                 }},
         Refusal{"zeroScale", "scale 0 is 0", [](LinearSpec& s) { s.input.scale = 0; }},
         Refusal{"nanScale", "scale 0 is nan", [](LinearSpec& s) { s.output.encoding->scale = __builtin_nanf(""); }},
-        Refusal{"bits", "input of 16 bits", [](LinearSpec& s) { s.input.grid.bitwidth = 16; }},
         Refusal{"manyBits", "bitwidth 17 is outside 2..16", [](LinearSpec& s) { s.input.grid.bitwidth = 17; }},
         Refusal{"block", "block size 3 does not divide dimension 1",
                 [](LinearSpec& s) {

@@ -122,7 +122,8 @@ std::string Name(const ::testing::TestParamInfo<const char*>& path) {
 
 INSTANTIATE_TEST_SUITE_P(Bundles, SessionGolden,
                          ::testing::Values("digits_cnn/w8a8", "digits_cnn/w8a8_bn", "digits_cnn/w4a8_lpbq", "mlp/w8a8",
-                                           "mlp/w4a8_lpbq"),
+                                           "mlp/w4a8_lpbq", "digits_cnn/w8a16", "digits_cnn/w4a16_lpbq",
+                                           "mlp/w4a16_lpbq"),
                          Name);
 
 // What each layer of the LPBQ network is expected to run as.
@@ -144,6 +145,20 @@ TEST(SessionGoldenPlan, KeepsLpbqWeightsInFourBits) {
   EXPECT_EQ(ops["/conv1/conv/Conv"], "Conv+Relu");
   EXPECT_EQ(ops["/add/Add"], "Add+Relu");
   EXPECT_EQ(ops["/depthwise/conv/Conv"], "Conv");  // its Clip has an encoding of its own
+}
+
+TEST(SessionGoldenPlan, RunsSixteenBitActivationsOnTheirKernels) {
+  const Result<Bundle> bundle = testing::LoadBundle(std::string(LQ_TEST_GOLDEN) + "/digits_cnn/w4a16_lpbq");
+  ASSERT_TRUE(bundle.ok()) << bundle.status().message();
+  const Result<Session> session = Session::Prepare(bundle->model, {});
+  ASSERT_TRUE(session.ok()) << session.status().message();
+  std::map<std::string, std::string> variants;
+  for (const StepInfo& step : session->steps()) {
+    variants[step.name] = step.layer.variant.substr(0, step.layer.variant.find('/'));
+  }
+  EXPECT_EQ(variants["/conv1/conv/Conv"], "matmul_u16s8");
+  EXPECT_EQ(variants["/conv2/conv/Conv"], "matmul_u16s4");
+  EXPECT_EQ(variants["/fc/Gemm"], "matmul_u16s4");
 }
 
 }  // namespace

@@ -46,7 +46,8 @@ inline RandomWindow DrawWindow(Random& random, size_t max_channels) {
 }
 
 // [height][width][channels] codes -> [channels][height][width] values of q + offset.
-inline std::vector<int32_t> Centred(const uint8_t* codes, size_t pixels, size_t channels, int32_t offset) {
+template <class T>
+std::vector<int32_t> Centred(const T* codes, size_t pixels, size_t channels, int32_t offset) {
   std::vector<int32_t> values(pixels * channels);
   for (size_t p = 0; p < pixels; ++p) {
     for (size_t c = 0; c < channels; ++c) values[c * pixels + p] = codes[p * channels + c] + offset;

@@ -45,9 +45,9 @@ Encoding DrawLpbq(Random& random, size_t channels, int64_t reduction) {
 }
 
 PerTensor DrawActivation(Random& random) {
-  PerTensor e{{static_cast<int>(random.Chance(0.8) ? 8 : random.Int(2, 8)), random.Chance(0.3)},
-              random.Float(0.002f, 0.05f),
-              0};
+  const int64_t bitwidth = random.Chance(0.5) ? 8 : random.Chance(0.6) ? 16 : random.Int(2, 15);
+  PerTensor e{{static_cast<int>(bitwidth), random.Chance(0.3)}, random.Float(0.002f, 0.05f), 0};
+  if (bitwidth > 8) e.scale = std::ldexp(e.scale, static_cast<int>(8 - bitwidth));
   // 0 is on the grid, as padding needs.
   e.offset = static_cast<int32_t>(-random.Int(e.grid.qmin(), e.grid.qmax()));
   return e;
@@ -114,9 +114,9 @@ LayerCase DrawLayer(Random& random, const Shape& weight_shape) {
   if (random.Chance(0.8)) {
     c.output = DrawActivation(random);
     // About the spread of the outputs, so that few codes saturate.
-    const double spread =
-        largest * c.input.scale * 100 * std::sqrt(double(weight_shape.NumElements()) / double(channels));
-    c.output->scale = static_cast<float>(std::max(spread, 1.0) / 100);
+    const double spread = largest * c.input.scale * std::exp2(c.input.grid.bitwidth - 1.4) *
+                          std::sqrt(double(weight_shape.NumElements()) / double(channels));
+    c.output->scale = static_cast<float>(std::max(spread, 1.0) / std::exp2(c.output->grid.bitwidth - 1.4));
   }
   return c;
 }
@@ -152,14 +152,31 @@ Expected ExpectedOutputs(const LayerCase& layer, std::span<const int64_t> acc, s
   return expected;
 }
 
-std::vector<uint8_t> DrawCodes(Random& random, const PerTensor& encoding, size_t count) {
-  std::vector<uint8_t> bytes(count);
-  for (uint8_t& b : bytes) b = static_cast<uint8_t>(random.Int(encoding.grid.qmin(), encoding.grid.qmax()));
-  return bytes;
+std::vector<int32_t> DrawCodes(Random& random, const PerTensor& encoding, size_t count) {
+  const int64_t low = encoding.grid.qmin(), high = encoding.grid.qmax();
+  std::vector<int32_t> codes(count);
+  for (int32_t& code : codes) {
+    code = static_cast<int32_t>(random.Chance(0.9) ? random.Int(low, high) : random.Chance(0.5) ? low : high);
+  }
+  return codes;
 }
 
-int32_t Centred(const PerTensor& encoding, uint8_t byte) {
-  return (encoding.grid.is_signed ? int32_t{static_cast<int8_t>(byte)} : int32_t{byte}) + encoding.offset;
+void StoreCodes(std::span<const int32_t> codes, std::span<std::byte> out) {
+  const size_t size = out.size() / codes.size();
+  for (size_t i = 0; i < codes.size(); ++i) {
+    for (size_t b = 0; b < size; ++b) out[i * size + b] = static_cast<std::byte>(codes[i] >> 8 * b);
+  }
+}
+
+std::vector<int32_t> LoadCodes(std::span<const std::byte> in, const Grid& grid) {
+  const size_t size = grid.bitwidth > 8 ? 2 : 1;
+  std::vector<int32_t> codes(in.size() / size);
+  for (size_t i = 0; i < codes.size(); ++i) {
+    for (size_t b = 0; b < size; ++b) codes[i] |= std::to_integer<int32_t>(in[i * size + b]) << 8 * b;
+    const int32_t range = 1 << 8 * size;
+    if (grid.is_signed && codes[i] >= range / 2) codes[i] -= range;
+  }
+  return codes;
 }
 
 }  // namespace lq::testing

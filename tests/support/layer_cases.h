@@ -43,9 +43,11 @@ Expected ExpectedOutputs(const LayerCase& layer, std::span<const int64_t> acc, s
 // The reference's integer weights, in the weight's own order.
 std::vector<int32_t> ExpectedWeights(const LayerCase& layer);
 
-// Codes of the input grid as bytes (u8 or s8), and as q + offset.
-std::vector<uint8_t> DrawCodes(Random& random, const PerTensor& encoding, size_t count);
-int32_t Centred(const PerTensor& encoding, uint8_t byte);
+// Codes on the encoding's own grid, a tenth of them at its ends.
+std::vector<int32_t> DrawCodes(Random& random, const PerTensor& encoding, size_t count);
+// Codes to and from the memory of a tensor: 1 or 2 bytes each.
+void StoreCodes(std::span<const int32_t> codes, std::span<std::byte> out);
+std::vector<int32_t> LoadCodes(std::span<const std::byte> in, const Grid& grid);
 
 }  // namespace lq::testing
 

@@ -23,9 +23,9 @@ std::vector<float> RandomGraph::Floats(int64_t count, float low, float high) {
 }
 
 PerTensor RandomGraph::Activation(float scale) {
-  PerTensor e{{static_cast<int>(random_.Chance(0.85) ? 8 : random_.Int(3, 7)), random_.Chance(0.2)},
-              scale * random_.Float(0.5f, 2),
-              0};
+  const int64_t bitwidth = random_.Chance(0.6) ? 8 : random_.Chance(0.6) ? 16 : random_.Int(3, 15);
+  PerTensor e{{static_cast<int>(bitwidth), random_.Chance(0.2)}, scale * random_.Float(0.5f, 2), 0};
+  if (bitwidth > 8) e.scale = std::ldexp(e.scale, static_cast<int>(8 - bitwidth));
   // Scales that are powers of two put sums on exact ties.
   if (random_.Chance(0.2)) e.scale = std::exp2(std::round(std::log2(e.scale)));
   e.offset = static_cast<int32_t>(-random_.Int(e.grid.qmin(), e.grid.qmax()));
