@@ -120,7 +120,7 @@ class AddStep final : public Step {
       if (!IsActivation(i)) continue;
       const PerTensor& e = *spec_.operands[i].encoding;
       dequantize_.run(
-          {.in = in[i], .n = n, .layout = {&e.scale, &e.offset, 1, n}, .type = CodeTypeOf(e), .out = values[i].data()});
+          {.in = in[i], .type = CodeTypeOf(e), .n = n, .layout = {&e.scale, &e.offset, 1, n}, .out = values[i].data()});
       operand.values = values[i].data();
     }
     args.out_values = spec_.encoding ? sums.data() : reinterpret_cast<float*>(out);
