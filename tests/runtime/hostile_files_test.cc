@@ -150,7 +150,7 @@ TEST(HostileEncodingsTest, ScalesThatAreNone) {
   ExpectInvalid(load(R"("bw":8,"scale":[1],"offset":[1e300])"), {"'output'", "offset 0 is 1e+300"});
   ExpectInvalid(load(R"("bw":8,"scale":[1],"offset":[-99999999])"), {"'output'", "offset 0 is -99999999"});
   ExpectUnsupported(load(R"("bw":1,"scale":[1],"offset":[0])"), {"'output'", "bitwidth 1"});
-  ExpectUnsupported(load(R"("bw":16,"scale":[1],"offset":[0])"), {"'output'", "bitwidth 16"});
+  ExpectUnsupported(load(R"("bw":17,"scale":[1],"offset":[0])"), {"'output'", "bitwidth 17"});
   ExpectInvalid(load(R"("bw":1e10,"scale":[1],"offset":[0])"), {"'output'", "'bw' is 10000000000"});
 }
 
