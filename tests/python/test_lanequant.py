@@ -3,7 +3,6 @@
 Run by ctest where LQ_BUILD_PYTHON is on; needs NumPy, and takes ml_dtypes and torch along where they are installed.
 """
 
-import os
 import pathlib
 import threading
 import unittest
@@ -378,31 +377,6 @@ class ModelTest(Case):
         self.assert_refused(lambda: lanequant.Model(model, encodings, bias="int8"), "'int8'", "int32")
         self.assert_refused(lambda: lanequant.Model(model, encodings, target="AVX9"), "AVX9")
         run({"input": x})
-
-
-class DocumentationTest(unittest.TestCase):
-    def test_readme(self):
-        text = (GOLDEN.parent.parent / "README.md").read_text(encoding="utf-8")
-        names = {}
-        exec(text.split("```python\n")[1].split("```")[0], names)  # pylint: disable=exec-used
-        self.assertEqual(names["expanded"].shape, names["weight"].shape)
-        self.assertLessEqual(np.abs(names["values"] - names["weight"]).max(), names["c"].scale.max() * 0.501)
-
-    def test_examples(self):
-        """Every example of the docstrings gives what it says."""
-        import doctest
-
-        folder = os.getcwd()
-        os.chdir(GOLDEN / "digits_cnn" / "w4a8_lpbq")
-        try:
-            for name in lanequant.__all__:
-                for test in doctest.DocTestFinder().find(getattr(lanequant, name), name, globs={"np": np, "lanequant": lanequant}):
-                    if test.examples:
-                        text = []
-                        failed = doctest.DocTestRunner(verbose=False).run(test, out=text.append).failed
-                        self.assertEqual(failed, 0, "".join(text))
-        finally:
-            os.chdir(folder)
 
 
 if __name__ == "__main__":
