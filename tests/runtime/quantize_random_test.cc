@@ -45,11 +45,11 @@ void CheckProblem(const AffineProblem& problem, std::span<const AffineRun> runs,
   }
 }
 
-// 108 combinations, each with 20 layouts, grids and shifts: about a million elements.
+// 108 combinations, each with 22 layouts, grids and shifts: about a million elements.
 TEST(QuantizeRandom, EveryCombination) {
   const std::vector<std::string> targets = RunnableTargets();
   Random random(40);
-  const size_t layouts = Cases(20);
+  const size_t layouts = Cases(22);
   size_t elements = 0;
   for (size_t layout = 0; layout < layouts; ++layout) {
     for (const DType real : kReals) {
