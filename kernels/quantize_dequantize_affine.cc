@@ -5,6 +5,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <algorithm>
+
 #include "kernels/affine_literal-inl.h"
 #include "kernels/affine_loop-inl.h"
 #include "kernels/affine_rules-inl.h"

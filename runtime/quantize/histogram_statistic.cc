@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "runtime/quantize/count_tasks.h"
 #include "runtime/quantize/histogram.h"

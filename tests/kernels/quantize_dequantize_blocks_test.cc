@@ -1,5 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
 #include "kernels/reference/block_formats.h"
 #include "runtime/quantize/block_rule.h"
 #include "tests/support/float_case.h"
@@ -119,8 +123,8 @@ TEST(QuantizeDequantizeBlocks, RandomTensors) {
   for (size_t i = 0; i < Cases(1500) && !HasFatalFailure(); ++i) {
     const size_t inner = random.Chance(0.5) ? 1 : random.LogSize(1, 70);
     const auto type = random.Chance(0.6) ? FloatType::kF32 : static_cast<FloatType>(random.Int(0, 2));
-    const Case test = {RandomBlockFormat(random),   type,  random.Size(0, 4),
-                       random.LogSize(1, 200), inner, RandomGuard(random),
+    const Case test = {RandomBlockFormat(random), type,  random.Size(0, 4),
+                       random.LogSize(1, 200),    inner, RandomGuard(random),
                        random.Chance(0.5)};
     ASSERT_TRUE(CheckBlockFormat(test.format).ok()) << CheckBlockFormat(test.format).message();
     CheckCase(test, random);

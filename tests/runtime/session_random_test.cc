@@ -1,6 +1,7 @@
 // Random networks: planner and kernels against the exact simulator, which walks the graph as it stands.
 #include <gtest/gtest.h>
 
+#include <iostream>
 #include <string>
 
 #include "runtime/session_impl.h"

@@ -1,5 +1,6 @@
 #include "tests/support/affine_case.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
