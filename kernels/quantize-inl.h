@@ -104,10 +104,13 @@ HWY_INLINE VF32 ToValues(V32 codes, VF32 scale, V32 offset) {
 // ---------------------------------------------------
 
 // The first `left` lanes, if these are fewer than a vector has: masked accesses are slow on Zen 4, hence only where
-// they must be.
+// they must be. By bytes, because callers' tensors lie anywhere, and LoadN reads single elements of vectors of four
+// where they have to be aligned.
 template <class D>
 HWY_INLINE hn::Vec<D> LoadUpTo(D d, const hn::TFromD<D>* p, size_t left) {
-  return HWY_LIKELY(left >= hn::Lanes(d)) ? hn::LoadU(d, p) : hn::LoadN(d, p, left);
+  if (HWY_LIKELY(left >= hn::Lanes(d))) return hn::LoadU(d, p);
+  const hn::Repartition<uint8_t, D> bytes;
+  return hn::BitCast(d, hn::LoadN(bytes, reinterpret_cast<const uint8_t*>(p), left * sizeof(hn::TFromD<D>)));
 }
 
 template <class D>

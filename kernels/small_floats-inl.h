@@ -13,6 +13,7 @@
 #include <cstdint>
 
 #include "kernels/contracts_quantize.h"
+#include "kernels/quantize-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lq::kernels {
@@ -118,12 +119,11 @@ HWY_INLINE hn::Vec<DF> RoundTo(DF df, hn::Vec<DF> v) {
   }
 }
 
-// A vector, or its first `left` lanes if these are fewer: masked accesses are slow on Zen 4, hence only where they
-// must be.
+// A vector, or its first `left` lanes if these are fewer.
 template <FloatType kType, class DF>
 HWY_INLINE hn::Vec<DF> Load(DF df, const Element<kType>* p, size_t left) {
   const hn::Rebind<Element<kType>, DF> d;
-  const auto v = HWY_LIKELY(left >= hn::Lanes(df)) ? hn::LoadU(d, p) : hn::LoadN(d, p, left);
+  const auto v = quantize::LoadUpTo(d, p, left);
   if constexpr (kType == FloatType::kF32) {
     return v;
   } else {

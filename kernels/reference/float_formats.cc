@@ -45,6 +45,7 @@ float RoundTo(float x, DType type) {
 
 // aimet_torch: exponent by log2 |x| + bias, each rounded to the tensor's type.
 float CastByFormula(float x, const FloatFormat& format, const Numbers& numbers, DType type) {
+  if (!std::isfinite(x)) return x;
   const float bias = static_cast<float>(1 - numbers.min_exponent);
   const float log = RoundTo(static_cast<float>(std::log2(std::fabs(static_cast<double>(x)))), type);
   const float level = std::max(std::floor(RoundTo(log + bias, type)), 1.0f);
