@@ -232,7 +232,9 @@ TEST_F(CApiQuantizeTest, BlockFormatsGiveTheBitsOfCxx) {
     std::vector<float> real(kSize);
     const TensorView out{DType::kF32, {kRows, kColumns}, std::as_writable_bytes(std::span(real))};
     ASSERT_TRUE(QuantizeDequantizeBlocks(CxxX(), cxx, c.axis, out).ok());
-    ExpectOk([&](lq_message* m) { return lq_quantize_dequantize_blocks(&in_, &c, &out_, nullptr, m); });
+    ExpectOk([&, format = &c](lq_message* m) {  // clang 14 captures no structured binding by reference
+      return lq_quantize_dequantize_blocks(&in_, format, &out_, nullptr, m);
+    });
     EXPECT_EQ(std::memcmp(y_.data(), real.data(), kSize * sizeof(float)), 0) << c.format;
   }
 }
