@@ -234,7 +234,6 @@ TEST(QuantizeErrors, RandomArguments) {
     return kNumbers[random.Size(0, std::size(kNumbers) - 1)];
   };
   const auto shape = [&] {
-    Shape result;
     if (random.Chance(0.6)) return Shape{4, 6};
     std::vector<int64_t> dims(random.Size(0, 8));
     for (int64_t& dim : dims) dim = number();
