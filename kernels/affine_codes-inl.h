@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "kernels/affine_literal-inl.h"
 #include "kernels/affine_rules-inl.h"
@@ -116,9 +117,9 @@ class CodesKernel {
   HWY_INLINE void Batch(const In* in, size_t n, const float* scale, const int32_t* offset, Out* out) const {
     alignas(64) float x[literal::kBatch] = {};
     alignas(64) int32_t codes[literal::kBatch];
-    std::copy_n(in, n, x);
+    std::memcpy(x, in, n * sizeof(float));
     literal::Codes(args_.arithmetic, x, scale, offset, {args_.qmin, args_.qmax, args_.shift, args_.profile}, codes);
-    for (size_t i = 0; i < n; ++i) out[i] = static_cast<T>(codes[i]);
+    for (size_t i = 0; i < n; i += hn::Lanes(D32())) Store(hn::Load(D32(), codes + i), out + i, n - i);
   }
 
  private:

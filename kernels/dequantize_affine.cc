@@ -88,7 +88,7 @@ class Kernel {
   HWY_INLINE void Batch(const In* in, size_t n, const float* scale, const int32_t* offset, Out* out) const {
     alignas(64) int32_t codes[literal::kBatch] = {};
     alignas(64) float y[literal::kBatch];
-    std::copy_n(in, n, codes);
+    for (size_t i = 0; i < n; i += hn::Lanes(D32())) hn::Store(quantize::LoadCodes(in + i, n - i), D32(), codes + i);
     literal::Values(args_.arithmetic, codes, scale, offset, args_.shift, y);
     small_floats::FromFloats<kType>(y, n, out);
   }

@@ -118,7 +118,8 @@ HWY_INLINE void StoreUpTo(hn::Vec<D> v, D d, hn::TFromD<D>* p, size_t left) {
   if (HWY_LIKELY(left >= hn::Lanes(d))) {
     hn::StoreU(v, d, p);
   } else {
-    hn::StoreN(v, d, p, left);
+    const hn::Repartition<uint8_t, D> bytes;
+    hn::StoreN(hn::BitCast(bytes, v), bytes, reinterpret_cast<uint8_t*>(p), left * sizeof(hn::TFromD<D>));
   }
 }
 

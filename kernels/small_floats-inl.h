@@ -134,17 +134,10 @@ HWY_INLINE hn::Vec<DF> Load(DF df, const Element<kType>* p, size_t left) {
 template <FloatType kType, class DF>
 HWY_INLINE void Store(DF df, hn::Vec<DF> v, Element<kType>* p, size_t left) {
   const hn::Rebind<Element<kType>, DF> d;
-  const auto store = [&](auto bits) HWY_ATTR {
-    if (HWY_LIKELY(left >= hn::Lanes(df))) {
-      hn::StoreU(bits, d, p);
-    } else {
-      hn::StoreN(bits, d, p, left);
-    }
-  };
   if constexpr (kType == FloatType::kF32) {
-    store(v);
+    quantize::StoreUpTo(v, d, p, left);
   } else {
-    store(Narrow<kType>(df, v));
+    quantize::StoreUpTo(Narrow<kType>(df, v), d, p, left);
   }
 }
 

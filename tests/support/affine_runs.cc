@@ -14,22 +14,13 @@ namespace {
 // Bytes that end at a guard page (or, misaligned, that many bytes before it).
 class Placed {
  public:
-  Placed(size_t size, size_t misalignment) : size_(size), buffer_(size + Allowed(misalignment)) {}
+  Placed(size_t size, size_t misalignment) : size_(size), buffer_(size + misalignment) {}
   Placed(std::span<const std::byte> bytes, size_t misalignment) : Placed(bytes.size(), misalignment) {
     if (!bytes.empty()) std::memcpy(buffer_.data(), bytes.data(), bytes.size());
   }
   std::span<std::byte> bytes() { return {buffer_.data(), size_}; }
 
  private:
-  // Elements at odd addresses are right on every CPU that we build for, but no C++ that the sanitizer accepts.
-  static size_t Allowed(size_t misalignment) {
-#ifdef __SANITIZE_ADDRESS__
-    return misalignment / sizeof(float) * sizeof(float);
-#else
-    return misalignment;
-#endif
-  }
-
   size_t size_;
   GuardedBuffer<std::byte> buffer_;
 };
