@@ -9,7 +9,7 @@
 #include <cstring>
 #include <vector>
 
-#include "runtime/probe.h"
+#include "runtime/measure/probe.h"
 
 namespace lq::bench {
 namespace {

@@ -5,7 +5,8 @@
 #include <random>
 
 #include "kernels/epilogue_setup.h"
-#include "runtime/probe.h"
+#include "kernels/packing.h"
+#include "runtime/measure/probe.h"
 
 namespace lq::bench {
 namespace {
@@ -20,8 +21,16 @@ struct Limits {
   }
 };
 
-void Run(benchmark::State& state, const MatmulBench& bench, kernels::MatmulFn run, size_t m) {
-  const MatmulLayer& layer = *bench.layer();
+// Random integers in low..high, the same in every run.
+std::vector<int32_t> RandomIntegers(size_t count, int low, int high) {
+  std::mt19937 engine(1);
+  std::uniform_int_distribution<int32_t> distribution(low, high);
+  std::vector<int32_t> values(count);
+  for (int32_t& value : values) value = distribution(engine);
+  return values;
+}
+
+void Run(benchmark::State& state, const MatmulLayer& layer, kernels::MatmulFn run, size_t m) {
   const kernels::MatmulArgs args = layer.Args(m);
   Limits limits;
   limits.Update(layer);
@@ -42,14 +51,6 @@ void Run(benchmark::State& state, const MatmulBench& bench, kernels::MatmulFn ru
 }
 
 }  // namespace
-
-std::vector<int32_t> RandomIntegers(size_t count, int low, int high) {
-  std::mt19937 engine(1);
-  std::uniform_int_distribution<int32_t> distribution(low, high);
-  std::vector<int32_t> values(count);
-  for (int32_t& value : values) value = distribution(engine);
-  return values;
-}
 
 MatmulLayer::MatmulLayer(size_t n_in, size_t k_in, size_t max_rows, Codes codes_in)
     : n(n_in),
@@ -92,12 +93,39 @@ kernels::MatmulArgs MatmulLayer::Args(size_t m) const {
           scratch.data()};
 }
 
+std::unique_ptr<MatmulLayer> PackS8Layer(size_t n, size_t k, size_t max_rows, Codes codes) {
+  auto layer = std::make_unique<MatmulLayer>(n, k, max_rows, codes);
+  layer->weights = AlignedBuffer(kernels::PackedS8Bytes(n, k));
+  kernels::PackS8(RandomIntegers(n * k, -128, 127).data(), n, k, layer->weights.as<int8_t>());
+  return layer;
+}
+
+std::unique_ptr<MatmulLayer> PackS4Layer(size_t n, size_t k, size_t block, size_t max_rows, Codes codes) {
+  auto layer = std::make_unique<MatmulLayer>(n, k, max_rows, codes);
+  const kernels::PackedS4 layout = {n, k, block};
+  const std::vector<int32_t> scale = RandomIntegers(n * layout.blocks(), 1, 16);
+  layer->block = block;
+  layer->weights = AlignedBuffer(layout.Bytes());
+  kernels::PackS4(layout, RandomIntegers(n * k, -8, 7).data(), std::vector<uint32_t>(scale.begin(), scale.end()).data(),
+                  layer->weights.as<uint8_t>());
+  return layer;
+}
+
+std::unique_ptr<MatmulLayer> PackS16Layer(size_t n, size_t k, size_t max_rows, Codes codes) {
+  auto layer = std::make_unique<MatmulLayer>(n, k, max_rows, codes);
+  layer->weights = AlignedBuffer(kernels::PackedS16Bytes(n, k));
+  kernels::PackS16(RandomIntegers(n * k, -32768, 32767).data(), n, k, layer->weights.as<int16_t>());
+  return layer;
+}
+
 void RegisterMatmul(const MatmulBench& bench, std::initializer_list<size_t> rows) {
+  const auto layer = std::make_shared<std::unique_ptr<MatmulLayer>>();  // one for all
   for (const auto& variant : bench.variants) {
     for (size_t m : rows) {
       const std::string name = bench.kernel + "/" + variant.name + "/m=" + std::to_string(m) + "/" + bench.shape;
-      benchmark::RegisterBenchmark(name.c_str(), [bench, run = variant.run, m](benchmark::State& state) {
-        Run(state, bench, run, m);
+      benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) {
+        if (*layer == nullptr) *layer = bench.layer();
+        Run(state, **layer, variant.run, m);
       })->Unit(benchmark::kMicrosecond);
     }
   }

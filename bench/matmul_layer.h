@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,10 +18,11 @@
 
 namespace lq::bench {
 
-// u8 or u16 in, as many bits out, everything filled; a benchmark packs weights into `weights`.
+enum class Codes { kU8, kU16 };
+
+// u8 or u16 in, as many bits out, everything filled but `weights`: see PackS8Layer and its neighbours.
 struct MatmulLayer {
-  enum class Codes { kU8, kU16 };
-  MatmulLayer(size_t n, size_t k, size_t max_rows, Codes codes = Codes::kU8);
+  MatmulLayer(size_t n, size_t k, size_t max_rows, Codes codes);
   MatmulLayer(const MatmulLayer&) = delete;
 
   kernels::MatmulArgs Args(size_t m) const;
@@ -33,14 +36,16 @@ struct MatmulLayer {
   kernels::Epilogue epilogue{};
 };
 
-// Random integers in low..high, the same in every run.
-std::vector<int32_t> RandomIntegers(size_t count, int low, int high);
+// Layers of random weights for the kernels of that name.
+std::unique_ptr<MatmulLayer> PackS8Layer(size_t n, size_t k, size_t max_rows, Codes codes);
+std::unique_ptr<MatmulLayer> PackS4Layer(size_t n, size_t k, size_t block, size_t max_rows, Codes codes);
+std::unique_ptr<MatmulLayer> PackS16Layer(size_t n, size_t k, size_t max_rows, Codes codes);
 
 struct MatmulBench {
   std::string kernel;  // "matmul_u8s8"
   std::span<const kernels::Variant<kernels::MatmulFn>> variants;
-  std::function<MatmulLayer*()> layer;  // makes it on first use
-  std::string shape;                    // "4096x4096"
+  std::function<std::unique_ptr<MatmulLayer>()> layer;  // called when it is first measured
+  std::string shape;                                    // "4096x4096"
 };
 
 // kernel/TARGET/m=M/shape for each variant and M. Counters: ops per second, and the shares of the probed dot,

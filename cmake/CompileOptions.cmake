@@ -12,6 +12,11 @@ if(PROJECT_IS_TOP_LEVEL)
   set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 endif()
 
+# Headers that most files include, compiled once: a third of the time of a build from nothing. The preset `clang` builds
+# without them and shows who forgot an include.
+set(LQ_PRECOMPILED <algorithm> <cmath> <cstddef> <cstdint> <cstring> <limits> <map> <memory> <optional> <span> <string>
+                   <utility> <variant> <vector> <fmt/format.h>)
+
 add_library(lq_options INTERFACE)
 target_compile_options(lq_options INTERFACE -ffp-contract=off -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion)
 if(LQ_WERROR)
@@ -21,9 +26,7 @@ target_compile_definitions(lq_options INTERFACE HWY_WANT_AVX3_DL)  # Ice Lake ha
 if(LQ_TARGETS STREQUAL "native")
   target_compile_options(lq_options INTERFACE -march=native)
   target_compile_definitions(lq_options INTERFACE HWY_COMPILE_ONLY_STATIC)
-elseif(LQ_TARGETS STREQUAL "all")
-  target_compile_definitions(lq_options INTERFACE HWY_DISABLED_TARGETS=HWY_SSSE3)  # between SSE2 and SSE4, no CPU of use
-else()
+elseif(NOT LQ_TARGETS STREQUAL "all")
   message(FATAL_ERROR "LQ_TARGETS is '${LQ_TARGETS}'; it can be 'all' or 'native'")
 endif()
 if(LQ_SANITIZE)  # -O1 compiles in half the time of -O2: 46 s for matmul_u8s4.cc instead of 91 s

@@ -2,6 +2,7 @@
 target_include_directories(lq_objects PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include)
 target_include_directories(lq_objects SYSTEM PRIVATE ${PROTOZERO_INCLUDE_DIR})
 target_compile_options(lq_objects PRIVATE -fno-exceptions)
+target_precompile_headers(lq_objects PRIVATE ${LQ_PRECOMPILED})
 target_link_libraries(lq_objects PRIVATE lq_options hwy::hwy ${LQ_LIBRARIES})
 
 # Highway's objects go into the library where it was fetched: nobody else has to have it then.

@@ -22,6 +22,7 @@ void AddRun(CLI::App& app, Command& chosen);
 void AddValidate(CLI::App& app, Command& chosen);
 void AddQuantize(CLI::App& app, Command& chosen);
 void AddInspect(CLI::App& app, Command& chosen);
+void AddBench(CLI::App& app, Command& chosen);
 void AddDemo(CLI::App& app, Command& chosen);
 
 }  // namespace lq::cli

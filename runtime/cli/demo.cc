@@ -10,19 +10,20 @@
 #include "runtime/cli/accuracy.h"
 #include "runtime/cli/arrays.h"
 #include "runtime/cli/command.h"
-#include "runtime/cli/layer_demo.h"
 #include "runtime/cli/model_options.h"
 #include "runtime/cli/progress.h"
 #include "runtime/cli/runner.h"
 #include "runtime/cli/validation_report.h"
 #include "runtime/compare/reference_layers.h"
 #include "runtime/compare/validation.h"
+#include "runtime/measure/linear_timing.h"
 #include "runtime/status_macros.h"
 
 namespace lq::cli {
 namespace {
 
 constexpr double kSpeedSeconds = 0.5;
+constexpr size_t kFeatures = 4096;
 
 struct Options {
   std::string data = LQ_DEMO_DATA;
@@ -83,12 +84,18 @@ Status ShowSpeed(const Network& network) {
   return OkStatus();
 }
 
-void PrintTiming(const char* name, const LayerTiming& timing) {
+Result<measure::LinearTiming> ShowTiming(const char* name, measure::Precision precision, const std::string& max_isa) {
+  PrepareOptions prepare;
+  prepare.max_isa = max_isa;
+  // One thread: how many cores share the memory does not matter then.
+  LQ_ASSIGN_OR_RETURN(const measure::LinearTiming timing,
+                      measure::TimeLinear({1, kFeatures, kFeatures, precision}, {SerialExecutor(), prepare}));
   fmt::print(
       "{}: {:.3f} ms, {:.1f} MB of weights, {:.1f} GB/s = {:.0f} % of the {:.1f} GB/s that a plain read of as many "
       "bytes reaches ({})\n",
-      name, 1e3 * timing.seconds, 1e-6 * static_cast<double>(timing.packed_bytes), 1e-9 * timing.Bandwidth(),
-      100 * timing.Bandwidth() / timing.read_bandwidth, 1e-9 * timing.read_bandwidth, timing.variant);
+      name, 1e3 * timing.best, 1e-6 * static_cast<double>(timing.layer.packed_bytes), 1e-9 * timing.bytes / timing.best,
+      100 * timing.ShareOfRead(), 1e-9 * timing.limits.read, timing.layer.variant);
+  return timing;
 }
 
 Status ShowLayer(const std::string& max_isa) {
@@ -97,12 +104,10 @@ Status ShowLayer(const std::string& max_isa) {
       "{0} x {0} random weights, one row, one thread: as in a language model that writes one word at a time, the time "
       "is\n"
       "that of reading the weights. 4-bit LPBQ weights stay 4 bits in memory.\n\n",
-      kDemoFeatures);
-  LQ_ASSIGN_OR_RETURN(const LayerTiming lpbq, TimeLayer(DemoWeights::kLpbq, max_isa));
-  PrintTiming("LPBQ, block 64", lpbq);
-  LQ_ASSIGN_OR_RETURN(const LayerTiming int8, TimeLayer(DemoWeights::kInt8, max_isa));
-  PrintTiming("int8 weights  ", int8);
-  fmt::print("LPBQ takes {:.2f} of the time of int8\n", lpbq.seconds / int8.seconds);
+      kFeatures);
+  LQ_ASSIGN_OR_RETURN(const measure::LinearTiming lpbq, ShowTiming("LPBQ, block 64", {8, 64}, max_isa));
+  LQ_ASSIGN_OR_RETURN(const measure::LinearTiming int8, ShowTiming("int8 weights  ", {8, 0}, max_isa));
+  fmt::print("LPBQ takes {:.2f} of the time of int8\n", lpbq.best / int8.best);
   return OkStatus();
 }
 

@@ -49,6 +49,7 @@ int Main(int argc, char** argv) {
   AddValidate(app, chosen);
   AddQuantize(app, chosen);
   AddInspect(app, chosen);
+  AddBench(app, chosen);
   AddDemo(app, chosen);
   if (const std::string problem = CommandProblem(app, argc, argv); !problem.empty()) return Fail(problem.c_str());
   try {

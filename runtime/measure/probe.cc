@@ -1,10 +1,11 @@
-#include "runtime/probe.h"
+#include "runtime/measure/probe.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <cstring>
@@ -14,14 +15,15 @@ namespace {
 
 double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-// Best rate of a few passes of `body`, each worth `work`.
+// Best rate of a few passes, in each of which body(worker) is called for every worker, each call worth `work`.
 template <class Body>
-double BestRate(double work, Body body) {
+double BestRate(double work, Executor& executor, Body body) {
+  const size_t parts = executor.workers();
   double best = 0;
   for (int pass = 0; pass < 5; ++pass) {
     const double start = Now();
-    body();
-    best = std::max(best, work / (Now() - start));
+    executor.ForEach(parts, [&](size_t part, size_t) { body(part); });
+    best = std::max(best, static_cast<double>(parts) * work / (Now() - start));
   }
   return best;
 }
@@ -109,14 +111,15 @@ void Stream(const void* in, size_t in_bytes, void* out, size_t out_bytes, bool n
   run(static_cast<const char*>(in), static_cast<char*>(out), in_bytes / (64 * reads), reads, writes);
 }
 
-double DotPeak() {
+double DotPeak(Executor& executor) {
   if (!__builtin_cpu_supports("avx512vnni")) return 0;
-  return BestRate(kIterations * 12.0 * 128, Dots512);
+  return BestRate(kIterations * 12.0 * 128, executor, [](size_t) { Dots512(); });
 }
 
-double MultiplyAddPeak() {
-  if (__builtin_cpu_supports("avx2")) return BestRate(kIterations * 12.0 * 32, MultiplyAdds256);
-  return BestRate(kIterations * 12.0 * 16, MultiplyAdds128);
+double MultiplyAddPeak(Executor& executor) {
+  if (__builtin_cpu_supports("avx2"))
+    return BestRate(kIterations * 12.0 * 32, executor, [](size_t) { MultiplyAdds256(); });
+  return BestRate(kIterations * 12.0 * 16, executor, [](size_t) { MultiplyAdds128(); });
 }
 
 #else
@@ -125,15 +128,15 @@ void Stream(const void* in, size_t in_bytes, void* out, size_t out_bytes, bool) 
   std::memcpy(out, in, std::min(in_bytes, out_bytes));
 }
 
-double DotPeak() { return 0; }
+double DotPeak(Executor&) { return 0; }
 
 static uint64_t ReadAll(const char* p, size_t bytes) { return ReadWords(p, bytes); }
 
-double MultiplyAddPeak() {
-  int16_t a[64], b[64];
-  int32_t sum[64] = {};
-  for (int i = 0; i < 64; ++i) a[i] = b[i] = static_cast<int16_t>(i);
-  return BestRate(kIterations * 128.0, [&] {
+double MultiplyAddPeak(Executor& executor) {
+  return BestRate(kIterations * 128.0, executor, [](size_t) {
+    int16_t a[64], b[64];
+    int32_t sum[64] = {};
+    for (int i = 0; i < 64; ++i) a[i] = b[i] = static_cast<int16_t>(i);
     for (int i = 0; i < kIterations; ++i) {
       asm volatile("" : : "r"(a), "r"(b), "r"(sum) : "memory");
       for (int j = 0; j < 64; ++j) sum[j] += int32_t{a[j]} * b[j];
@@ -143,9 +146,12 @@ double MultiplyAddPeak() {
 
 #endif
 
-double ReadBandwidth(const void* data, size_t bytes) {
-  volatile uint64_t sink = 0;
-  return BestRate(static_cast<double>(bytes), [&] { sink = ReadAll(static_cast<const char*>(data), bytes); });
+double ReadBandwidth(const void* data, size_t bytes, Executor& executor) {
+  std::atomic<uint64_t> sink = 0;  // what is not used would not be read
+  const size_t part_bytes = bytes / executor.workers();
+  return BestRate(static_cast<double>(part_bytes), executor, [&](size_t part) {
+    sink ^= ReadAll(static_cast<const char*>(data) + part * part_bytes, part_bytes);
+  });
 }
 
 }  // namespace lq

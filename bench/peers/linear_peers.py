@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+"""Linear layers of lanequant beside its peers on one thread: the same sizes in one run, as a table and as JSON.
+
+    bench/peers/linear_peers.py --rows 1,16,64,512 --output linear.json
+
+Needs numpy, onnx and onnxruntime from PyPI. oneDNN joins where bench/peers/onednn_linear was built (see its first lines).
+lanequant is timed before and after each peer; of each the best run counts. Work of the same kind is compared: 8-bit
+activations with 8-bit weights (the peers give int32 sums, lanequant requantized codes), and with 4-bit weights (of which
+only lanequant's are LPBQ; MatMulNBits has a float scale for each block and quantizes its float activations itself).
+"""
+import argparse
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+BLOCK = 64
+
+
+def best_seconds(run, seconds=0.3):
+    run()  # first touch and lazy set-up
+    best, end, runs = float("inf"), time.perf_counter() + seconds, 0
+    while runs < 11 or time.perf_counter() < end:
+        start = time.perf_counter()
+        run()
+        best = min(best, time.perf_counter() - start)
+        runs += 1
+    return best
+
+
+def lanequant_rows(program, shape, m):
+    command = [program, "bench", "linear", "--json", "--threads", "1", "--shapes", shape, "--rows", str(m),
+               "--precision", f"a8w8,a8w4-lpbq{BLOCK}"]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["linear"]
+
+
+def session(nodes, inputs, outputs, constants):
+    import onnxruntime as ort
+    from onnx import helper
+
+    graph = helper.make_graph(nodes, "layer", inputs, outputs, constants)
+    opsets = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
+    return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def onnxruntime_cases(n, k):
+    """(name, bits of the weights, function of m that gives a function to time)"""
+    from onnx import TensorProto, helper, numpy_helper
+
+    random = np.random.default_rng(1)
+
+    def value(name, kind, columns):
+        return helper.make_tensor_value_info(name, kind, ["M", columns])
+
+    def timed(run, make):
+        def of(m):
+            x = make(m)
+            return lambda: run.run(None, {"x": x})
+
+        return of
+
+    weights = numpy_helper.from_array(random.integers(-128, 128, (k, n), dtype=np.int8), "w")
+    integer = session([helper.make_node("MatMulInteger", ["x", "w"], ["y"])], [value("x", TensorProto.UINT8, k)],
+                      [value("y", TensorProto.INT32, n)], [weights])
+    yield "MatMulInteger", 8, timed(integer, lambda m: random.integers(0, 256, (m, k), dtype=np.uint8))
+
+    scale = numpy_helper.from_array(np.full((1,), 0.01, np.float32), "s")
+    dynamic = session([helper.make_node("DynamicQuantizeMatMul", ["x", "w", "s"], ["y"], domain="com.microsoft")],
+                      [value("x", TensorProto.FLOAT, k)], [value("y", TensorProto.FLOAT, n)], [weights, scale])
+    yield "DynamicQuantizeMatMul", 8, timed(dynamic, lambda m: random.standard_normal((m, k), dtype=np.float32))
+
+    if k % BLOCK == 0:
+        codes = numpy_helper.from_array(random.integers(0, 256, (n, k // BLOCK, BLOCK // 2), dtype=np.uint8), "w")
+        scales = numpy_helper.from_array(random.random(n * k // BLOCK, dtype=np.float32), "s")
+        node = helper.make_node("MatMulNBits", ["x", "w", "s"], ["y"], domain="com.microsoft", K=k, N=n, bits=4,
+                                block_size=BLOCK, accuracy_level=4)
+        nbits = session([node], [value("x", TensorProto.FLOAT, k)], [value("y", TensorProto.FLOAT, n)], [codes, scales])
+        yield "MatMulNBits", 4, timed(nbits, lambda m: random.standard_normal((m, k), dtype=np.float32))
+
+
+def onednn_rows(program, shape, m):
+    if not program:
+        return []
+    result = subprocess.run([program, shape, str(m)], check=True, capture_output=True, text=True)
+    return [("oneDNN " + row["version"] + " " + row["weights"], 4 if row["weights"] == "s4" else 8, row["seconds"])
+            for row in json.loads(result.stdout)]
+
+
+def measure(args, shape, m, cases):
+    before = lanequant_rows(args.lanequant, shape, m)
+    peers = [(name, bits, best_seconds(make(m))) for name, bits, make in cases] + onednn_rows(args.onednn, shape, m)
+    after = lanequant_rows(args.lanequant, shape, m)
+    ours = {8 if row["precision"] == "a8w8" else 4: min(row["best_seconds"], again["best_seconds"])
+            for row, again in zip(before, after)}
+    for name, bits, seconds in peers:
+        yield {"shape": shape, "m": m, "peer": name, "weight_bits": bits, "peer_seconds": seconds,
+               "lanequant_seconds": ours[bits], "lanequant_is_faster_by": seconds / ours[bits]}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lanequant", default="build/release/bin/lanequant")
+    parser.add_argument("--onednn", default="", help="the program of bench/peers/onednn_linear.cc")
+    parser.add_argument("--shapes", default="4096x4096", help="NxK,...")
+    parser.add_argument("--rows", default="1,16,64,512")
+    parser.add_argument("--output", help="JSON")
+    args = parser.parse_args()
+    rows = []
+    for shape in args.shapes.split(","):
+        n, k = (int(size) for size in shape.split("x"))
+        cases = list(onnxruntime_cases(n, k))
+        for m in (int(m) for m in args.rows.split(",")):
+            for row in measure(args, shape, m, cases):
+                rows.append(row)
+                print(f"{shape} M={m:<5} {row['peer']:32} {1e3 * row['peer_seconds']:9.3f} ms, lanequant "
+                      f"{1e3 * row['lanequant_seconds']:9.3f} ms: {row['lanequant_is_faster_by']:.2f} x", flush=True)
+    if args.output:
+        with open(args.output, "w", encoding="utf-8") as file:
+            json.dump({"peers": rows}, file, indent=1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <random>
+#include <span>
+#include <vector>
+
+#include "lanequant/model.h"
+#include "runtime/cli/bench.h"
+#include "runtime/cli/json.h"
+#include "runtime/cli/progress.h"
+#include "runtime/status_macros.h"
+
+namespace lq::cli {
+namespace {
+
+constexpr double kSeconds = 1;
+constexpr size_t kLeastRuns = 11;
+
+// One run of a session on random inputs; everything it needs lives here.
+class ModelRun {
+ public:
+  static Result<ModelRun> Make(const Session& session, int64_t batch, size_t workers) {
+    LQ_ASSIGN_OR_RETURN(Workspace workspace, session.NewWorkspace(batch, workers));
+    ModelRun run(session, std::move(workspace));
+    std::mt19937 engine(1);
+    for (const TensorInfo& info : session.inputs()) {
+      std::vector<float>& values = run.Add(info, batch, run.in_shapes_, run.in_);
+      for (float& value : values) value = static_cast<float>(static_cast<int32_t>(engine())) * 0x1p-31f;
+    }
+    for (const TensorInfo& info : session.outputs()) run.Add(info, batch, run.out_shapes_, run.out_);
+    return run;
+  }
+
+  Status Run(Executor& executor) {
+    std::vector<ConstTensorView> in;
+    std::vector<TensorView> out;
+    for (size_t i = 0; i < in_.size(); ++i)
+      in.push_back({DType::kF32, in_shapes_[i], std::as_bytes(std::span(in_[i]))});
+    for (size_t i = 0; i < out_.size(); ++i) {
+      out.push_back({DType::kF32, out_shapes_[i], std::as_writable_bytes(std::span(out_[i]))});
+    }
+    return session_.Run(in, out, workspace_, executor);
+  }
+
+  int64_t batch() const { return in_shapes_.empty() || in_shapes_[0].rank() == 0 ? 1 : in_shapes_[0][0]; }
+
+ private:
+  ModelRun(const Session& session, Workspace workspace) : session_(session), workspace_(std::move(workspace)) {}
+
+  static std::vector<float>& Add(const TensorInfo& info, int64_t batch, std::vector<Shape>& shapes,
+                                 std::vector<std::vector<float>>& values) {
+    Shape shape = info.shape;
+    if (shape.rank() != 0 && shape[0] < 0) shape[0] = batch;
+    shapes.push_back(shape);
+    return values.emplace_back(static_cast<size_t>(shape.NumElements()));
+  }
+
+  const Session& session_;
+  Workspace workspace_;
+  std::vector<Shape> in_shapes_, out_shapes_;
+  std::vector<std::vector<float>> in_, out_;
+};
+
+double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+Result<std::vector<double>> TimeRuns(ModelRun& run, Executor& executor) {
+  Progress progress("bench");
+  LQ_RETURN_IF_ERROR(run.Run(executor));
+  std::vector<double> times;
+  const double begin = Now();
+  while (times.size() < kLeastRuns || Now() < begin + kSeconds) {
+    const double start = Now();
+    LQ_RETURN_IF_ERROR(run.Run(executor));
+    times.push_back(Now() - start);
+    progress.Update(std::min(1.0, (Now() - begin) / kSeconds));
+  }
+  std::sort(times.begin(), times.end());
+  return times;
+}
+
+}  // namespace
+
+Status BenchModel(const BenchOptions& options, Executor& executor) {
+  LQ_ASSIGN_OR_RETURN(const Model model, Model::Load(options.what, options.encodings));
+  SessionOptions session_options;
+  session_options.max_isa = options.MaxIsa();
+  LQ_ASSIGN_OR_RETURN(const Session session, Session::Prepare(model, session_options));
+  LQ_ASSIGN_OR_RETURN(ModelRun run, ModelRun::Make(session, options.batch, executor.workers()));
+  LQ_ASSIGN_OR_RETURN(const std::vector<double> times, TimeRuns(run, executor));
+  const double best = times.front(), median = times[times.size() / 2];
+  if (options.json) {
+    JsonWriter json;
+    json.BeginObject().Number("threads", executor.workers()).Number("batch", run.batch());
+    json.Number("best_seconds", best).Number("median_seconds", median);
+    fmt::print("{}", json.End().text());
+    return OkStatus();
+  }
+  fmt::print("batch {}, {} thread{}: best {:.3f} ms, median {:.3f} ms; {:.0f} rows per second\n", run.batch(),
+             executor.workers(), executor.workers() == 1 ? "" : "s", 1e3 * best, 1e3 * median,
+             static_cast<double>(run.batch()) / best);
+  return OkStatus();
+}
+
+}  // namespace lq::cli

@@ -1,0 +1,63 @@
+#include "runtime/measure/linear_timing.h"
+
+#include <algorithm>
+#include <chrono>
+#include <initializer_list>
+#include <string>
+#include <vector>
+
+#include "runtime/measure/probe.h"
+#include "runtime/status_macros.h"
+
+namespace lq::measure {
+namespace {
+
+constexpr size_t kLeastRuns = 11;
+
+double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+std::vector<double> TimeRuns(LinearRing& ring, const TimingOptions& options) {
+  ring.Run(options.executor);
+  std::vector<double> times;
+  for (const double end = Now() + options.seconds; times.size() < kLeastRuns || Now() < end;) {
+    const double start = Now();
+    ring.Run(options.executor);
+    times.push_back(Now() - start);
+  }
+  std::sort(times.begin(), times.end());
+  return times;
+}
+
+}  // namespace
+
+void Limits::Probe(const AlignedBuffer& buffer, Executor& executor) {
+  read = std::max(read, ReadBandwidth(buffer.data(), buffer.size(), executor));
+  dot = std::max(dot, DotPeak(executor));
+  multiply_add = std::max(multiply_add, MultiplyAddPeak(executor));
+}
+
+double Limits::Peak(const std::string& variant) const {
+  const std::string target = variant.substr(variant.find('/') + 1);
+  for (const char* with_dot : {"AVX3_DL", "AVX3_ZEN4", "AVX3_SPR"}) {
+    if (target == with_dot) return dot;
+  }
+  return multiply_add;
+}
+
+double LinearTiming::ShareOfRoofline() const { return std::max(ShareOfRead(), ShareOfPeak()); }
+
+Result<LinearTiming> TimeLinear(const LinearCase& layer, const TimingOptions& options) {
+  LQ_ASSIGN_OR_RETURN(LinearRing ring, LinearRing::Make(layer, options.cold ? kColdBytes : 0,
+                                                        options.executor.workers(), options.prepare));
+  LQ_ASSIGN_OR_RETURN(const AlignedBuffer probed,
+                      AlignedBuffer::Make("probe", options.cold ? kColdBytes : ring.info().packed_bytes));
+  LinearTiming timing{ring.info(), 0, 0, ring.BytesPerRun(), layer.Operations(), {}};
+  timing.limits.Probe(probed, options.executor);
+  const std::vector<double> times = TimeRuns(ring, options);
+  timing.limits.Probe(probed, options.executor);
+  timing.best = times.front();
+  timing.median = times[times.size() / 2];
+  return timing;
+}
+
+}  // namespace lq::measure
