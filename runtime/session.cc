@@ -31,7 +31,7 @@ std::vector<StepInfo> DescribeSteps(const Graph& graph, const Plan& plan) {
     infos.push_back(
         {step.op, step.name, out.value == kAbsent ? "" : graph.value(out.value).name,
          out.place == PlanTensor::Place::kGraphOutput ? plan.shapes[step.output] : OnnxShape(plan.shapes[step.output]),
-         out.encoding ? lq::Describe(Encoding(*out.encoding)) : "f32", step.step->info()});
+         out.encoding ? lq::Describe(Encoding(*out.encoding)) : NameOf(out.dtype()), step.step->info()});
   }
   return infos;
 }
@@ -176,7 +176,7 @@ Status Session::Impl::CheckRun(std::span<const ConstTensorView> in, std::span<co
 Status Session::Impl::RunStep(size_t index, std::span<const ConstTensorView> in, std::span<const TensorView> out,
                               const Workspace::Impl& workspace, Executor& executor) const {
   const PlannedStep& step = plan.steps[index];
-  std::array<ConstTensorView, 2> views;
+  std::array<ConstTensorView, kMostInputs> views;
   for (size_t i = 0; i < step.inputs.size(); ++i) {
     const PlanTensor& tensor = plan.tensors[step.inputs[i]];
     views[i] = tensor.place == PlanTensor::Place::kGraphInput ? in[tensor.index]

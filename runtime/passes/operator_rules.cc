@@ -46,20 +46,114 @@ constexpr AttributeRule kMaxPool[] = {
     kStrides};
 constexpr AttributeRule kReshape[] = {{"allowzero", AttributeKind::kInt, 0, 1}};
 
+constexpr AttributeRule kAlpha[] = {{"alpha", AttributeKind::kFloat}};
+constexpr AttributeRule kAxis[] = {{"axis", AttributeKind::kInt, -8, 8}};
+constexpr AttributeRule kAxes[] = {{"axes", AttributeKind::kInts, -8, 8}};
+constexpr AttributeRule kBlocks[] = {{"blocksize", AttributeKind::kInt, 1, kMaxExtent},
+                                     {"mode", AttributeKind::kString}};
+constexpr AttributeRule kCast[] = {{"saturate", AttributeKind::kInt, 0, 1}, {"to", AttributeKind::kInt, 1, 1}};
+constexpr AttributeRule kConvTranspose[] = {kAutoPad,
+                                            kDilations,
+                                            {"group", AttributeKind::kInt, 1, INT32_MAX},
+                                            kKernelShape,
+                                            {"output_padding", AttributeKind::kInts, 0, kMaxExtent, 2},
+                                            kPads,
+                                            kStrides};
+constexpr AttributeRule kDropout[] = {{"ratio", AttributeKind::kFloat},
+                                      {"seed", AttributeKind::kInt, INT64_MIN, INT64_MAX}};
+constexpr AttributeRule kGelu[] = {{"approximate", AttributeKind::kString}};
+constexpr AttributeRule kGroupNormalization[] = {{"epsilon", AttributeKind::kFloat},
+                                                 {"num_groups", AttributeKind::kInt, 1, kMaxExtent},
+                                                 {"stash_type", AttributeKind::kInt, 1, 1}};
+constexpr AttributeRule kHardSigmoid[] = {{"alpha", AttributeKind::kFloat}, {"beta", AttributeKind::kFloat}};
+constexpr AttributeRule kInstanceNormalization[] = {{"epsilon", AttributeKind::kFloat}};
+constexpr AttributeRule kNormalization[] = {{"axis", AttributeKind::kInt, -8, 8},
+                                            {"epsilon", AttributeKind::kFloat},
+                                            {"stash_type", AttributeKind::kInt, 1, 1}};
+constexpr AttributeRule kPad[] = {{"mode", AttributeKind::kString},
+                                  {"pads", AttributeKind::kInts, -kMaxExtent, kMaxExtent},
+                                  {"value", AttributeKind::kFloat}};
+constexpr AttributeRule kReduction[] = {{"axes", AttributeKind::kInts, -8, 8},
+                                        {"keepdims", AttributeKind::kInt, 0, 1},
+                                        {"noop_with_empty_axes", AttributeKind::kInt, 0, 1}};
+constexpr AttributeRule kResize[] = {{"antialias", AttributeKind::kInt, 0, 0},
+                                     {"coordinate_transformation_mode", AttributeKind::kString},
+                                     {"cubic_coeff_a", AttributeKind::kFloat},  // of mode cubic
+                                     {"exclude_outside", AttributeKind::kInt, 0, 1},
+                                     {"extrapolation_value", AttributeKind::kFloat},
+                                     {"mode", AttributeKind::kString},
+                                     {"nearest_mode", AttributeKind::kString}};
+constexpr AttributeRule kSelu[] = {{"alpha", AttributeKind::kFloat}, {"gamma", AttributeKind::kFloat}};
+constexpr AttributeRule kSlice[] = {{"axes", AttributeKind::kInts, -8, 8},
+                                    {"ends", AttributeKind::kInts, INT64_MIN, INT64_MAX},
+                                    {"starts", AttributeKind::kInts, INT64_MIN, INT64_MAX}};
+constexpr AttributeRule kTranspose[] = {{"perm", AttributeKind::kInts, 0, 7}};
+
 constexpr OperatorRule kOperators[] = {
+    {"Abs", 1, 1, {}},
     {"Add", 2, 2, {}},
     {"AveragePool", 1, 1, kAveragePool},
     {"BatchNormalization", 5, 5, kBatchNormalization},
+    {"Cast", 1, 1, kCast},
+    {"Celu", 1, 1, kAlpha},
     {"Clip", 1, 3, kClip},
+    {"Concat", 1, 16, kAxis},
     {"Conv", 2, 3, kConv},
+    {"ConvTranspose", 2, 3, kConvTranspose},
+    {"DepthToSpace", 1, 1, kBlocks},
+    {"Div", 2, 2, {}},
+    {"Dropout", 1, 3, kDropout},
+    {"Elu", 1, 1, kAlpha},
+    {"Erf", 1, 1, {}},
+    {"Exp", 1, 1, {}},
+    {"Expand", 2, 2, {}},
     {"Flatten", 1, 1, kFlatten},
+    {"Gather", 2, 2, kAxis},
+    {"Gelu", 1, 1, kGelu},
     {"Gemm", 2, 3, kGemm},
     {"GlobalAveragePool", 1, 1, {}},
+    {"GroupNormalization", 3, 3, kGroupNormalization},
+    {"HardSigmoid", 1, 1, kHardSigmoid},
+    {"HardSwish", 1, 1, {}},
     {"Identity", 1, 1, {}},
+    {"InstanceNormalization", 3, 3, kInstanceNormalization},
+    {"LayerNormalization", 2, 3, kNormalization},
+    {"LeakyRelu", 1, 1, kAlpha},
+    {"Log", 1, 1, {}},
+    {"LogSoftmax", 1, 1, kAxis},
     {"MatMul", 2, 2, {}},
+    {"Max", 2, 2, {}},
     {"MaxPool", 1, 1, kMaxPool},
+    {"Min", 2, 2, {}},
+    {"Mish", 1, 1, {}},
+    {"Mul", 2, 2, {}},
+    {"Neg", 1, 1, {}},
+    {"PRelu", 2, 2, {}},
+    {"Pad", 1, 4, kPad},
+    {"Pow", 2, 2, {}},
+    {"RMSNormalization", 2, 2, kNormalization},
+    {"Reciprocal", 1, 1, {}},
+    {"ReduceMax", 1, 2, kReduction},
+    {"ReduceMean", 1, 2, kReduction},
+    {"ReduceMin", 1, 2, kReduction},
+    {"ReduceSum", 1, 2, kReduction},
     {"Relu", 1, 1, {}},
     {"Reshape", 2, 2, kReshape},
+    {"Resize", 1, 4, kResize},
+    {"Selu", 1, 1, kSelu},
+    {"Sigmoid", 1, 1, {}},
+    {"Slice", 1, 5, kSlice},
+    {"Softmax", 1, 1, kAxis},
+    {"Softplus", 1, 1, {}},
+    {"Softsign", 1, 1, {}},
+    {"SpaceToDepth", 1, 1, kBlocks},
+    {"Sqrt", 1, 1, {}},
+    {"Squeeze", 1, 2, kAxes},
+    {"Sub", 2, 2, {}},
+    {"Tanh", 1, 1, {}},
+    {"Tile", 2, 2, {}},
+    {"Transpose", 1, 1, kTranspose},
+    {"Unsqueeze", 1, 2, kAxes},
 };
 
 Status WrongType(const std::string& owner, std::string_view name, const char* expected) {
@@ -80,7 +174,7 @@ Status CheckInt(const std::string& owner, const AttributeRule& rule, const Attri
 Status CheckInts(const std::string& owner, const AttributeRule& rule, const Attribute& attribute) {
   const auto* values = std::get_if<std::vector<int64_t>>(&attribute);
   if (values == nullptr) return WrongType(owner, rule.name, "a list of integers");
-  if (values->size() != rule.count) {
+  if (rule.count > 0 && values->size() != rule.count) {
     return Unsupported(fmt::format("{}: attribute '{}' has {} numbers; supported: {} (two spatial dimensions)", owner,
                                    rule.name, values->size(), rule.count));
   }
@@ -107,6 +201,8 @@ Status CheckAttribute(const std::string& owner, const AttributeRule& rule, const
       return CheckInts(owner, rule, attribute);
     case AttributeKind::kAutoPad:
       return CheckAutoPad(owner, rule, attribute);
+    case AttributeKind::kString:
+      return std::holds_alternative<std::string>(attribute) ? OkStatus() : WrongType(owner, rule.name, "a string");
   }
   return OkStatus();
 }

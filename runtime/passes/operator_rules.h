@@ -13,13 +13,13 @@
 
 namespace lq {
 
-enum class AttributeKind { kInt, kFloat, kInts, kAutoPad };
+enum class AttributeKind { kInt, kFloat, kInts, kAutoPad, kString };
 
 struct AttributeRule {
   std::string_view name;
   AttributeKind kind;
   int64_t low = 0, high = 0;  // of the integer, or of each one of a list
-  size_t count = 0;           // length of a list
+  size_t count = 0;           // length of a list; 0: any
 };
 
 struct OperatorRule {

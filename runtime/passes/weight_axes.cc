@@ -9,6 +9,7 @@ namespace {
 std::optional<WeightAxes> AxesIn(const Node& node, size_t rank) {
   if (!node.domain.empty()) return std::nullopt;
   if (node.op == "Conv") return WeightAxes{0, 1};
+  if (node.op == "ConvTranspose") return WeightAxes{1, 0};
   if (node.op == "Gemm") return node.Int("transB", 0) != 0 ? WeightAxes{0, 1} : WeightAxes{1, 0};
   if (node.op == "MatMul" && rank >= 2) return WeightAxes{rank - 1, rank - 2};
   return std::nullopt;

@@ -52,6 +52,15 @@ class QuantizeStep final : public Step {
   Chosen<kernels::QuantizeAffineFn> kernel_;
 };
 
+class EnterStep final : public Step {
+ public:
+  Result<Shape> OutputShape(std::span<const Shape> in) const override { return PlanShape(in[0]); }
+  Status Run(const StepRun& run) const override {
+    FromOnnxOrder(run.in[0].data<float>(), run.out.shape, run.out.data<float>());
+    return OkStatus();
+  }
+};
+
 class OutputStep final : public Step {
  public:
   OutputStep(const std::optional<PerTensor>& encoding, const PrepareOptions& options)
@@ -62,12 +71,18 @@ class OutputStep final : public Step {
   Result<Shape> OutputShape(std::span<const Shape> in) const override { return OnnxShape(in[0]); }
 
   size_t ScratchBytes(std::span<const Shape> in, size_t) const override {
-    return static_cast<size_t>(in[0].NumElements()) * sizeof(uint16_t);
+    return static_cast<size_t>(in[0].NumElements()) * (encoding_ ? sizeof(uint16_t) : sizeof(double));
   }
 
   Status Run(const StepRun& run) const override {
     const ConstTensorView& in = run.in[0];
     auto* out = run.out.data<float>();
+    if (in.dtype == DType::kF64) {  // the real value, rounded once
+      auto* ordered = reinterpret_cast<double*>(run.scratch.data());
+      ToOnnxOrder(in.data<double>(), in.shape, ordered);
+      for (int64_t i = 0; i < in.shape.NumElements(); ++i) out[i] = static_cast<float>(ordered[i]);
+      return OkStatus();
+    }
     if (!encoding_) {
       ToOnnxOrder(in.data<float>(), in.shape, out);
       return OkStatus();
@@ -104,6 +119,8 @@ class OutputStep final : public Step {
 std::unique_ptr<Step> MakeQuantizeStep(const PerTensor& encoding, const PrepareOptions& options) {
   return std::make_unique<QuantizeStep>(encoding, options);
 }
+
+std::unique_ptr<Step> MakeEnterStep() { return std::make_unique<EnterStep>(); }
 
 std::unique_ptr<Step> MakeOutputStep(const std::optional<PerTensor>& encoding, const PrepareOptions& options) {
   return std::make_unique<OutputStep>(encoding, options);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "runtime/status_macros.h"
 
@@ -11,9 +12,8 @@ namespace {
 
 constexpr ptrdiff_t kNone = -1, kMany = -2;
 
-bool IsMovement(const std::string& op) {
-  return op == "Identity" || op == "Flatten" || op == "Reshape" || op == "MaxPool";
-}
+// Movements that quantize first with the same codes: no element is added.
+bool KeepsElements(const std::string& op) { return IsMovement(op) && op != "Pad"; }
 
 // Does an added constant of this shape hold one value for each channel of the layer's output, or one for all? It
 // broadcasts from the last dimension: along the width of an image, unless it has three dimensions.
@@ -39,7 +39,7 @@ Result<bool> Absorb(const ChainContext& context, const Node& node, ValueId value
   if (node.op == "Relu" || node.op == "Clip") {
     LQ_ASSIGN_OR_RETURN(const ClipBounds bounds, BoundsOf(context.graph, node, context.constants, context.options));
     ComposeClip(bounds.low, bounds.high, chain);
-  } else if (IsMovement(node.op)) {
+  } else if (KeepsElements(node.op)) {
     chain.movements.push_back(&node);
   } else if (rules.batch_norm && first && node.op == "BatchNormalization") {
     chain.batch_norm = &node;
@@ -53,6 +53,15 @@ Result<bool> Absorb(const ChainContext& context, const Node& node, ValueId value
 }
 
 }  // namespace
+
+bool IsMovement(const std::string& op) {
+  constexpr const char* kMovements[] = {"Cast",         "DepthToSpace", "Dropout", "Expand",    "Flatten",  "Gather",
+                                        "Identity",     "MaxPool",      "Pad",     "Reshape",   "Resize",   "Slice",
+                                        "SpaceToDepth", "Squeeze",      "Tile",    "Transpose", "Unsqueeze"};
+  return std::find(std::begin(kMovements), std::end(kMovements), op) != std::end(kMovements);
+}
+
+bool MovesNothing(const std::string& op) { return op == "Identity" || op == "Dropout" || op == "Cast"; }
 
 void ComposeClip(float low, float high, Chain& chain) {
   chain.clip_min = std::min(std::max(chain.clip_min, low), high);
@@ -106,13 +115,7 @@ Result<Chain> FollowChain(const ChainContext& context, const Node& start, ChainR
     if (next != kNone) {
       LQ_ASSIGN_OR_RETURN(absorbed, Absorb(context, graph.nodes[static_cast<size_t>(next)], value, rules, chain));
     }
-    if (!absorbed) {
-      return Unsupported(
-          fmt::format("{}: tensor '{}' has no encoding, and what follows cannot be fused; integer layers run between "
-                      "encoded tensors "
-                      "(the simulator runs it: --reference)",
-                      graph.Describe(start), graph.value(value).name));
-    }
+    if (!absorbed) break;
     const Node& node = graph.nodes[static_cast<size_t>(next)];
     chain.absorbed.push_back(static_cast<size_t>(next));
     chain.ops += "+" + node.op;

@@ -22,9 +22,13 @@ struct Chain {
   // Nodes that move elements or choose among them (Flatten, MaxPool ..): quantizing first gives the same codes, because
   // it is the same monotone function of every element.
   std::vector<const Node*> movements;
-  ValueId result = kAbsent;      // the first encoded tensor, or a graph output
+  ValueId result = kAbsent;      // the first encoded tensor, a graph output, or what the chain cannot pass
   std::vector<size_t> absorbed;  // indices of the nodes that the chain holds beyond its first
 };
+
+// Nodes that move elements or choose among them; those that do not even move them.
+bool IsMovement(const std::string& op);
+bool MovesNothing(const std::string& op);
 
 // Composes clip(clip(y, min, max), low, high) into the chain's bounds.
 void ComposeClip(float low, float high, Chain& chain);
@@ -64,8 +68,8 @@ struct ChainContext {
   const PrepareOptions& options;
 };
 
-// Follows the output of `start` to the next encoded tensor or graph output. Error: a tensor without an encoding that
-// the chain cannot pass.
+// Follows the output of `start` to the next encoded tensor, graph output, or tensor of which something else reads
+// values.
 Result<Chain> FollowChain(const ChainContext& context, const Node& start, ChainRules rules);
 
 }  // namespace lq

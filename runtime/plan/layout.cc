@@ -57,9 +57,11 @@ template void ToOnnxOrder(const uint8_t*, const Shape&, uint8_t*);
 template void ToOnnxOrder(const uint16_t*, const Shape&, uint16_t*);
 template void ToOnnxOrder(const float*, const Shape&, float*);
 template void ToOnnxOrder(const int32_t*, const Shape&, int32_t*);
+template void ToOnnxOrder(const double*, const Shape&, double*);
 template void FromOnnxOrder(const uint8_t*, const Shape&, uint8_t*);
 template void FromOnnxOrder(const uint16_t*, const Shape&, uint16_t*);
 template void FromOnnxOrder(const float*, const Shape&, float*);
 template void FromOnnxOrder(const int32_t*, const Shape&, int32_t*);
+template void FromOnnxOrder(const double*, const Shape&, double*);
 
 }  // namespace lq

@@ -1,10 +1,12 @@
-// Steps that move codes, or the floats of an unencoded graph output, without changing them.
+// Steps that move codes, or values that nothing encodes, without changing them.
 #include <fmt/format.h>
 
+#include <array>
 #include <cstring>
 
 #include "runtime/plan/layout.h"
 #include "runtime/plan/steps.h"
+#include "runtime/plan/value_operator.h"
 #include "runtime/status_macros.h"
 
 namespace lq {
@@ -52,19 +54,54 @@ Result<Shape> ReshapedShape(const Movement& m, const Shape& in) {
   return out;
 }
 
+Result<Shape> SqueezedShape(const Movement& m, const Shape& in) {
+  std::array<bool, Shape::kMaxRank> gone{};
+  for (size_t d = 0; d < in.rank(); ++d) gone[d] = m.squeeze->empty() && in[d] == 1;
+  for (int64_t axis : *m.squeeze) {
+    LQ_ASSIGN_OR_RETURN(const size_t d, AxisOf(m.name, axis, in.rank()));
+    if (in[d] != 1) return InvalidArgument(fmt::format("{}: axis {} of shape {} is not 1", m.name, d, in.ToString()));
+    gone[d] = true;
+  }
+  std::vector<int64_t> dims;
+  for (size_t d = 0; d < in.rank(); ++d) {
+    if (!gone[d]) dims.push_back(in[d]);
+  }
+  return Shape(dims);
+}
+
+Result<Shape> UnsqueezedShape(const Movement& m, const Shape& in) {
+  const size_t rank = in.rank() + m.unsqueeze->size();
+  std::array<bool, 2 * Shape::kMaxRank> fresh{};
+  for (int64_t axis : *m.unsqueeze) {
+    LQ_ASSIGN_OR_RETURN(const size_t d, AxisOf(m.name, axis, rank));
+    if (rank > Shape::kMaxRank || fresh[d]) {
+      return InvalidArgument(
+          fmt::format("{}: axes ({}) do not fit shape {}", m.name, fmt::join(*m.unsqueeze, ", "), in.ToString()));
+    }
+    fresh[d] = true;
+  }
+  std::vector<int64_t> dims;
+  for (size_t d = 0, next = 0; d < rank; ++d) dims.push_back(fresh[d] ? 1 : in[next++]);
+  return Shape(dims);
+}
+
+Result<Shape> MovedShape(const Movement& m, const Shape& in) {
+  if (m.flatten_axis) return FlattenedShape(m, in);
+  if (m.squeeze) return SqueezedShape(m, in);
+  return m.unsqueeze ? UnsqueezedShape(m, in) : ReshapedShape(m, in);
+}
+
 class MovementStep final : public Step {
  public:
   explicit MovementStep(Movement movement) : movement_(std::move(movement)) {}
 
   Result<Shape> OutputShape(std::span<const Shape> in) const override {
-    const Shape onnx = OnnxShape(in[0]);
-    LQ_ASSIGN_OR_RETURN(const Shape out,
-                        movement_.flatten_axis ? FlattenedShape(movement_, onnx) : ReshapedShape(movement_, onnx));
+    LQ_ASSIGN_OR_RETURN(const Shape out, MovedShape(movement_, OnnxShape(in[0])));
     return PlanShape(out);
   }
 
   size_t ScratchBytes(std::span<const Shape> in, size_t) const override {
-    return static_cast<size_t>(in[0].NumElements()) * sizeof(float);
+    return static_cast<size_t>(in[0].NumElements()) * sizeof(double);
   }
 
   Status Run(const StepRun& run) const override {
@@ -72,8 +109,10 @@ class MovementStep final : public Step {
       Move<uint8_t>(run);
     } else if (run.out.dtype == DType::kU16) {
       Move<uint16_t>(run);
-    } else {
+    } else if (run.out.dtype == DType::kF32) {
       Move<float>(run);
+    } else {
+      Move<double>(run);
     }
     return OkStatus();
   }

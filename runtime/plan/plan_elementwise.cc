@@ -1,4 +1,4 @@
-// Planning of Add, of functions of one tensor (tables), and of data movement.
+// Planning of Add, Relu, Clip and batch normalization of codes.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -22,6 +22,10 @@ bool SameCodes(const PerTensor& a, const PerTensor& b) { return ToUnsigned(a) ==
 }  // namespace
 
 Status Planner::PlanAdd(const Node& node) {
+  const bool on_codes = std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
+    return IsCoded(id) || (constants_.Find(id) != nullptr && !constants_.IsReal(id));
+  });
+  if (!on_codes) return PlanElementwise(node);
   AddSpec spec;
   spec.name = graph_.Describe(node);
   std::vector<size_t> inputs;
@@ -39,7 +43,7 @@ Status Planner::PlanAdd(const Node& node) {
   LQ_ASSIGN_OR_RETURN(spec.encoding, ResultEncoding(chain));
   spec.clip_min = chain.clip_min;
   spec.clip_max = chain.clip_max;
-  const PlanTensor output{kAbsent, spec.encoding};
+  const PlanTensor output = NewTensor(spec.encoding, false);
   auto step = MakeAddStep(std::move(spec), options_);
   LQ_ASSIGN_OR_RETURN(const size_t tensor, Emit(std::move(step), chain.ops, node, std::move(inputs), output));
   return EmitMovements(chain, tensor);
@@ -104,12 +108,16 @@ Result<std::vector<uint8_t>> Planner::ChannelTables(const PerTensor& in, const N
 }
 
 Status Planner::PlanUnary(const Node& node) {
+  if (node.op != "BatchNormalization") {
+    LQ_ASSIGN_OR_RETURN(const Chain ahead, FollowChain(context(), node, {}));
+    if (!IsCoded(node.inputs[0]) || !graph_.value(ahead.result).encoding) return PlanElementwise(node);
+  }
   LQ_ASSIGN_OR_RETURN(const size_t input, Codes(node, node.inputs[0]));
   LQ_ASSIGN_OR_RETURN(const Chain chain, TakeChain(node, {}));
   LQ_ASSIGN_OR_RETURN(const std::optional<PerTensor> out, ResultEncoding(chain));
   if (!out) {
-    return Unsupported(
-        fmt::format("{}: graph output '{}' has no encoding", graph_.Describe(node), graph_.value(chain.result).name));
+    return Unsupported(fmt::format("{}: '{}' has no encoding (the simulator runs it: --reference)",
+                                   graph_.Describe(node), graph_.value(chain.result).name));
   }
   Chain clip;
   std::unique_ptr<Step> step;
@@ -163,49 +171,6 @@ Status Planner::FuseClampBehind(Chain& chain) {
   chain.ops += "+" + node.op;
   chain.result = node.outputs[0];
   absorbed_[static_cast<size_t>(next)] = true;
-  return OkStatus();
-}
-
-Result<std::unique_ptr<Step>> Planner::MakeMovement(const Node& node, size_t tensor) const {
-  if (node.op == "MaxPool") {
-    LQ_ASSIGN_OR_RETURN(PoolSpec spec, MakePoolSpec(node, tensor));
-    return MakeMaxPoolStep(std::move(spec), options_);
-  }
-  Movement movement{graph_.Describe(node), std::nullopt, {}, false};
-  if (node.op == "Flatten") {
-    movement.flatten_axis = node.Int("axis", 1);
-    return MakeMovementStep(std::move(movement));
-  }
-  const Constant* dims = node.inputs.size() > 1 ? constants_.Find(node.inputs[1]) : nullptr;
-  if (node.op != "Reshape" || dims == nullptr || dims->dtype != DType::kS64) {
-    return Unsupported(
-        fmt::format("{}: not run between integer layers, or its shape is no constant", graph_.Describe(node)));
-  }
-  movement.dims = dims->s64;
-  movement.allow_zero = node.Int("allowzero", 0) != 0;
-  return MakeMovementStep(std::move(movement));
-}
-
-Status Planner::PlanMovement(const Node& node) {
-  LQ_ASSIGN_OR_RETURN(size_t tensor, Codes(node, node.inputs[0]));
-  const PerTensor in = EncodingOf(tensor);
-  if (node.op != "Identity") {
-    LQ_ASSIGN_OR_RETURN(auto step, MakeMovement(node, tensor));
-    LQ_ASSIGN_OR_RETURN(tensor, Emit(std::move(step), node.op, node, {tensor}, {kAbsent, in}));
-  }
-  const ValueId result = node.outputs[0];
-  tensor_of_[result] = tensor;
-  Chain identity;
-  identity.result = result;
-  LQ_ASSIGN_OR_RETURN(const std::optional<PerTensor> out, ResultEncoding(identity));
-  if (!out) return OkStatus();  // it keeps its input's codes
-  if (SameCodes(in, *out) && node.op != "Identity") {
-    plan_.tensors[tensor].value = result;
-    plan_.tensors[tensor].encoding = out;
-    return OkStatus();
-  }
-  LQ_ASSIGN_OR_RETURN(tensor_of_[result],
-                      Emit(MakeTableStep(in, identity, *out), node.op + "+Requantize", node, {tensor}, {result, out}));
   return OkStatus();
 }
 

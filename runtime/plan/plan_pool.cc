@@ -39,7 +39,7 @@ Status Planner::PlanAverage(const Node& node) {
     return Unsupported(
         fmt::format("{}: graph output '{}' behind a clip has no encoding", spec.name, graph_.value(chain.result).name));
   }
-  const PlanTensor output{kAbsent, spec.encoding};
+  const PlanTensor output = NewTensor(spec.encoding, true);
   auto step = MakeAveragePoolStep(std::move(spec), options_);
   LQ_ASSIGN_OR_RETURN(const size_t tensor, Emit(std::move(step), chain.ops, node, {input}, output));
   return EmitMovements(chain, tensor);

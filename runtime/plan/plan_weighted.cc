@@ -105,14 +105,15 @@ Result<Planner::Weight> Planner::FindWeight(const Node& node, size_t rank) const
 
 Result<Chain> Planner::TakeWeightedChain(const Node& node, int64_t channels) {
   const bool has_bias = node.inputs.size() > 2 && node.inputs[2] != kAbsent;
-  LQ_ASSIGN_OR_RETURN(Chain chain, TakeChain(node, {has_bias ? 0 : channels, node.op == "Conv", true}));
+  LQ_ASSIGN_OR_RETURN(Chain chain,
+                      TakeChain(node, {has_bias ? 0 : channels, node.op != "Gemm" && node.op != "MatMul", true}));
   LQ_RETURN_IF_ERROR(FuseClampBehind(chain));
   return chain;
 }
 
 Status Planner::EmitLayer(std::unique_ptr<Step> step, const Node& node, const Chain& chain, size_t input) {
   LQ_ASSIGN_OR_RETURN(const std::optional<PerTensor> result, ResultEncoding(chain));
-  LQ_ASSIGN_OR_RETURN(const size_t output, Emit(std::move(step), chain.ops, node, {input}, {kAbsent, result}));
+  LQ_ASSIGN_OR_RETURN(const size_t output, Emit(std::move(step), chain.ops, node, {input}, NewTensor(result, true)));
   return EmitMovements(chain, output);
 }
 

@@ -35,16 +35,18 @@ Status Planner::PlanInputs() {
                                      value.shape->ToString()));
     }
     const auto* encoding = value.encoding ? std::get_if<PerTensor>(&*value.encoding) : nullptr;
-    if (encoding == nullptr) {
-      return Unsupported(fmt::format(
-          "input '{}' has no per-tensor encoding; integer layers need one (the simulator runs it: --reference)",
-          value.name));
+    if (value.encoding && encoding == nullptr) {
+      return Unsupported(
+          fmt::format("input '{}' is encoded {}; activations run per tensor", value.name, Describe(*value.encoding)));
     }
     plan_.tensors.push_back({graph_.inputs[i], std::nullopt, PlanTensor::Place::kGraphInput, i});
     plan_.shapes.push_back(shape);
     const Node node{value.name, "QuantizeLinear", "", {}, {}, {}};
-    LQ_ASSIGN_OR_RETURN(tensor_of_[graph_.inputs[i]], Emit(MakeQuantizeStep(*encoding, options_), "Quantize", node,
-                                                           {plan_.tensors.size() - 1}, {graph_.inputs[i], *encoding}));
+    auto step = encoding != nullptr ? MakeQuantizeStep(*encoding, options_) : MakeEnterStep();
+    PlanTensor tensor = NewTensor(encoding != nullptr ? std::optional(*encoding) : std::nullopt, false);
+    tensor.value = graph_.inputs[i];
+    LQ_ASSIGN_OR_RETURN(tensor_of_[graph_.inputs[i]], Emit(std::move(step), encoding != nullptr ? "Quantize" : "Input",
+                                                           node, {plan_.tensors.size() - 1}, tensor));
   }
   return OkStatus();
 }
@@ -52,15 +54,12 @@ Status Planner::PlanInputs() {
 Status Planner::PlanOutputs() {
   for (size_t i = 0; i < graph_.outputs.size(); ++i) {
     const Value& value = graph_.value(graph_.outputs[i]);
-    const auto it = tensor_of_.find(graph_.outputs[i]);
-    if (it == tensor_of_.end()) {
-      return Unsupported(fmt::format("output '{}' is computed by no integer layer", value.name));
-    }
     const Node node{value.name, "DequantizeLinear", "", {}, {}, {}};
+    LQ_ASSIGN_OR_RETURN(const size_t source, TensorOf(node, graph_.outputs[i]));
     const PlanTensor output{graph_.outputs[i], std::nullopt, PlanTensor::Place::kGraphOutput, i};
-    const auto& encoding = plan_.tensors[it->second].encoding;
+    const std::optional<PerTensor> encoding = plan_.tensors[source].encoding;
     LQ_ASSIGN_OR_RETURN(const size_t tensor,
-                        Emit(MakeOutputStep(encoding, options_), "Output", node, {it->second}, output));
+                        Emit(MakeOutputStep(encoding, options_), "Output", node, {source}, output));
     (void)tensor;
   }
   return OkStatus();
@@ -74,11 +73,27 @@ Status Planner::PlanNode(size_t index) {
     return Unsupported(fmt::format("{}: all inputs are constants", graph_.Describe(node)));
   }
   if (node.op == "Conv") return PlanConv(node);
+  if (node.op == "ConvTranspose") return PlanConvTranspose(node);
+  if (node.op == "MatMul" && constants_.Find(node.inputs[1]) == nullptr) return PlanValues(node);
   if (node.op == "Gemm" || node.op == "MatMul") return PlanMatrix(node);
   if (node.op == "Add") return PlanAdd(node);
   if (node.op == "AveragePool" || node.op == "GlobalAveragePool") return PlanAverage(node);
   if (node.op == "Relu" || node.op == "Clip" || node.op == "BatchNormalization") return PlanUnary(node);
-  return PlanMovement(node);
+  if (node.op == "Concat") return PlanConcat(node);
+  if (IsMovement(node.op)) return PlanMovement(node);
+  return PlanElementwise(node);
+}
+
+PlanTensor Planner::NewTensor(const std::optional<PerTensor>& encoding, bool is_real) {
+  PlanTensor tensor;
+  tensor.encoding = encoding;
+  tensor.is_real = !encoding && is_real;
+  return tensor;
+}
+
+bool Planner::IsCoded(ValueId value) const {
+  const auto it = tensor_of_.find(value);
+  return it != tensor_of_.end() && plan_.tensors[it->second].encoding.has_value();
 }
 
 Result<size_t> Planner::Codes(const Node& node, ValueId value) const {
@@ -91,7 +106,11 @@ Result<size_t> Planner::Codes(const Node& node, ValueId value) const {
 }
 
 Result<std::optional<PerTensor>> Planner::ResultEncoding(const Chain& chain) const {
-  const Value& value = graph_.value(chain.result);
+  return EncodingOfValue(chain.result);
+}
+
+Result<std::optional<PerTensor>> Planner::EncodingOfValue(ValueId id) const {
+  const Value& value = graph_.value(id);
   if (!value.encoding) return std::optional<PerTensor>();
   if (const auto* e = std::get_if<PerTensor>(&*value.encoding)) return std::optional<PerTensor>(*e);
   return Unsupported(
@@ -118,13 +137,9 @@ Result<size_t> Planner::Emit(std::unique_ptr<Step> step, const std::string& op, 
 
 Status Planner::EmitMovements(const Chain& chain, size_t tensor) {
   for (const Node* node : chain.movements) {
-    if (node->op == "Identity") continue;
-    if (node->op == "MaxPool" && !plan_.tensors[tensor].encoding) {
-      return Unsupported(fmt::format("{}: graph output '{}' behind it has no encoding", graph_.Describe(*node),
-                                     graph_.value(chain.result).name));
-    }
+    if (MovesNothing(node->op)) continue;
     LQ_ASSIGN_OR_RETURN(auto step, MakeMovement(*node, tensor));
-    const PlanTensor output{kAbsent, plan_.tensors[tensor].encoding};
+    const PlanTensor output = NewTensor(plan_.tensors[tensor].encoding, plan_.tensors[tensor].is_real);
     LQ_ASSIGN_OR_RETURN(tensor, Emit(std::move(step), node->op, *node, {tensor}, output));
   }
   plan_.tensors[tensor].value = chain.result;

@@ -16,6 +16,7 @@
 #include "runtime/plan/constants.h"
 #include "runtime/plan/step.h"
 #include "runtime/plan/steps.h"
+#include "runtime/plan/value_step.h"
 
 namespace lq {
 
@@ -42,9 +43,19 @@ class Planner {
   Status PlanAverage(const Node& node);
   Status PlanUnary(const Node& node);
   Status PlanMovement(const Node& node);
+  Status PlanConcat(const Node& node);
+  Status PlanConvTranspose(const Node& node);
+  Status PlanElementwise(const Node& node);  // tables where they can be, else values
+  Status PlanValues(const Node& node);       // operators that run on values
 
   // The tensor that holds a value's codes. Error: an activation without an encoding, named.
   Result<size_t> Codes(const Node& node, ValueId value) const;
+  bool IsCoded(ValueId value) const;
+  // The tensor that holds a value, whatever its kind; a pending function is written out for it.
+  Result<size_t> TensorOf(const Node& node, ValueId value);
+  // What stands for a value at this point; constants are f32, or real where the file has 32-bit codes.
+  Result<ValueKind> KindOf(const Node& node, ValueId value) const;
+  static PlanTensor NewTensor(const std::optional<PerTensor>& encoding, bool is_real);
   const PerTensor& EncodingOf(size_t tensor) const { return *plan_.tensors[tensor].encoding; }
 
   // Takes the chain behind a node out of the graph.
@@ -79,6 +90,28 @@ class Planner {
   Result<std::vector<uint8_t>> ChannelTables(const PerTensor& in, const Node& batch_norm, const Chain& clip,
                                              const PerTensor& out) const;
 
+  // An element-wise function of the codes of one tensor, as a table of 256 or 65536 values. Until an encoding or
+  // another operator needs it, it is not written out: a whole chain of such nodes is one lookup.
+  struct Function {
+    size_t source;
+    ValueTable table;
+    bool is_real() const { return !table.real.empty(); }
+  };
+  // The tensor of codes of which all operands are functions; nothing if there is none, or more than one.
+  std::optional<size_t> CommonSource(std::span<const ValueId> operands) const;
+  Result<Function> Evaluate(const ValueOperator& op, std::span<const ValueId> operands, size_t source) const;
+  // Every code of the tensor's grid in its turn, as values.
+  ValueOperandSpec AllCodes(size_t tensor) const;
+  Result<ValueOperandSpec> ConstantOperand(ValueId value) const;
+  Status EmitFunction(const Node& node, Function function);
+  // Decodes the operands, runs the operator, encodes the result.
+  Status EmitValues(std::unique_ptr<ValueOperator> op, const Node& node, std::span<const ValueId> operands);
+  std::string WhyValues(const Node& node, std::span<const ValueId> operands) const;
+  // The tensor under another encoding: a table, or the quantizer of values.
+  Result<size_t> Requantized(const Node& node, size_t tensor, const PerTensor& encoding);
+  // The encoding of a value, if it has one. Error: not per tensor.
+  Result<std::optional<PerTensor>> EncodingOfValue(ValueId value) const;
+
   // Appends a step; returns its output tensor.
   Result<size_t> Emit(std::unique_ptr<Step> step, const std::string& op, const Node& node, std::vector<size_t> inputs,
                       PlanTensor output);
@@ -96,6 +129,7 @@ class Planner {
   Consumers consumers_;
   std::vector<bool> absorbed_;
   std::map<ValueId, size_t> tensor_of_;
+  std::map<ValueId, Function> functions_;
   Plan plan_;
 };
 

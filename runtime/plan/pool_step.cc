@@ -88,6 +88,11 @@ class PoolStep : public Step {
   virtual void RunWindow(const std::byte* in, const kernels::Window& window, std::byte* out, DType type) const = 0;
 
   const PoolSpec& spec() const { return spec_; }
+  static kernels::OutputType OutputTypeFor(DType type) {
+    if (type == DType::kU8) return kernels::OutputType::kU8;
+    if (type == DType::kU16) return kernels::OutputType::kU16;
+    return type == DType::kF64 ? kernels::OutputType::kF64 : kernels::OutputType::kF32;
+  }
   bool wide_codes() const { return CodeBytes(spec_.input.grid) == 2; }
 
  private:
@@ -161,9 +166,7 @@ class AveragePoolStep final : public PoolStep {
                  .in_scale = input_.scale,
                  .in_offset = input_.offset,
                  .to = to_,
-                 .out_type = type == DType::kU8    ? kernels::OutputType::kU8
-                             : type == DType::kU16 ? kernels::OutputType::kU16
-                                                   : kernels::OutputType::kF32,
+                 .out_type = OutputTypeFor(type),
                  .out = out,
                  .wide = wide_codes()});
   }

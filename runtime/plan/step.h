@@ -18,16 +18,20 @@
 
 namespace lq {
 
-// An activation of the plan: u8 or u16 codes on an unsigned grid, or f32 values where nothing encodes them.
+// An activation of the plan: u8 or u16 codes on an unsigned grid, or f32 or f64 values where nothing encodes them.
 struct PlanTensor {
   enum class Place { kWorkspace, kGraphInput, kGraphOutput };  // the caller's memory is f32 in ONNX order
 
   ValueId value = kAbsent;            // the ONNX tensor that it holds; kAbsent: only an intermediate of the plan
   std::optional<PerTensor> encoding;  // as in the file; the codes are those of ToUnsigned(encoding)
   Place place = Place::kWorkspace;
-  size_t index = 0;  // of the graph input or output
+  size_t index = 0;      // of the graph input or output
+  bool is_real = false;  // without an encoding: binary64 (exact_simulator.md 1), else float32
 
-  DType dtype() const { return !encoding ? DType::kF32 : encoding->grid.bitwidth <= 8 ? DType::kU8 : DType::kU16; }
+  DType dtype() const {
+    if (!encoding) return is_real ? DType::kF64 : DType::kF32;
+    return encoding->grid.bitwidth <= 8 ? DType::kU8 : DType::kU16;
+  }
 };
 
 // What a step gets for one run. Shapes are the plan's (channels last).
@@ -48,11 +52,13 @@ class Step {
   virtual LayerInfo info() const;
 };
 
+constexpr size_t kMostInputs = 16;  // of a Concat
+
 // A step in its place: which tensors it reads and writes.
 struct PlannedStep {
   std::unique_ptr<Step> step;
   std::string op, name;        // "Conv+Relu", the ONNX node's name
-  std::vector<size_t> inputs;  // at most two
+  std::vector<size_t> inputs;  // at most kMostInputs
   size_t output = 0;
 };
 

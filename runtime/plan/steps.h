@@ -13,13 +13,16 @@
 #include "kernels/contracts.h"
 #include "lanequant/conv2d.h"
 #include "lanequant/linear.h"
+#include "runtime/plan/rearrangement.h"
 #include "runtime/plan/step.h"
 
 namespace lq {
 
 // Graph input (f32, ONNX order) -> codes.
 std::unique_ptr<Step> MakeQuantizeStep(const PerTensor& encoding, const PrepareOptions& options);
-// Codes or f32 -> graph output (f32, ONNX order).
+// Graph input -> f32 in the plan's order, where it has no encoding.
+std::unique_ptr<Step> MakeEnterStep();
+// Codes, f32 or f64 -> graph output (f32, ONNX order).
 std::unique_ptr<Step> MakeOutputStep(const std::optional<PerTensor>& encoding, const PrepareOptions& options);
 
 // Rows are all dimensions but the last. The layers' encodings are on unsigned grids.
@@ -32,14 +35,21 @@ std::unique_ptr<Step> MakeLookupStep(std::vector<uint8_t> tables, const PrepareO
 std::unique_ptr<Step> MakeWideLookupStep(std::vector<uint16_t> table);
 
 // Flatten, Reshape and whatever else keeps the elements in ONNX's order: the target dimensions as Reshape writes them
-// (0: copied from the input, -1: what is left); `flatten_axis` instead of them for Flatten.
+// (0: copied from the input, -1: what is left); `flatten_axis` instead of them for Flatten, `squeeze` or
+// `unsqueeze` for these.
 struct Movement {
   std::string name;
   std::optional<int64_t> flatten_axis;
   std::vector<int64_t> dims;
-  bool allow_zero = false;  // a 0 is a 0
+  bool allow_zero = false;                          // a 0 is a 0
+  std::optional<std::vector<int64_t>> squeeze{};    // or axes of length 1 to drop (none: all of them)
+  std::optional<std::vector<int64_t>> unsqueeze{};  // or axes of the output to insert
 };
 std::unique_ptr<Step> MakeMovementStep(Movement movement);
+// `padding`: the code that a padding element gets; 0 of f32 and f64.
+std::unique_ptr<Step> MakeRearrangeStep(std::unique_ptr<Rearrangement> rearrangement, uint16_t padding);
+// Joins tensors of one type along an axis of their ONNX shapes.
+std::unique_ptr<Step> MakeConcatStep(std::string name, int64_t axis);
 
 // One operand of Add: an activation (values empty), or a constant with its ONNX shape.
 struct AddOperandSpec {

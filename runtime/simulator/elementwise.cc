@@ -27,6 +27,7 @@ SimTensor AddReal(const SimTensor& a, const SimTensor& b, const Shape& shape) {
   std::vector<double> sum(from_a.size());
   for (size_t i = 0; i < sum.size(); ++i) sum[i] = a.Real(from_a[i]) + b.Real(from_b[i]);
   SimTensor out = MakeReal(shape, std::move(sum));
+  out.of_function = a.of_function || b.of_function;
   if (a.magnitude.empty() && b.magnitude.empty()) return out;
   // The other operand counts as the bias of a weighted layer does: by its absolute value.
   const std::vector<double> magnitude_a = Magnitudes(a), magnitude_b = Magnitudes(b);

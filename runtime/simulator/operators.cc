@@ -16,19 +16,70 @@ struct Operator {
 };
 
 constexpr Operator kOperators[] = {
+    {"Abs", PrepareFunction, 1, 1, 0, 0},
     {"Add", PrepareAdd, 2, 2, 0, 0},
     {"AveragePool", PrepareAveragePool, 1, 1, 0, 0},
     {"BatchNormalization", PrepareBatchNormalization, 5, 5, 1, 5},
+    {"Cast", PrepareIdentity, 1, 1, 0, 0},
+    {"Celu", PrepareFunctionWithConstants, 1, 1, 0, 0},
     {"Clip", PrepareClip, 1, 3, 0, 0},
+    {"Concat", PrepareConcat, 1, 64, 0, 0},
     {"Conv", PrepareConv, 2, 3, 1, 3},
+    {"ConvTranspose", PrepareConvTranspose, 2, 3, 1, 3},
+    {"DepthToSpace", PrepareBlocks, 1, 1, 0, 0},
+    {"Div", PrepareArithmetic, 2, 2, 0, 0},
+    {"Dropout", PrepareIdentity, 1, 3, 1, 3},
+    {"Elu", PrepareFunctionWithConstants, 1, 1, 0, 0},
+    {"Erf", PrepareFunction, 1, 1, 0, 0},
+    {"Exp", PrepareFunction, 1, 1, 0, 0},
+    {"Expand", PrepareExpand, 2, 2, 1, 2},
     {"Flatten", PrepareFlatten, 1, 1, 0, 0},
+    {"Gather", PrepareGather, 2, 2, 1, 2},
+    {"Gelu", PrepareFunctionWithConstants, 1, 1, 0, 0},
     {"Gemm", PrepareGemm, 2, 3, 1, 3},
     {"GlobalAveragePool", PrepareGlobalAveragePool, 1, 1, 0, 0},
+    {"GroupNormalization", PrepareNormalization, 3, 3, 1, 3},
+    {"HardSigmoid", PrepareFunctionWithConstants, 1, 1, 0, 0},
+    {"HardSwish", PrepareFunction, 1, 1, 0, 0},
     {"Identity", PrepareIdentity, 1, 1, 0, 0},
+    {"InstanceNormalization", PrepareNormalization, 3, 3, 1, 3},
+    {"LayerNormalization", PrepareNormalization, 2, 3, 1, 3},
+    {"LeakyRelu", PrepareFunctionWithConstants, 1, 1, 0, 0},
+    {"Log", PrepareFunction, 1, 1, 0, 0},
+    {"LogSoftmax", PrepareSoftmax, 1, 1, 0, 0},
     {"MatMul", PrepareMatMul, 2, 2, 1, 2},
+    {"Max", PrepareArithmetic, 2, 2, 0, 0},
     {"MaxPool", PrepareMaxPool, 1, 1, 0, 0},
+    {"Min", PrepareArithmetic, 2, 2, 0, 0},
+    {"Mish", PrepareFunction, 1, 1, 0, 0},
+    {"Mul", PrepareArithmetic, 2, 2, 0, 0},
+    {"Neg", PrepareFunction, 1, 1, 0, 0},
+    {"PRelu", PrepareArithmetic, 2, 2, 0, 0},
+    {"Pad", PreparePad, 1, 4, 1, 4},
+    {"Pow", PrepareArithmetic, 2, 2, 0, 0},
+    {"RMSNormalization", PrepareNormalization, 2, 2, 1, 2},
+    {"Reciprocal", PrepareFunction, 1, 1, 0, 0},
+    {"ReduceMax", PrepareReduction, 1, 2, 1, 2},
+    {"ReduceMean", PrepareReduction, 1, 2, 1, 2},
+    {"ReduceMin", PrepareReduction, 1, 2, 1, 2},
+    {"ReduceSum", PrepareReduction, 1, 2, 1, 2},
     {"Relu", PrepareRelu, 1, 1, 0, 0},
     {"Reshape", PrepareReshape, 2, 2, 1, 2},
+    {"Resize", PrepareResize, 1, 4, 1, 4},
+    {"Selu", PrepareFunctionWithConstants, 1, 1, 0, 0},
+    {"Sigmoid", PrepareFunction, 1, 1, 0, 0},
+    {"Slice", PrepareSlice, 1, 5, 1, 5},
+    {"Softmax", PrepareSoftmax, 1, 1, 0, 0},
+    {"Softplus", PrepareFunction, 1, 1, 0, 0},
+    {"Softsign", PrepareFunction, 1, 1, 0, 0},
+    {"SpaceToDepth", PrepareBlocks, 1, 1, 0, 0},
+    {"Sqrt", PrepareFunction, 1, 1, 0, 0},
+    {"Squeeze", PrepareSqueeze, 1, 2, 1, 2},
+    {"Sub", PrepareArithmetic, 2, 2, 0, 0},
+    {"Tanh", PrepareFunction, 1, 1, 0, 0},
+    {"Tile", PrepareTile, 2, 2, 1, 2},
+    {"Transpose", PrepareTranspose, 1, 1, 0, 0},
+    {"Unsqueeze", PrepareSqueeze, 1, 2, 1, 2},
 };
 
 const Operator* Find(const Node& node) {
@@ -113,6 +164,13 @@ Result<std::vector<double>> RealConstant(const NodeContext& context, size_t inpu
   const std::vector<float>& values = constant.data->f32;
   if (constant.encoding == nullptr) return std::vector<double>(values.begin(), values.end());
   return reference::RoundToGrid(values, constant.data->shape, *constant.encoding, context.options.profile);
+}
+
+Result<std::vector<int64_t>> IntegerConstant(const NodeContext& context, size_t input) {
+  const GraphConstant* constant = context.ConstantInput(input);
+  if (constant != nullptr && constant->data->dtype == DType::kS64) return constant->data->s64;
+  return Unsupported(
+      fmt::format("{}: input {} '{}' must be an integer constant", context.Name(), input, context.InputName(input)));
 }
 
 Status CheckSize(const std::string& name, const Shape& shape) {

@@ -52,6 +52,8 @@ bool TakesConstant(const Node& node, size_t input);
 Result<std::vector<double>> RealConstant(const NodeContext& context, size_t input);
 // Error: not a float constant with as many values as its shape says and an encoding that fits it.
 Status CheckConstant(const NodeContext& context, size_t input);
+// The integers of this input. Error: absent, computed, not integers.
+Result<std::vector<int64_t>> IntegerConstant(const NodeContext& context, size_t input);
 // Error: more elements than this program is willing to hold.
 Status CheckSize(const std::string& name, const Shape& shape);
 
@@ -59,7 +61,14 @@ Status CheckSize(const std::string& name, const Shape& shape);
 Result<RunNode> PrepareConv(const NodeContext& context);
 Result<RunNode> PrepareGemm(const NodeContext& context);
 Result<RunNode> PrepareMatMul(const NodeContext& context);
+Result<RunNode> PrepareConvTranspose(const NodeContext& context);
 Result<RunNode> PrepareAdd(const NodeContext& context);
+Result<RunNode> PrepareArithmetic(const NodeContext& context);             // Sub, Mul, Div, Min, Max, PRelu, Pow
+Result<RunNode> PrepareFunction(const NodeContext& context);               // Sigmoid, Tanh, ...
+Result<RunNode> PrepareFunctionWithConstants(const NodeContext& context);  // Elu, Gelu, ...
+Result<RunNode> PrepareSoftmax(const NodeContext& context);
+Result<RunNode> PrepareNormalization(const NodeContext& context);  // Layer, RMS, Instance, Group
+Result<RunNode> PrepareReduction(const NodeContext& context);      // ReduceMean, ReduceSum, ReduceMax, ReduceMin
 Result<RunNode> PrepareRelu(const NodeContext& context);
 Result<RunNode> PrepareClip(const NodeContext& context);
 Result<RunNode> PrepareBatchNormalization(const NodeContext& context);
@@ -69,6 +78,16 @@ Result<RunNode> PrepareMaxPool(const NodeContext& context);
 Result<RunNode> PrepareFlatten(const NodeContext& context);
 Result<RunNode> PrepareIdentity(const NodeContext& context);
 Result<RunNode> PrepareReshape(const NodeContext& context);
+Result<RunNode> PrepareBlocks(const NodeContext& context);  // DepthToSpace, SpaceToDepth
+Result<RunNode> PrepareConcat(const NodeContext& context);
+Result<RunNode> PrepareExpand(const NodeContext& context);
+Result<RunNode> PrepareGather(const NodeContext& context);
+Result<RunNode> PreparePad(const NodeContext& context);
+Result<RunNode> PrepareResize(const NodeContext& context);
+Result<RunNode> PrepareSlice(const NodeContext& context);
+Result<RunNode> PrepareSqueeze(const NodeContext& context);  // and Unsqueeze
+Result<RunNode> PrepareTile(const NodeContext& context);
+Result<RunNode> PrepareTranspose(const NodeContext& context);
 
 }  // namespace lq::simulator
 

@@ -24,6 +24,7 @@ reference::Rounded QuantizeElement(const SimTensor& x, size_t i, const PerTensor
 
 // Distance from a tie, in codes, within which a float32 simulator may round the other way.
 double NearTie(const SimTensor& x, size_t i, double t, float scale) {
+  if (x.of_function) return std::ldexp(std::max(1.0, std::abs(t)), -18);
   if (x.magnitude.empty()) return std::ldexp(std::max(1.0, std::abs(t)), -22);
   return std::ldexp(8.0, -24) * x.magnitude[i] / scale + std::ldexp(std::abs(t), -22);
 }

@@ -28,6 +28,8 @@ struct SimTensor {
 
   // Recording only, real tensors behind a weighted layer: sum |x^ w^| + |b|, by which float32 sums may be off.
   std::vector<double> magnitude;
+  // Made by an exponential, a root or the like: float32 tools round those differently (section 8).
+  bool of_function = false;
   // Result of a MatMul with integer weights: s_x * s_w of each column, for a bias that follows as an Add.
   std::vector<double> bias_scale;
 

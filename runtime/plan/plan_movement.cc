@@ -1,0 +1,125 @@
+// Planning of data movement: codes, or values that nothing encodes, keep what they are; behind them may stand another
+// encoding.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "runtime/output_arrays.h"
+#include "runtime/plan/planner.h"
+#include "runtime/status_macros.h"
+#include "runtime/views.h"
+
+namespace lq {
+namespace {
+
+bool SameCodes(const PerTensor& a, const PerTensor& b) { return ToUnsigned(a) == ToUnsigned(b); }
+
+// The code that stands for 0; nothing where the grid does not reach it.
+std::optional<uint16_t> ZeroCode(const PerTensor& encoding) {
+  const PerTensor e = ToUnsigned(encoding);
+  if (e.offset > 0 || -e.offset > e.grid.qmax()) return std::nullopt;
+  return static_cast<uint16_t>(-e.offset);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Step>> Planner::MakeMovement(const Node& node, size_t tensor) const {
+  const std::string name = graph_.Describe(node);
+  const std::optional<PerTensor>& encoding = plan_.tensors[tensor].encoding;
+  if (node.op == "MaxPool") {
+    if (!encoding) return Unsupported(fmt::format("{}: its input has no encoding; it runs on codes", name));
+    LQ_ASSIGN_OR_RETURN(PoolSpec spec, MakePoolSpec(node, tensor));
+    return MakeMaxPoolStep(std::move(spec), options_);
+  }
+  Movement movement{name, std::nullopt, {}, false};
+  if (node.op == "Flatten") {
+    movement.flatten_axis = node.Int("axis", 1);
+    return MakeMovementStep(std::move(movement));
+  }
+  if (node.op == "Squeeze" || node.op == "Unsqueeze") {
+    LQ_ASSIGN_OR_RETURN((node.op == "Squeeze" ? movement.squeeze : movement.unsqueeze),
+                        IntegersOf(graph_, node, constants_, 1, "axes"));
+    return MakeMovementStep(std::move(movement));
+  }
+  if (node.op == "Reshape") {
+    LQ_ASSIGN_OR_RETURN(movement.dims, IntegersOf(graph_, node, constants_, 1, ""));
+    movement.allow_zero = node.Int("allowzero", 0) != 0;
+    return MakeMovementStep(std::move(movement));
+  }
+  LQ_ASSIGN_OR_RETURN(auto rearrangement, MakeRearrangement({graph_, node, constants_}));
+  if (rearrangement == nullptr) return Unsupported(fmt::format("{}: not run", name));
+  const std::optional<uint16_t> zero = encoding ? ZeroCode(*encoding) : 0;
+  if (zero) return MakeRearrangeStep(std::move(rearrangement), *zero);
+  if (node.op != "Pad") return MakeRearrangeStep(std::move(rearrangement), 0);  // it has no padding
+  return Unsupported(fmt::format("{}: 0 is not on the grid of its input, {}", name, Describe(Encoding(*encoding))));
+}
+
+Result<size_t> Planner::Requantized(const Node& node, size_t tensor, const PerTensor& encoding) {
+  const PlanTensor in = plan_.tensors[tensor];
+  if (in.encoding) {
+    Chain identity;
+    return Emit(MakeTableStep(*in.encoding, identity, encoding), node.op + "+Requantize", node, {tensor},
+                NewTensor(encoding, false));
+  }
+  ValueStepSpec spec;
+  spec.op = MakePassing(in.is_real ? ValueKind::kReal : ValueKind::kF32);
+  spec.operands.emplace_back();
+  spec.encoding = encoding;
+  spec.why = "its input has no encoding";
+  return Emit(MakeValueStep(std::move(spec), options_), node.op + "+Quantize", node, {tensor},
+              NewTensor(encoding, false));
+}
+
+Status Planner::PlanMovement(const Node& node) {
+  LQ_ASSIGN_OR_RETURN(size_t tensor, TensorOf(node, node.inputs[0]));
+  const PlanTensor in = plan_.tensors[tensor];
+  const bool moves = !MovesNothing(node.op);
+  if (moves) {
+    LQ_ASSIGN_OR_RETURN(auto step, MakeMovement(node, tensor));
+    LQ_ASSIGN_OR_RETURN(tensor, Emit(std::move(step), node.op, node, {tensor}, NewTensor(in.encoding, in.is_real)));
+  }
+  const ValueId result = node.outputs[0];
+  LQ_ASSIGN_OR_RETURN(const std::optional<PerTensor> out, EncodingOfValue(result));
+  if (out && in.encoding && SameCodes(*in.encoding, *out) && moves) {
+    plan_.tensors[tensor].value = result;
+    plan_.tensors[tensor].encoding = out;
+  } else if (out) {
+    LQ_ASSIGN_OR_RETURN(tensor, Requantized(node, tensor, *out));
+    plan_.tensors[tensor].value = result;
+  }  // else it keeps its input's codes
+  tensor_of_[result] = tensor;
+  return OkStatus();
+}
+
+Status Planner::PlanConcat(const Node& node) {
+  LQ_ASSIGN_OR_RETURN(const std::optional<PerTensor> out, EncodingOfValue(node.outputs[0]));
+  std::vector<size_t> parts;
+  for (ValueId input : node.inputs) {
+    if (input == kAbsent || constants_.Find(input) != nullptr) {
+      return Unsupported(fmt::format("{}: a part is a constant; supported: activations", graph_.Describe(node)));
+    }
+    LQ_ASSIGN_OR_RETURN(const size_t part, TensorOf(node, input));
+    parts.push_back(part);
+  }
+  const PlanTensor first = plan_.tensors[parts[0]];
+  const bool one_kind = std::all_of(parts.begin(), parts.end(), [&](size_t part) {
+    const PlanTensor& tensor = plan_.tensors[part];
+    if (tensor.encoding.has_value() != first.encoding.has_value() || tensor.is_real != first.is_real) return false;
+    return out || !first.encoding || SameCodes(*tensor.encoding, *first.encoding);
+  });
+  if (!one_kind) {
+    return Unsupported(fmt::format("{}: parts with and without an encoding, or different ones and none behind it",
+                                   graph_.Describe(node)));
+  }
+  for (size_t& part : parts) {
+    if (!out || (first.encoding && SameCodes(*plan_.tensors[part].encoding, *out))) continue;
+    LQ_ASSIGN_OR_RETURN(part, Requantized(node, part, *out));
+  }
+  PlanTensor joined = NewTensor(out ? out : first.encoding, first.is_real);
+  joined.value = out ? node.outputs[0] : kAbsent;
+  LQ_ASSIGN_OR_RETURN(tensor_of_[node.outputs[0]], Emit(MakeConcatStep(graph_.Describe(node), node.Int("axis", 0)),
+                                                        node.op, node, std::move(parts), joined));
+  return OkStatus();
+}
+
+}  // namespace lq

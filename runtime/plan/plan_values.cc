@@ -1,0 +1,236 @@
+// Planning of operators that run on values: as tables where they are functions of the codes of one tensor.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "runtime/output_arrays.h"
+#include "runtime/plan/planner.h"
+#include "runtime/plan/value_codec.h"
+#include "runtime/status_macros.h"
+#include "runtime/views.h"
+
+namespace lq {
+
+Result<ValueKind> Planner::KindOf(const Node& node, ValueId value) const {
+  if (constants_.Find(value) != nullptr) return constants_.IsReal(value) ? ValueKind::kReal : ValueKind::kF32;
+  if (const auto it = functions_.find(value); it != functions_.end()) {
+    return it->second.is_real() ? ValueKind::kReal : ValueKind::kF32;
+  }
+  const auto it = tensor_of_.find(value);
+  if (it == tensor_of_.end()) {
+    return Unsupported(fmt::format("{}: its input '{}' is no activation", graph_.Describe(node),
+                                   value == kAbsent ? "(absent)" : graph_.value(value).name));
+  }
+  const PlanTensor& tensor = plan_.tensors[it->second];
+  if (tensor.encoding) return ValueKind::kCoded;
+  return tensor.is_real ? ValueKind::kReal : ValueKind::kF32;
+}
+
+Result<size_t> Planner::TensorOf(const Node& node, ValueId value) {
+  LQ_RETURN_IF_ERROR(KindOf(node, value).status());
+  if (const auto it = tensor_of_.find(value); it != tensor_of_.end()) return it->second;
+  const auto it = functions_.find(value);
+  if (it == functions_.end()) {
+    return Unsupported(
+        fmt::format("{}: its input '{}' is a constant", graph_.Describe(node), graph_.value(value).name));
+  }
+  const Function& function = it->second;
+  LQ_ASSIGN_OR_RETURN(tensor_of_[value], Emit(MakeValueLookupStep(function.table), "Table", node, {function.source},
+                                              NewTensor(std::nullopt, function.is_real())));
+  return tensor_of_[value];
+}
+
+std::optional<size_t> Planner::CommonSource(std::span<const ValueId> operands) const {
+  std::optional<size_t> source;
+  size_t rank = 0;
+  for (ValueId id : operands) {
+    const auto function = functions_.find(id);
+    const auto tensor = tensor_of_.find(id);
+    size_t own = 0;
+    if (function != functions_.end()) {
+      own = function->second.source;
+    } else if (tensor != tensor_of_.end() && plan_.tensors[tensor->second].encoding) {
+      own = tensor->second;
+    } else if (const Constant* constant = constants_.Find(id); constant != nullptr) {
+      if (constant->shape.NumElements() != 1) return std::nullopt;
+      rank = std::max(rank, constant->shape.rank());
+      continue;
+    } else {
+      return std::nullopt;
+    }
+    if (source && *source != own) return std::nullopt;
+    source = own;
+  }
+  if (source && rank > plan_.shapes[*source].rank()) return std::nullopt;  // the constant adds dimensions
+  return source;
+}
+
+ValueOperandSpec Planner::AllCodes(size_t tensor) const {
+  const PerTensor& encoding = EncodingOf(tensor);
+  const bool wide = CodeBytes(encoding.grid) == 2;
+  const size_t size = wide ? 65536 : 256;
+  std::vector<uint16_t> codes(size);
+  std::iota(codes.begin(), codes.end(), uint16_t{0});
+  std::vector<uint8_t> bytes(size);
+  std::transform(codes.begin(), codes.end(), bytes.begin(), [](uint16_t code) { return static_cast<uint8_t>(code); });
+  const auto* in =
+      wide ? reinterpret_cast<const std::byte*>(codes.data()) : reinterpret_cast<const std::byte*>(bytes.data());
+  const DType type = wide ? DType::kU16 : DType::kU8;
+  ValueOperandSpec values;
+  values.f32.resize(size);
+  values.real.resize(size);
+  values.shape = {static_cast<int64_t>(size)};
+  const ValueDecoder decoder(encoding, options_);
+  decoder.Decode(in, type, size, ValueKind::kF32, reinterpret_cast<std::byte*>(values.f32.data()));
+  decoder.Decode(in, type, size, ValueKind::kReal, reinterpret_cast<std::byte*>(values.real.data()));
+  return values;
+}
+
+Result<ValueOperandSpec> Planner::ConstantOperand(ValueId value) const {
+  ValueOperandSpec operand;
+  operand.is_constant = true;
+  operand.shape = constants_.Find(value)->shape;
+  LQ_ASSIGN_OR_RETURN(operand.real, constants_.Reals(value, options_));
+  if (!constants_.IsReal(value)) {
+    LQ_ASSIGN_OR_RETURN(operand.f32, constants_.Floats(value, options_));
+  }
+  return operand;
+}
+
+Result<Planner::Function> Planner::Evaluate(const ValueOperator& op, std::span<const ValueId> operands,
+                                            size_t source) const {
+  std::vector<ValueOperandSpec> values;
+  for (ValueId id : operands) {
+    if (const auto function = functions_.find(id); function != functions_.end()) {
+      const ValueTable& table = function->second.table;
+      ValueOperandSpec operand;
+      operand.f32 = table.f32;
+      operand.real = table.real.empty() ? std::vector<double>(table.f32.begin(), table.f32.end()) : table.real;
+      operand.shape = {static_cast<int64_t>(operand.real.size())};
+      values.push_back(std::move(operand));
+    } else if (constants_.Find(id) != nullptr) {
+      LQ_ASSIGN_OR_RETURN(ValueOperandSpec operand, ConstantOperand(id));
+      operand.shape = {1};
+      values.push_back(std::move(operand));
+    } else {
+      values.push_back(AllCodes(source));
+    }
+  }
+  std::vector<ValueArray> arrays;
+  for (const ValueOperandSpec& v : values) arrays.push_back({v.shape, nullptr, 0, v.f32.data(), v.real.data()});
+  const size_t size = CodeBytes(EncodingOf(source).grid) == 2 ? 65536 : 256;
+  Function result{source, {}};
+  (op.is_real() ? result.table.real.resize(size) : result.table.f32.resize(size));
+  op.Run(arrays, {{static_cast<int64_t>(size)}, result.table.f32.data(), result.table.real.data()});
+  return result;
+}
+
+Status Planner::EmitFunction(const Node& node, Function function) {
+  const ValueId result = node.outputs[0];
+  LQ_ASSIGN_OR_RETURN(const std::optional<PerTensor> out, EncodingOfValue(result));
+  if (!out) {
+    functions_.insert_or_assign(result, std::move(function));
+    return OkStatus();
+  }
+  const bool real = function.is_real();
+  const size_t size = real ? function.table.real.size() : function.table.f32.size();
+  const auto* values = real ? reinterpret_cast<const std::byte*>(function.table.real.data())
+                            : reinterpret_cast<const std::byte*>(function.table.f32.data());
+  const ValueEncoder encoder(*out, options_);
+  const bool wide_in = CodeBytes(EncodingOf(function.source).grid) == 2, wide_out = CodeBytes(out->grid) == 2;
+  std::unique_ptr<Step> step;
+  std::vector<uint8_t> bytes(wide_out ? 0 : size);
+  std::vector<uint16_t> words(wide_out ? size : 0);
+  if (wide_out) {
+    encoder.Encode(values, real, size, reinterpret_cast<std::byte*>(words.data()));
+  } else {
+    encoder.Encode(values, real, size, reinterpret_cast<std::byte*>(bytes.data()));
+  }
+  if (!wide_in && !wide_out) {
+    step = MakeLookupStep(std::move(bytes), options_);
+  } else {
+    if (!wide_out) words.assign(bytes.begin(), bytes.end());
+    step = MakeWideLookupStep(std::move(words));
+  }
+  PlanTensor output = NewTensor(out, false);
+  output.value = result;
+  LQ_ASSIGN_OR_RETURN(tensor_of_[result], Emit(std::move(step), node.op, node, {function.source}, output));
+  return OkStatus();
+}
+
+Status Planner::PlanElementwise(const Node& node) {
+  // The bounds of a Clip are constants that the operator takes itself.
+  const std::span<const ValueId> operands =
+      std::span<const ValueId>(node.inputs).first(node.op == "Clip" ? 1 : node.inputs.size());
+  std::vector<ValueKind> kinds;
+  for (ValueId id : operands) {
+    LQ_ASSIGN_OR_RETURN(const ValueKind kind, KindOf(node, id));
+    kinds.push_back(kind);
+  }
+  LQ_ASSIGN_OR_RETURN(auto op, MakeElementwise({graph_, node, constants_, options_, kinds}));
+  if (op == nullptr) return PlanValues(node);
+  const std::optional<size_t> source = CommonSource(operands);
+  if (!source) return EmitValues(std::move(op), node, operands);
+  LQ_ASSIGN_OR_RETURN(Function function, Evaluate(*op, operands, *source));
+  return EmitFunction(node, std::move(function));
+}
+
+Status Planner::PlanValues(const Node& node) {
+  // Of other operators only the products have two activations; what else they read are constants of their own.
+  const std::span<const ValueId> operands = std::span<const ValueId>(node.inputs).first(node.op == "MatMul" ? 2 : 1);
+  std::vector<ValueKind> kinds;
+  for (ValueId id : operands) {
+    LQ_ASSIGN_OR_RETURN(const ValueKind kind, KindOf(node, id));
+    kinds.push_back(kind);
+  }
+  const ValueNode value_node{graph_, node, constants_, options_, kinds};
+  constexpr ValueOperatorResult (*kMakers[])(const ValueNode&) = {MakeSoftmax, MakeNormalization, MakeReduction,
+                                                                  MakeProduct};
+  for (const auto& make : kMakers) {
+    LQ_ASSIGN_OR_RETURN(auto op, make(value_node));
+    if (op != nullptr) return EmitValues(std::move(op), node, operands);
+  }
+  return Unsupported(
+      fmt::format("{}: the kernels do not run it (the simulator does: --reference)", graph_.Describe(node)));
+}
+
+std::string Planner::WhyValues(const Node& node, std::span<const ValueId> operands) const {
+  for (ValueId id : operands) {
+    if (constants_.Find(id) == nullptr && !IsCoded(id)) {
+      return fmt::format("'{}' has no encoding", graph_.value(id).name);
+    }
+  }
+  return fmt::format("{} is defined on values", node.op);
+}
+
+Status Planner::EmitValues(std::unique_ptr<ValueOperator> op, const Node& node, std::span<const ValueId> operands) {
+  ValueStepSpec spec;
+  std::vector<size_t> inputs;
+  spec.why = WhyValues(node, operands);
+  for (ValueId id : operands) {
+    if (constants_.Find(id) != nullptr) {
+      LQ_ASSIGN_OR_RETURN(ValueOperandSpec operand, ConstantOperand(id));
+      spec.operands.push_back(std::move(operand));
+      continue;
+    }
+    LQ_ASSIGN_OR_RETURN(const size_t tensor, TensorOf(node, id));
+    inputs.push_back(tensor);
+    spec.operands.emplace_back();
+    spec.operands.back().encoding = plan_.tensors[tensor].encoding;
+  }
+  LQ_ASSIGN_OR_RETURN(spec.encoding, EncodingOfValue(node.outputs[0]));
+  PlanTensor output = NewTensor(spec.encoding, op->is_real());
+  if (spec.encoding) output.value = node.outputs[0];
+  const bool chooses = node.op == "ReduceMax" || node.op == "ReduceMin";
+  if (chooses && !spec.encoding && spec.operands[0].encoding) {  // it keeps its input's codes
+    spec.encoding = spec.operands[0].encoding;
+    output.encoding = spec.encoding;
+  }
+  spec.op = std::move(op);
+  LQ_ASSIGN_OR_RETURN(tensor_of_[node.outputs[0]],
+                      Emit(MakeValueStep(std::move(spec), options_), node.op, node, std::move(inputs), output));
+  return OkStatus();
+}
+
+}  // namespace lq

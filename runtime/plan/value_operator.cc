@@ -1,0 +1,53 @@
+#include "runtime/plan/value_operator.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace lq {
+namespace {
+
+class Passing final : public ValueOperator {
+ public:
+  using ValueOperator::ValueOperator;
+  Result<Shape> OutputShape(std::span<const Shape> in) const override { return in[0]; }
+  void Run(std::span<const ValueArray> in, const ValueResult& out) const override {
+    const auto n = static_cast<size_t>(out.shape.NumElements());
+    if (is_real()) {
+      std::copy_n(in[0].real, n, out.real);
+    } else {
+      std::copy_n(in[0].f32, n, out.f32);
+    }
+  }
+};
+
+}  // namespace
+
+bool ValueNode::AllCoded() const {
+  return std::all_of(kinds.begin(), kinds.end(), [](ValueKind kind) { return kind == ValueKind::kCoded; });
+}
+
+bool ValueNode::AnyReal() const { return std::find(kinds.begin(), kinds.end(), ValueKind::kReal) != kinds.end(); }
+
+std::unique_ptr<ValueOperator> MakePassing(ValueKind kind) {
+  const bool real = kind == ValueKind::kReal;
+  return std::make_unique<Passing>(real ? ValueKind::kReal : ValueKind::kF32, real);
+}
+
+Result<std::vector<int64_t>> IntegersOf(const Graph& graph, const Node& node, const Constants& constants, size_t input,
+                                        const char* attribute) {
+  if (input >= node.inputs.size() || node.inputs[input] == kAbsent) return node.Ints(attribute, {});
+  const Constant* constant = constants.Find(node.inputs[input]);
+  if (constant != nullptr && constant->dtype == DType::kS64) return constant->s64;
+  return Unsupported(
+      fmt::format("{}: '{}' is no constant of integers", graph.Describe(node), graph.value(node.inputs[input]).name));
+}
+
+Result<size_t> AxisOf(const std::string& name, int64_t axis, size_t rank) {
+  const auto count = static_cast<int64_t>(rank);
+  const int64_t at = axis < 0 ? axis + count : axis;
+  if (at >= 0 && at < count) return static_cast<size_t>(at);
+  return InvalidArgument(fmt::format("{}: axis {}, but there are {} dimensions", name, axis, count));
+}
+
+}  // namespace lq

@@ -1,0 +1,89 @@
+// ValueOperator: an operator that runs on values, not codes: between dequantize and quantize, or between tensors that
+// no encoding covers. Arrays are in ONNX's order; every sum runs in the order of its elements, one after the other, so
+// that the bits are the same on every target and for any number of threads.
+#ifndef LANEQUANT_RUNTIME_PLAN_VALUE_OPERATOR_H_
+#define LANEQUANT_RUNTIME_PLAN_VALUE_OPERATOR_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "lanequant/layer.h"
+#include "lanequant/status.h"
+#include "lanequant/tensor.h"
+#include "runtime/graph.h"
+#include "runtime/plan/constants.h"
+
+namespace lq {
+
+// exact_simulator.md 1: which numbers stand for a tensor.
+enum class ValueKind { kCoded, kF32, kReal };
+
+// One operand; the pointer that goes with its kind is set.
+struct ValueArray {
+  Shape shape;
+  const int32_t* centred = nullptr;  // q + offset
+  double scale = 0;                  // of these
+  const float* f32 = nullptr;
+  const double* real = nullptr;
+};
+
+// f32 or real is set.
+struct ValueResult {
+  Shape shape;
+  float* f32 = nullptr;
+  double* real = nullptr;
+};
+
+class ValueOperator {
+ public:
+  // `form`: what all operands are brought to; `is_real`: the result is binary64, else float32.
+  ValueOperator(ValueKind form, bool is_real) : form_(form), is_real_(is_real) {}
+  virtual ~ValueOperator() = default;
+
+  ValueKind form() const { return form_; }
+  bool is_real() const { return is_real_; }
+
+  // ONNX shapes. Errors name the node and the shapes.
+  virtual Result<Shape> OutputShape(std::span<const Shape> in) const = 0;
+  virtual void Run(std::span<const ValueArray> in, const ValueResult& out) const = 0;
+
+ private:
+  ValueKind form_;
+  bool is_real_;
+};
+
+// A node, with what its inputs are: inputs that are constant count as kF32 here, where the operator takes tensors.
+struct ValueNode {
+  const Graph& graph;
+  const Node& node;
+  const Constants& constants;
+  const PrepareOptions& options;
+  std::span<const ValueKind> kinds;
+
+  bool AllCoded() const;
+  bool AnyReal() const;
+  std::string Name() const { return graph.Describe(node); }
+};
+using ValueOperatorResult = Result<std::unique_ptr<ValueOperator>>;
+
+// Null where the operator is none of these.
+ValueOperatorResult MakeElementwise(const ValueNode& node);  // functions of one tensor; arithmetic with broadcasting
+ValueOperatorResult MakeSoftmax(const ValueNode& node);
+ValueOperatorResult MakeNormalization(const ValueNode& node);
+ValueOperatorResult MakeReduction(const ValueNode& node);
+ValueOperatorResult MakeProduct(const ValueNode& node);  // MatMul of activations
+
+// The value itself: on its way to another encoding, or to none.
+std::unique_ptr<ValueOperator> MakePassing(ValueKind kind);
+
+// The integers of input `input` of the node, or, where it has none, of the attribute. Error: computed, or no integers.
+Result<std::vector<int64_t>> IntegersOf(const Graph& graph, const Node& node, const Constants& constants, size_t input,
+                                        const char* attribute);
+// Counted from the front. Error: the axis does not exist.
+Result<size_t> AxisOf(const std::string& name, int64_t axis, size_t rank);
+
+}  // namespace lq
+
+#endif  // LANEQUANT_RUNTIME_PLAN_VALUE_OPERATOR_H_

@@ -1,0 +1,213 @@
+// Reductions along axes (exact_simulator.md 6) and products of activations (section 4).
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "runtime/plan/broadcast.h"
+#include "runtime/plan/value_operator.h"
+#include "runtime/status_macros.h"
+
+namespace lq {
+namespace {
+
+enum class Reduction { kMean, kSum, kMax, kMin };
+
+class ReductionOperator final : public ValueOperator {
+ public:
+  struct Spec {
+    std::string name;
+    Reduction op;
+    std::vector<int64_t> axes;  // empty: all
+    bool keep_dims;
+  };
+  ReductionOperator(Spec spec, ValueKind form, bool real) : ValueOperator(form, real), spec_(std::move(spec)) {}
+
+  Result<Shape> OutputShape(std::span<const Shape> in) const override {
+    for (int64_t axis : spec_.axes) LQ_RETURN_IF_ERROR(AxisOf(spec_.name, axis, in[0].rank()).status());
+    if (in[0].NumElements() < 1) {
+      return Unsupported(fmt::format("{}: an input of shape {} is empty", spec_.name, in[0].ToString()));
+    }
+    const std::array<bool, Shape::kMaxRank> gone = Reduced(in[0].rank());
+    std::vector<int64_t> dims;
+    for (size_t d = 0; d < in[0].rank(); ++d) {
+      if (!gone[d]) dims.push_back(in[0][d]);
+      if (gone[d] && spec_.keep_dims) dims.push_back(1);
+    }
+    return Shape(dims);
+  }
+
+  void Run(std::span<const ValueArray> in, const ValueResult& out) const override {
+    // Odometers over the dimensions that stay and those that are reduced, both in order.
+    const Shape& shape = in[0].shape;
+    const std::array<bool, Shape::kMaxRank> gone = Reduced(shape.rank());
+    std::array<ptrdiff_t, Shape::kMaxRank> stride{};
+    ptrdiff_t step = 1;
+    for (size_t d = shape.rank(); d-- > 0; step *= shape[d]) stride[d] = step;
+    const auto at = [&](bool reduced, int64_t index) {
+      ptrdiff_t offset = 0;
+      for (size_t d = shape.rank(); d-- > 0;) {
+        if (gone[d] != reduced) continue;
+        offset += index % shape[d] * stride[d];
+        index /= shape[d];
+      }
+      return offset;
+    };
+    const int64_t results = out.shape.NumElements(), members = shape.NumElements() / results;
+    for (int64_t r = 0; r < results; ++r) {
+      const ptrdiff_t base = at(false, r);
+      Reduce(
+          in[0], members, [&](int64_t m) { return base + at(true, m); }, out, static_cast<size_t>(r));
+    }
+  }
+
+ private:
+  std::array<bool, Shape::kMaxRank> Reduced(size_t rank) const {
+    std::array<bool, Shape::kMaxRank> gone{};
+    for (size_t d = 0; d < rank; ++d) gone[d] = spec_.axes.empty();
+    for (int64_t axis : spec_.axes)
+      gone[static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(rank) : axis)] = true;
+    return gone;
+  }
+
+  template <class At>
+  void Reduce(const ValueArray& x, int64_t members, At at, const ValueResult& out, size_t r) const {
+    if (spec_.op == Reduction::kMax || spec_.op == Reduction::kMin) {
+      if (is_real()) out.real[r] = Best(x.real, members, at);
+      if (!is_real()) out.f32[r] = Best(x.f32, members, at);
+      return;
+    }
+    double sum = 0;
+    if (x.centred != nullptr) {
+      int64_t exact = 0;
+      for (int64_t m = 0; m < members; ++m) exact += x.centred[at(m)];
+      sum = static_cast<double>(exact) * x.scale;
+    } else {
+      for (int64_t m = 0; m < members; ++m) sum += x.real[at(m)];
+    }
+    out.real[r] = spec_.op == Reduction::kMean ? sum / static_cast<double>(members) : sum;
+  }
+
+  template <class T, class At>
+  T Best(const T* x, int64_t members, At at) const {
+    T best = x[at(0)];
+    for (int64_t m = 1; m < members; ++m) {
+      const T value = x[at(m)];
+      best = spec_.op == Reduction::kMax ? std::max(best, value) : std::min(best, value);
+    }
+    return best;
+  }
+
+  Spec spec_;
+};
+
+// a (.., m, k) times b (.., k, n).
+class ProductOperator final : public ValueOperator {
+ public:
+  ProductOperator(std::string name, ValueKind form) : ValueOperator(form, true), name_(std::move(name)) {}
+
+  Result<Shape> OutputShape(std::span<const Shape> in) const override {
+    const Shape &a = in[0], &b = in[1];
+    std::optional<Shape> batch;
+    if (a.rank() >= 2 && b.rank() >= 2 && a[a.rank() - 1] == b[b.rank() - 2])
+      batch = BroadcastShape(Batch(a), Batch(b));
+    if (!batch) {
+      return InvalidArgument(fmt::format("{}: shapes {} and {} do not multiply", name_, a.ToString(), b.ToString()));
+    }
+    std::vector<int64_t> dims(batch->dims().begin(), batch->dims().end());
+    dims.insert(dims.end(), {a[a.rank() - 2], b[b.rank() - 1]});
+    return Shape(dims);
+  }
+
+  void Run(std::span<const ValueArray> in, const ValueResult& out) const override {
+    const Shape &a = in[0].shape, &b = in[1].shape, batch = Batch(out.shape);
+    const auto m = static_cast<size_t>(a[a.rank() - 2]), k = static_cast<size_t>(a[a.rank() - 1]);
+    const auto n = static_cast<size_t>(b[b.rank() - 1]);
+    const Strides step_a = BroadcastStrides(Batch(a), batch), step_b = BroadcastStrides(Batch(b), batch);
+    const int64_t matrices = batch.NumElements();
+    for (int64_t i = 0; i < matrices; ++i) {
+      size_t at_a = 0, at_b = 0;
+      int64_t rest = i;
+      for (size_t d = batch.rank(); d-- > 0; rest /= batch[d]) {
+        at_a += static_cast<size_t>(rest % batch[d] * step_a[d]);
+        at_b += static_cast<size_t>(rest % batch[d] * step_b[d]);
+      }
+      double* y = out.real + static_cast<size_t>(i) * m * n;
+      if (form() == ValueKind::kCoded) {
+        Multiply<int64_t>(in[0].centred + at_a * m * k, in[1].centred + at_b * k * n, {m, n, k}, y);
+        const double scale = in[0].scale * in[1].scale;
+        for (size_t e = 0; e < m * n; ++e) y[e] *= scale;
+      } else {
+        Multiply<double>(in[0].real + at_a * m * k, in[1].real + at_b * k * n, {m, n, k}, y);
+      }
+    }
+  }
+
+ private:
+  struct Sizes {
+    size_t m, n, k;
+  };
+
+  static Shape Batch(const Shape& shape) { return Shape(shape.dims().first(shape.rank() - 2)); }
+
+  static Strides BroadcastStrides(const Shape& operand, const Shape& out) {
+    Strides strides{};
+    ptrdiff_t step = 1;
+    for (size_t d = operand.rank(); d-- > 0; step *= operand[d]) {
+      strides[out.rank() - operand.rank() + d] = operand[d] == 1 ? 0 : step;
+    }
+    return strides;
+  }
+
+  // Sum: int64_t, or double added in the order of k.
+  template <class Sum, class T>
+  static void Multiply(const T* a, const T* b, Sizes size, double* y) {
+    constexpr size_t kColumns = 64;
+    std::array<Sum, kColumns> sums;
+    for (size_t i = 0; i < size.m; ++i) {
+      for (size_t j0 = 0; j0 < size.n; j0 += kColumns) {
+        const size_t columns = std::min(kColumns, size.n - j0);
+        sums.fill(0);
+        for (size_t l = 0; l < size.k; ++l) {
+          const Sum x = a[i * size.k + l];
+          for (size_t j = 0; j < columns; ++j) sums[j] += x * static_cast<Sum>(b[l * size.n + j0 + j]);
+        }
+        for (size_t j = 0; j < columns; ++j) y[i * size.n + j0 + j] = static_cast<double>(sums[j]);
+      }
+    }
+  }
+
+  std::string name_;
+};
+
+constexpr std::pair<const char*, Reduction> kReductions[] = {{"ReduceMean", Reduction::kMean},
+                                                             {"ReduceSum", Reduction::kSum},
+                                                             {"ReduceMax", Reduction::kMax},
+                                                             {"ReduceMin", Reduction::kMin}};
+
+}  // namespace
+
+ValueOperatorResult MakeReduction(const ValueNode& n) {
+  for (const auto& [name, op] : kReductions) {
+    if (n.node.op != name) continue;
+    LQ_ASSIGN_OR_RETURN(std::vector<int64_t> axes, IntegersOf(n.graph, n.node, n.constants, 1, "axes"));
+    if (axes.empty() && n.node.Int("noop_with_empty_axes", 0) != 0) return MakePassing(n.kinds[0]);
+    ReductionOperator::Spec spec{n.Name(), op, std::move(axes), n.node.Int("keepdims", 1) != 0};
+    const bool sums = op == Reduction::kMean || op == Reduction::kSum;
+    const ValueKind form = n.AnyReal() ? ValueKind::kReal
+                           : !sums     ? ValueKind::kF32
+                                       : (n.AllCoded() ? ValueKind::kCoded : ValueKind::kReal);
+    return std::unique_ptr<ValueOperator>(
+        std::make_unique<ReductionOperator>(std::move(spec), form, sums || n.AnyReal()));
+  }
+  return std::unique_ptr<ValueOperator>();
+}
+
+ValueOperatorResult MakeProduct(const ValueNode& n) {
+  if (n.node.op != "MatMul") return std::unique_ptr<ValueOperator>();
+  const ValueKind form = n.AllCoded() ? ValueKind::kCoded : ValueKind::kReal;
+  return std::unique_ptr<ValueOperator>(std::make_unique<ProductOperator>(n.Name(), form));
+}
+
+}  // namespace lq

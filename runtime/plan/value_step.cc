@@ -1,0 +1,181 @@
+#include "runtime/plan/value_step.h"
+
+#include <array>
+
+#include "runtime/aligned_buffer.h"
+#include "runtime/plan/layout.h"
+#include "runtime/plan/value_codec.h"
+#include "runtime/status_macros.h"
+#include "runtime/views.h"
+
+namespace lq {
+namespace {
+
+constexpr size_t kMostOperands = 2;
+
+// Hands out aligned pieces of the scratch memory; without memory it only counts.
+class Pieces {
+ public:
+  explicit Pieces(std::byte* memory) : memory_(memory) {}
+  std::byte* Take(size_t bytes) {
+    std::byte* piece = memory_ != nullptr ? memory_ + used_ : nullptr;
+    used_ += RoundUp(bytes, kAlignment);
+    return piece;
+  }
+  size_t used() const { return used_; }
+
+ private:
+  std::byte* memory_;
+  size_t used_ = 0;
+};
+
+void CopyToOnnxOrder(const std::byte* in, const Shape& plan, size_t size, std::byte* out) {
+  if (size == 1) ToOnnxOrder(reinterpret_cast<const uint8_t*>(in), plan, reinterpret_cast<uint8_t*>(out));
+  if (size == 2) ToOnnxOrder(reinterpret_cast<const uint16_t*>(in), plan, reinterpret_cast<uint16_t*>(out));
+  if (size == 4) ToOnnxOrder(reinterpret_cast<const float*>(in), plan, reinterpret_cast<float*>(out));
+  if (size == 8) ToOnnxOrder(reinterpret_cast<const double*>(in), plan, reinterpret_cast<double*>(out));
+}
+
+void CopyFromOnnxOrder(const std::byte* in, const Shape& plan, size_t size, std::byte* out) {
+  if (size == 1) FromOnnxOrder(reinterpret_cast<const uint8_t*>(in), plan, reinterpret_cast<uint8_t*>(out));
+  if (size == 2) FromOnnxOrder(reinterpret_cast<const uint16_t*>(in), plan, reinterpret_cast<uint16_t*>(out));
+  if (size == 4) FromOnnxOrder(reinterpret_cast<const float*>(in), plan, reinterpret_cast<float*>(out));
+  if (size == 8) FromOnnxOrder(reinterpret_cast<const double*>(in), plan, reinterpret_cast<double*>(out));
+}
+
+class ValueStep final : public Step {
+ public:
+  ValueStep(ValueStepSpec spec, const PrepareOptions& options) : spec_(std::move(spec)) {
+    for (const ValueOperandSpec& operand : spec_.operands) decoders_.emplace_back(operand.encoding, options);
+    if (spec_.encoding) encoder_.emplace(*spec_.encoding, options);
+  }
+
+  Result<Shape> OutputShape(std::span<const Shape> in) const override {
+    const std::array<Shape, kMostOperands> shapes = OnnxShapes(in);
+    LQ_ASSIGN_OR_RETURN(const Shape out, spec_.op->OutputShape(std::span(shapes).first(spec_.operands.size())));
+    return PlanShape(out);
+  }
+
+  size_t ScratchBytes(std::span<const Shape> in, size_t) const override {
+    Pieces pieces(nullptr);
+    for (const Shape& shape : in) {
+      const auto n = static_cast<size_t>(shape.NumElements());
+      pieces.Take(shape.rank() == 4 ? n * sizeof(double) : 0);
+      pieces.Take(n * BytesOf(spec_.op->form()));
+    }
+    const Result<Shape> out = OutputShape(in);
+    const size_t n = out.ok() ? static_cast<size_t>(out->NumElements()) : 0;
+    pieces.Take(n * sizeof(double));
+    pieces.Take(n * sizeof(uint16_t));
+    return pieces.used();
+  }
+
+  Status Run(const StepRun& run) const override {
+    Pieces pieces(run.scratch.data());
+    std::array<ValueArray, kMostOperands> arrays;
+    size_t next = 0;
+    for (size_t i = 0; i < spec_.operands.size(); ++i) {
+      const ValueOperandSpec& operand = spec_.operands[i];
+      if (operand.is_constant) {
+        arrays[i] = {operand.shape, nullptr, 0, operand.f32.data(), operand.real.data()};
+      } else {
+        arrays[i] = Decoded(decoders_[i], run.in[next++], pieces);
+      }
+    }
+    const Shape onnx = OnnxShape(run.out.shape);
+    const auto n = static_cast<size_t>(onnx.NumElements());
+    const bool image = onnx.rank() == 4, real = spec_.op->is_real();
+    std::byte* values = !encoder_ && !image ? run.out.bytes.data() : pieces.Take(n * sizeof(double));
+    ValueResult result{onnx, nullptr, nullptr};
+    if (real) result.real = reinterpret_cast<double*>(values);
+    if (!real) result.f32 = reinterpret_cast<float*>(values);
+    spec_.op->Run(std::span<const ValueArray>(arrays).first(spec_.operands.size()), result);
+    if (encoder_) {
+      std::byte* codes = image ? pieces.Take(n * sizeof(uint16_t)) : run.out.bytes.data();
+      encoder_->Encode(values, real, n, codes);
+      values = codes;
+    }
+    if (image) CopyFromOnnxOrder(values, run.out.shape, SizeOf(run.out.dtype), run.out.bytes.data());
+    return OkStatus();
+  }
+
+  LayerInfo info() const override { return {spec_.op->is_real() ? "binary64" : "float32", spec_.why, "", 0}; }
+
+ private:
+  std::array<Shape, kMostOperands> OnnxShapes(std::span<const Shape> in) const {
+    std::array<Shape, kMostOperands> shapes;
+    size_t next = 0;
+    for (size_t i = 0; i < spec_.operands.size(); ++i) {
+      shapes[i] = spec_.operands[i].is_constant ? spec_.operands[i].shape : OnnxShape(in[next++]);
+    }
+    return shapes;
+  }
+
+  ValueArray Decoded(const ValueDecoder& decoder, const ConstTensorView& in, Pieces& pieces) const {
+    const auto n = static_cast<size_t>(in.shape.NumElements());
+    const std::byte* elements = in.bytes.data();
+    if (in.shape.rank() == 4) {
+      std::byte* ordered = pieces.Take(n * sizeof(double));
+      CopyToOnnxOrder(elements, in.shape, SizeOf(in.dtype), ordered);
+      elements = ordered;
+    }
+    std::byte* values = pieces.Take(n * BytesOf(spec_.op->form()));
+    decoder.Decode(elements, in.dtype, n, spec_.op->form(), values);
+    ValueArray array;
+    array.shape = OnnxShape(in.shape);
+    decoder.Point(values, spec_.op->form(), array);
+    return array;
+  }
+
+  ValueStepSpec spec_;
+  std::vector<ValueDecoder> decoders_;  // one for each operand
+  std::optional<ValueEncoder> encoder_;
+};
+
+class ValueLookupStep final : public Step {
+ public:
+  explicit ValueLookupStep(ValueTable table) : table_(std::move(table)) {}
+
+  Result<Shape> OutputShape(std::span<const Shape> in) const override { return in[0]; }
+
+  Status Run(const StepRun& run) const override {
+    if (run.in[0].dtype == DType::kU8) {
+      LookUp<uint8_t>(run);
+    } else {
+      LookUp<uint16_t>(run);
+    }
+    return OkStatus();
+  }
+
+  LayerInfo info() const override {
+    return {"table of values", "", "", table_.f32.size() * sizeof(float) + table_.real.size() * sizeof(double)};
+  }
+
+ private:
+  template <class Code>
+  void LookUp(const StepRun& run) const {
+    const Code* codes = run.in[0].data<Code>();
+    const auto n = static_cast<size_t>(run.out.shape.NumElements());
+    for (size_t i = 0; i < n; ++i) {
+      if (table_.real.empty()) {
+        run.out.data<float>()[i] = table_.f32[codes[i]];
+      } else {
+        run.out.data<double>()[i] = table_.real[codes[i]];
+      }
+    }
+  }
+
+  ValueTable table_;
+};
+
+}  // namespace
+
+std::unique_ptr<Step> MakeValueStep(ValueStepSpec spec, const PrepareOptions& options) {
+  return std::make_unique<ValueStep>(std::move(spec), options);
+}
+
+std::unique_ptr<Step> MakeValueLookupStep(ValueTable table) {
+  return std::make_unique<ValueLookupStep>(std::move(table));
+}
+
+}  // namespace lq
