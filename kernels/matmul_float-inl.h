@@ -111,28 +111,55 @@ constexpr size_t kVectorsOf = kManyRegisters ? 4
 template <size_t kRows, size_t kVectors>
 using Sums = VF[kRows][kVectors];
 
-// The next code of vector v times one element of each row.
-template <class Codes, size_t kRows, size_t kVectors>
-HWY_INLINE void AddCode(const float* a, typename Codes::Word* word, size_t v, Sums<kRows, kVectors>& dot) {
-  const VF code = Codes::Next(word);
-  // A broadcast of its own for each product, from memory: kept in registers they would push accumulators out.
-  LQ_OPAQUE_POINTER(a);
+// A vector of codes times one element of each row.
+template <size_t kRows, size_t kVectors>
+HWY_INLINE void AddCode(const float* a, VF code, size_t v, Sums<kRows, kVectors>& dot) {
   LQ_UNROLL for (size_t r = 0; r < kRows; ++r) {
     dot[r][v] = fused::MulAdd(hn::Set(DF(), a[r]), code, dot[r][v]);
     LQ_OPAQUE(dot[r][v]);
   }
 }
 
-// Codes of vector v for `count` consecutive k: as many as a word of its lanes holds, or fewer.
-template <class Codes, size_t kRows, size_t kVectors>
-HWY_INLINE void AddWord(const float* a, const uint8_t* w, size_t v, size_t count, Sums<kRows, kVectors>& dot) {
-  typename Codes::Word word = Codes::Load(w + v * Codes::kVectorBytes);
-  if (count == Codes::kPerWord) {
-    LQ_UNROLL for (size_t j = 0; j < Codes::kPerWord; ++j) {
-      AddCode<Codes, kRows, kVectors>(a + j * kRows, &word, v, dot);
-    }
+// Code kJ of every word.
+template <class Codes, size_t kJ, size_t kRows, size_t kVectors>
+HWY_INLINE void AddColumn(const float* a, const typename Codes::Word (&words)[kVectors], Sums<kRows, kVectors>& dot) {
+  LQ_UNROLL for (size_t v = 0; v < kVectors; ++v) AddCode(a + kJ * kRows, Codes::template At<kJ>(words[v]), v, dot);
+}
+
+// Code kJ of the word of vector v. A broadcast of its own for each product, from memory: kept in registers for other
+// vectors they would push accumulators out. That the pointer comes back changed, as far as g++ knows, keeps it from
+// finding the broadcasts of the vector before.
+template <class Codes, size_t kJ, size_t kRows, size_t kVectors>
+HWY_INLINE void AddOne(const float*& a, const typename Codes::Word& word, size_t v, Sums<kRows, kVectors>& dot) {
+  LQ_OPAQUE_POINTER(a);
+  AddCode(a + kJ * kRows, Codes::template At<kJ>(word), v, dot);
+}
+
+// All codes of a word of each vector. Few rows have few chains of dependent operations: they go through the vectors
+// first. With more, words would take the registers.
+template <class Codes, size_t kRows, size_t kVectors, size_t... kJ>
+HWY_INLINE void AddWords(const float* a, const uint8_t* w, Sums<kRows, kVectors>& dot, std::index_sequence<kJ...>) {
+  if constexpr (kRows <= 2) {
+    typename Codes::Word words[kVectors];
+    LQ_UNROLL for (size_t v = 0; v < kVectors; ++v) words[v] = Codes::Load(w + v * Codes::kVectorBytes);
+    (AddColumn<Codes, kJ>(a, words, dot), ...);
   } else {
-    for (size_t j = 0; j < count; ++j) AddCode<Codes, kRows, kVectors>(a + j * kRows, &word, v, dot);
+    LQ_UNROLL for (size_t v = 0; v < kVectors; ++v) {
+      const typename Codes::Word word = Codes::Load(w + v * Codes::kVectorBytes);
+      (AddOne<Codes, kJ>(a, word, v, dot), ...);
+    }
+  }
+}
+
+// The first `count` codes of a word of each vector.
+template <class Codes, size_t kRows, size_t kVectors>
+HWY_INLINE void AddPartOfWords(const float* a, const uint8_t* w, size_t count, Sums<kRows, kVectors>& dot) {
+  LQ_UNROLL for (size_t v = 0; v < kVectors; ++v) {
+    typename Codes::Word word = Codes::Load(w + v * Codes::kVectorBytes);
+    for (size_t j = 0; j < count; ++j) {
+      AddCode(a + j * kRows, Codes::template At<0>(word), v, dot);
+      word = Codes::Next(word);
+    }
   }
 }
 
@@ -143,10 +170,9 @@ HWY_INLINE void AddBlock(const StripArgs& args, const Block& block, const uint8_
   const size_t step = args.groups * kGroupVectors * Codes::kVectorBytes;
   size_t left = block.size;
   for (; left >= Codes::kPerWord; left -= Codes::kPerWord, a += Codes::kPerWord * kRows, w += step) {
-    LQ_UNROLL for (size_t v = 0; v < kVectors; ++v) { AddWord<Codes, kRows, kVectors>(a, w, v, Codes::kPerWord, dot); }
+    AddWords<Codes, kRows, kVectors>(a, w, dot, std::make_index_sequence<Codes::kPerWord>());
   }
-  if (left == 0) return;
-  LQ_UNROLL for (size_t v = 0; v < kVectors; ++v) AddWord<Codes, kRows, kVectors>(a, w, v, left, dot);
+  if (left != 0) AddPartOfWords<Codes, kRows, kVectors>(a, w, left, dot);
 }
 
 // total += dot * scale, dot first with what the offsets add. scale: of the tile's first channel.

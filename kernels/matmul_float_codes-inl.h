@@ -27,7 +27,7 @@ using fused::DF;
 using fused::VF;
 using DI = hn::RebindToSigned<DF>;
 
-// Eight codes in 32 bits per lane, the next one on top.
+// Eight codes in 32 bits per lane, the first one on top.
 struct S4Codes {
   static constexpr int kBits = 4;
 #if HWY_HAVE_SCALABLE
@@ -46,20 +46,18 @@ struct S4Codes {
   static HWY_INLINE Word Load(const uint8_t* w) {
     return hn::BitCast(DI(), hn::LoadU(hn::Repartition<uint8_t, DI>(), w));
   }
-  static HWY_INLINE VF Next(Word* word) {
+  template <size_t kJ>
+  static HWY_INLINE VF At(Word word) {
 #if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
-    // A rotation and a table: the permutation looks at the lowest four bits only. Both run beside multiply-adds.
+    // A table: the permutation looks at the lowest four bits only. It runs beside multiply-adds, as the shift does.
     HWY_ALIGN static constexpr float kValues[16] = {0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1};
-    const hn::RebindToUnsigned<DI> du;
-    *word = hn::BitCast(DI(), hn::RotateRight<28>(hn::BitCast(du, *word)));
-    LQ_OPAQUE(*word);  // else g++ makes eight rotations of the first word, and keeps them all
-    return VF{_mm512_permutexvar_ps(word->raw, hn::Load(DF(), kValues).raw)};
+    const Word index = kJ == 7 ? word : hn::ShiftRight<28 - 4 * kJ>(word);
+    return VF{_mm512_permutexvar_ps(index.raw, hn::Load(DF(), kValues).raw)};
 #else
-    const VF code = hn::ConvertTo(DF(), hn::ShiftRight<28>(*word));
-    *word = hn::ShiftLeft<4>(*word);
-    return code;
+    return hn::ConvertTo(DF(), hn::ShiftRight<28>(hn::ShiftLeft<4 * kJ>(word)));
 #endif
   }
+  static HWY_INLINE Word Next(Word word) { return hn::ShiftLeft<4>(word); }
 #endif
 };
 
@@ -78,7 +76,11 @@ struct S8Codes {
   using Word = hn::Vec<D8>;
 
   static HWY_INLINE Word Load(const uint8_t* w) { return hn::LoadU(D8(), reinterpret_cast<const int8_t*>(w)); }
-  static HWY_INLINE VF Next(Word* word) { return hn::ConvertTo(DF(), hn::PromoteTo(DI(), *word)); }
+  template <size_t kJ>
+  static HWY_INLINE VF At(Word word) {
+    return hn::ConvertTo(DF(), hn::PromoteTo(DI(), word));
+  }
+  static HWY_INLINE Word Next(Word word) { return word; }
 #endif
 };
 
