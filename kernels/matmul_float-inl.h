@@ -51,20 +51,29 @@ struct Block {
   size_t begin, size;    // in k
 };
 
-// The blocks of a panel, in order.
+// The blocks of a panel, in order. Sizes are computed once: a division for each block would show with one row.
 class Blocks {
  public:
-  Blocks(const PackedBlocks& layout, const StripArgs& args) : layout_(layout), args_(args), at_(args.panel) {}
+  Blocks(const PackedBlocks& layout, size_t groups, const uint8_t* panel)
+      : size_(layout.block),
+        last_(layout.BlockSize(layout.blocks() - 1)),
+        count_(layout.blocks()),
+        code_bytes_(layout.CodeBytes(size_, groups)),
+        last_code_bytes_(layout.CodeBytes(last_, groups)),
+        float_bytes_((layout.has_offsets ? 2 : 1) * groups * kGroupChannels * sizeof(float)),
+        at_(panel) {}
+
+  size_t count() const { return count_; }
   Block Next(size_t b) {
-    const size_t size = layout_.BlockSize(b), floats = args_.groups * kGroupChannels * sizeof(float);
-    const Block block = {at_, at_ + layout_.CodeBytes(size, args_.groups), b * layout_.block, size};
-    at_ = block.scale + (layout_.has_offsets ? 2 : 1) * floats;
+    const bool whole = b + 1 < count_;
+    const uint8_t* scale = at_ + (whole ? code_bytes_ : last_code_bytes_);
+    const Block block = {at_, scale, b * size_, whole ? size_ : last_};
+    at_ = scale + float_bytes_;
     return block;
   }
 
  private:
-  const PackedBlocks& layout_;
-  const StripArgs& args_;
+  const size_t size_, last_, count_, code_bytes_, last_code_bytes_, float_bytes_;
   const uint8_t* at_;
 };
 
@@ -77,8 +86,8 @@ static void Strip(const StripArgs& args, const PackedBlocks& layout) {
   const DF df;
   const size_t channels = args.groups * kGroupChannels;
   std::memset(args.totals, 0, channels * sizeof(float));
-  Blocks blocks(layout, args);
-  for (size_t b = 0; b < layout.blocks(); ++b) {
+  Blocks blocks(layout, args.groups, args.panel);
+  for (size_t b = 0; b < blocks.count(); ++b) {
     const Block block = blocks.Next(b);
     const float* scale = reinterpret_cast<const float*>(block.scale);
     const float* a = args.a + block.begin;
@@ -152,14 +161,12 @@ HWY_INLINE void AddWords(const float* a, const uint8_t* w, Sums<kRows, kVectors>
 }
 
 // The first `count` codes of a word of each vector.
-template <class Codes, size_t kRows, size_t kVectors>
-HWY_INLINE void AddPartOfWords(const float* a, const uint8_t* w, size_t count, Sums<kRows, kVectors>& dot) {
+template <class Codes, size_t kRows, size_t kVectors, size_t... kJ>
+HWY_INLINE void AddPartOfWords(const float* a, const uint8_t* w, size_t count, Sums<kRows, kVectors>& dot,
+                               std::index_sequence<kJ...>) {
   LQ_UNROLL for (size_t v = 0; v < kVectors; ++v) {
-    typename Codes::Word word = Codes::Load(w + v * Codes::kVectorBytes);
-    for (size_t j = 0; j < count; ++j) {
-      AddCode(a + j * kRows, Codes::template At<0>(word), v, dot);
-      word = Codes::Next(word);
-    }
+    const typename Codes::Word word = Codes::Load(w + v * Codes::kVectorBytes);
+    ((kJ < count ? AddOne<Codes, kJ>(a, word, v, dot) : void()), ...);
   }
 }
 
@@ -172,13 +179,15 @@ HWY_INLINE void AddBlock(const StripArgs& args, const Block& block, const uint8_
   for (; left >= Codes::kPerWord; left -= Codes::kPerWord, a += Codes::kPerWord * kRows, w += step) {
     AddWords<Codes, kRows, kVectors>(a, w, dot, std::make_index_sequence<Codes::kPerWord>());
   }
-  if (left != 0) AddPartOfWords<Codes, kRows, kVectors>(a, w, left, dot);
+  if constexpr (Codes::kPerWord > 1) {
+    AddPartOfWords<Codes, kRows, kVectors>(a, w, left, dot, std::make_index_sequence<Codes::kPerWord - 1>());
+  }
 }
 
 // total += dot * scale, dot first with what the offsets add. scale: of the tile's first channel.
 template <size_t kRows, size_t kVectors>
-HWY_INLINE void AddDots(const StripArgs& args, const PackedBlocks& layout, size_t b, const uint8_t* scale,
-                        float* totals, Sums<kRows, kVectors>& dot) {
+HWY_INLINE void AddDots(const StripArgs& args, size_t blocks, size_t b, const uint8_t* scale, float* totals,
+                        Sums<kRows, kVectors>& dot) {
   const DF df;
   const float* scales = reinterpret_cast<const float*>(scale);
   const float* offsets = scales + args.groups * kGroupChannels;
@@ -187,7 +196,7 @@ HWY_INLINE void AddDots(const StripArgs& args, const PackedBlocks& layout, size_
       float* total = totals + r * kPanelChannels + v * kLanes;
       VF sum = dot[r][v];
       if (args.sums != nullptr) {
-        const VF a = hn::Set(df, args.sums[r * layout.blocks() + b]);
+        const VF a = hn::Set(df, args.sums[r * blocks + b]);
         sum = fused::MulAdd(a, hn::LoadU(df, offsets + v * kLanes), sum);
       }
       hn::StoreU(fused::MulAdd(sum, hn::LoadU(df, scales + v * kLanes), hn::LoadU(df, total)), df, total);
@@ -200,8 +209,8 @@ template <class Codes, size_t kRows, size_t kVectors>
 static HWY_NOINLINE void Tile(const StripArgs& args, const PackedBlocks& layout, size_t first) {
   float* totals = args.totals + first * kLanes;
   for (size_t r = 0; r < kRows; ++r) std::memset(totals + r * kPanelChannels, 0, kVectors * kLanes * sizeof(float));
-  Blocks blocks(layout, args);
-  for (size_t b = 0; b < layout.blocks(); ++b) {
+  Blocks blocks(layout, args.groups, args.panel);
+  for (size_t b = 0; b < blocks.count(); ++b) {
     const Block block = blocks.Next(b);
     Sums<kRows, kVectors> dot;
     LQ_UNROLL for (size_t r = 0; r < kRows; ++r) {
@@ -211,7 +220,7 @@ static HWY_NOINLINE void Tile(const StripArgs& args, const PackedBlocks& layout,
       }
     }
     AddBlock<Codes, kRows, kVectors>(args, block, block.codes + first * Codes::kVectorBytes, dot);
-    AddDots<kRows, kVectors>(args, layout, b, block.scale + first * kLanes * sizeof(float), totals, dot);
+    AddDots<kRows, kVectors>(args, blocks.count(), b, block.scale + first * kLanes * sizeof(float), totals, dot);
   }
 }
 

@@ -14,7 +14,7 @@
 #include <cstring>
 
 #include "kernels/fused-inl.h"
-#include "kernels/matmul_tile-inl.h"
+#include "kernels/packing_blocks.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lq::kernels {
@@ -27,7 +27,7 @@ using fused::DF;
 using fused::VF;
 using DI = hn::RebindToSigned<DF>;
 
-// Eight codes in 32 bits per lane, the first one on top.
+// Eight codes in 32 bits per lane.
 struct S4Codes {
   static constexpr int kBits = 4;
 #if HWY_HAVE_SCALABLE
@@ -35,7 +35,7 @@ struct S4Codes {
   static VF At(const uint8_t* codes, size_t channels, size_t k, size_t c) {
     const DI di;
     const auto words = hn::LoadU(di, reinterpret_cast<const int32_t*>(codes) + k / 8 * channels + c);
-    const auto top = hn::ShiftLeftSame(words, static_cast<int>(4 * (k % 8)));
+    const auto top = hn::ShiftLeftSame(words, 28 - NibbleShift(k % 8));
     return hn::ConvertTo(DF(), hn::ShiftRight<28>(top));
   }
 #else
@@ -48,16 +48,23 @@ struct S4Codes {
   }
   template <size_t kJ>
   static HWY_INLINE VF At(Word word) {
+    constexpr int kShift = NibbleShift(kJ);
 #if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
-    // A table: the permutation looks at the lowest four bits only. It runs beside multiply-adds, as the shift does.
+    // Tables of which permutations take the entry that the lowest 4 or 5 bits name; the second one's are the upper
+    // halves of the floats.
     HWY_ALIGN static constexpr float kValues[16] = {0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1};
-    const Word index = kJ == 7 ? word : hn::ShiftRight<28 - 4 * kJ>(word);
-    return VF{_mm512_permutexvar_ps(index.raw, hn::Load(DF(), kValues).raw)};
+    HWY_ALIGN static constexpr uint16_t kHalves[32] = {0,      0x3F80, 0x4000, 0x4040, 0x4080, 0x40A0, 0x40C0, 0x40E0,
+                                                       0xC100, 0xC0E0, 0xC0C0, 0xC0A0, 0xC080, 0xC040, 0xC000, 0xBF80,
+                                                       0,      0x3F80, 0x4000, 0x4040, 0x4080, 0x40A0, 0x40C0, 0x40E0,
+                                                       0xC100, 0xC0E0, 0xC0C0, 0xC0A0, 0xC080, 0xC040, 0xC000, 0xBF80};
+    const auto shifted = hn::ShiftRight<kShift % 16>(word).raw;
+    if constexpr (kShift < 16) return VF{_mm512_permutexvar_ps(shifted, hn::Load(DF(), kValues).raw)};
+    const auto halves = hn::Load(hn::Repartition<uint16_t, DF>(), kHalves).raw;
+    return VF{_mm512_castsi512_ps(_mm512_maskz_permutexvar_epi16(0xAAAAAAAA, shifted, halves))};
 #else
-    return hn::ConvertTo(DF(), hn::ShiftRight<28>(hn::ShiftLeft<4 * kJ>(word)));
+    return hn::ConvertTo(DF(), hn::ShiftRight<28>(hn::ShiftLeft<28 - kShift>(word)));
 #endif
   }
-  static HWY_INLINE Word Next(Word word) { return hn::ShiftLeft<4>(word); }
 #endif
 };
 
@@ -80,7 +87,6 @@ struct S8Codes {
   static HWY_INLINE VF At(Word word) {
     return hn::ConvertTo(DF(), hn::PromoteTo(DI(), word));
   }
-  static HWY_INLINE Word Next(Word word) { return word; }
 #endif
 };
 

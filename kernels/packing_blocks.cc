@@ -16,7 +16,7 @@ uint32_t Lane(const PackedBlocks& layout, const int32_t* q, size_t c, size_t k0,
   uint32_t lane = 0;
   for (size_t j = 0; j < kNibbles; ++j) {
     const int32_t code = c < layout.n && j < count ? q[c * layout.k + k0 + j] : 0;
-    lane = lane << 4 | (static_cast<uint32_t>(code) & 15);
+    lane |= (static_cast<uint32_t>(code) & 15) << NibbleShift(j);
   }
   return lane;
 }

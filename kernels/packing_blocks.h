@@ -9,9 +9,13 @@ namespace lq::kernels {
 
 // Panels of 64 channels as in packing.h: [panel][block]{ codes, scales, offsets }.
 // 8-bit codes: [k of the block][16 * groups channels]. 4-bit ones, two's complement: [8 k of the block][16 * groups
-// channels] of 32 bits, the first k in the highest ones (the last 8 k of a block may be fewer). So whatever the width a
-// vector of 32-bit lanes takes its channels from consecutive bytes.
+// channels] of 32 bits, k number j of the 8 at bit NibbleShift(j) (the last 8 k of a block may be fewer). So whatever
+// the width a vector of 32-bit lanes takes its channels from consecutive bytes.
 // scales, offsets: [16 * groups channels] of float; offsets only where has_offsets.
+// Neighbours stand in the two halves: AVX-512 has permutations that look at the lowest bits of 32 or of 16, so that one
+// shift serves both.
+constexpr int NibbleShift(size_t j) { return static_cast<int>(j % 2 * 16 + j / 2 * 4); }
+
 struct PackedBlocks {
   size_t n, k, block;  // the last block may be short
   int bits;            // 4 or 8
