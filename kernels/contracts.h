@@ -84,6 +84,18 @@ struct Epilogue {
   const double* real_add;
 };
 
+// Terms that vary by row: rows quantized on the fly, products of two activations. In the place of start and scale, for
+// row r of the call
+//   acc = dot + offset[r] * weight_sum + start[r];  y = double(acc) * (scale[r] * Epilogue::scale)
+// All but scale are integers; 255 * (sum over k of |w|) < 2^31 where the accumulators are int32, and acc and each of
+// its terms below 2^53.
+struct RowTerms {
+  const double* weight_sum;  // per channel, the sum of w over k; readable as the epilogue's arrays
+  const double* offset;
+  const double* start;
+  const double* scale;  // null: 1; only without it can outputs be codes, and the epilogue is never `fast`
+};
+
 // out[m][n_begin..n_end) = epilogue(a * w^T).
 // a: m rows of k u8 codes; RoundUp(k, 4) bytes of each row are readable, the ones beyond k have any value.
 // w: all the packed panels of the layer (packing.h); n_begin is a multiple of 64, n_end a multiple of 64 or n.
@@ -104,6 +116,7 @@ struct MatmulArgs {
   void* out;          // row 0, channel 0
   size_t out_stride;  // elements
   void* scratch;      // MatmulScratchBytes(), or MatmulU16ScratchBytes(), 64-byte aligned
+  const RowTerms* row_terms = nullptr;
 };
 using MatmulFn = void (*)(const MatmulArgs&);
 std::span<const Variant<MatmulFn>> MatmulU8S8Variants();

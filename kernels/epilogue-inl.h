@@ -114,7 +114,7 @@ static HWY_NOINLINE void RedoNearTies(const int32_t* acc, const FinishArgs& args
     for (size_t j = i; j < std::min(i + hn::Lanes(d), args.count); ++j) {
       if ((fixed[j - i] & 0xFFFF) >= 2 * way.window) continue;
       const double sum = WrappingAdd(acc[j], way.start[j]);
-      out[j] = static_cast<uint8_t>(CodeOf(RealOutput(sum, args.n0 + j, *args.epilogue), args.epilogue->to));
+      out[j] = static_cast<uint8_t>(CodeOf(RealOutput({sum}, args.n0 + j, *args.epilogue), args.epilogue->to));
     }
   }
 }
@@ -151,7 +151,8 @@ HWY_INLINE bool FastRow(const int32_t* HWY_RESTRICT acc, const FastWay& way, siz
 HWY_INLINE void StoreRowAsWritten(const int32_t* acc, const FinishArgs& args, void* out, size_t index) {
   for (size_t j = 0; j < args.count; ++j) {
     const size_t channel = args.n0 + j;
-    StoreOutput(WrappingAdd(acc[j], args.start[channel]), channel, *args.epilogue, args.type, out, index + j);
+    StoreOutput({static_cast<double>(WrappingAdd(acc[j], args.start[channel]))}, channel, *args.epilogue, args.type,
+                out, index + j);
   }
 }
 

@@ -17,8 +17,8 @@ double AimetOnnxCode(double y, const QuantizeTo& to) {
 
 }  // namespace
 
-double RealOutput(double acc, size_t channel, const Epilogue& epilogue) {
-  double y = acc * epilogue.scale[channel];
+double RealOutput(Accumulator sum, size_t channel, const Epilogue& epilogue) {
+  double y = sum.acc * (sum.row_scale * epilogue.scale[channel]);
   if (epilogue.bias != nullptr) y = y + epilogue.bias[channel];
   if (epilogue.bn_mean != nullptr) {
     y = (y - epilogue.bn_mean[channel]) * epilogue.bn_gain[channel] + epilogue.bn_beta[channel];
@@ -33,8 +33,8 @@ int32_t CodeOf(double y, const QuantizeTo& to) {
   return static_cast<int32_t>(code > to.lo ? std::min<double>(code, to.hi) : to.lo);
 }
 
-void StoreOutput(double acc, size_t channel, const Epilogue& epilogue, OutputType type, void* out, size_t index) {
-  double y = RealOutput(acc, channel, epilogue);
+void StoreOutput(Accumulator sum, size_t channel, const Epilogue& epilogue, OutputType type, void* out, size_t index) {
+  double y = RealOutput(sum, channel, epilogue);
   if (type == OutputType::kU8) {
     static_cast<uint8_t*>(out)[index] = static_cast<uint8_t>(CodeOf(y, epilogue.to));
     return;

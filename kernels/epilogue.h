@@ -10,14 +10,20 @@
 
 namespace lq::kernels {
 
-// The real value before the clip. acc: double(dot + start), rounded once.
-double RealOutput(double acc, size_t channel, const Epilogue& epilogue);
+// double(dot + start), rounded once, and what its row's scale multiplies the channel's by.
+struct Accumulator {
+  double acc;
+  double row_scale = 1.0;
+};
+
+// The real value before the clip.
+double RealOutput(Accumulator sum, size_t channel, const Epilogue& epilogue);
 
 // The code of a real value, lo..hi.
 int32_t CodeOf(double y, const QuantizeTo& to);
 
 // Writes element `index` of `out`.
-void StoreOutput(double acc, size_t channel, const Epilogue& epilogue, OutputType type, void* out, size_t index);
+void StoreOutput(Accumulator sum, size_t channel, const Epilogue& epilogue, OutputType type, void* out, size_t index);
 
 }  // namespace lq::kernels
 

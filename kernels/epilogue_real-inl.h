@@ -35,6 +35,11 @@ struct FinishArgs {
   void* out;  // row 0, channel n0; nothing else than rows x count outputs is written
   size_t out_stride;
   const double* plane_start = nullptr;  // FinishPlanes: of channel 0: start_u16 or start_s16
+  const float* totals = nullptr;        // FinishFloats: in the place of acc
+  // FinishRowTerms: of the call, the row of the call that row 0 is, and what the dots' codes are short of.
+  const RowTerms* row_terms = nullptr;
+  size_t first_row = 0;
+  double missing = 0;
 };
 
 // The dot alone may have left int32; its sum with start does not.
@@ -80,7 +85,7 @@ struct DotSums {
     return hn::PromoteTo(epilogue::D64(), hn::Add(hn::LoadU(d, acc + i), hn::LoadU(d, start + i)));
   }
 #endif
-  double Scalar(size_t i) const { return WrappingAdd(acc[i], start[i]); }
+  Accumulator Scalar(size_t i) const { return {static_cast<double>(WrappingAdd(acc[i], start[i]))}; }
 
   const int32_t* acc;
   const int32_t* start;
@@ -99,23 +104,84 @@ struct PlaneSums {
     return hn::MulAdd(hn::PromoteTo(d, hn::LoadU(half, high + i)), hn::Set(d, 256.0), low_start);
   }
 #endif
-  double Scalar(size_t i) const { return 256.0 * high[i] + (low[i] + start[i]); }
+  Accumulator Scalar(size_t i) const { return {256.0 * high[i] + (low[i] + start[i])}; }
 
   const int32_t* high;
   const int32_t* low;
   const double* start;
 };
 
+// Sums of floats.
+struct FloatSums {
+  FloatSums(const FinishArgs& args, size_t row) : totals(args.totals + row * args.acc_stride) {}
+
+#if HWY_HAVE_FLOAT64
+  HWY_INLINE epilogue::V64 Vector(size_t i) const {
+    const hn::Rebind<float, epilogue::D64> df32;
+    return hn::PromoteTo(epilogue::D64(), hn::LoadU(df32, totals + i));
+  }
+#endif
+  Accumulator Scalar(size_t i) const { return {double{totals[i]}}; }
+
+  const float* totals;
+};
+
+// Of rows with terms of their own. Integers below 2^53: binary64 adds them up exactly.
+template <size_t kPlanes>
+struct RowSums {
+  RowSums(const FinishArgs& args, size_t row)
+      : acc(args.acc + kPlanes * row * args.acc_stride),
+        acc_stride(args.acc_stride),
+        weight_sum(args.row_terms->weight_sum + args.n0),
+        offset(args.row_terms->offset[args.first_row + row] + args.missing),
+        start(args.row_terms->start[args.first_row + row]),
+        scale(args.row_terms->scale == nullptr ? 1.0 : args.row_terms->scale[args.first_row + row]) {}
+
+#if HWY_HAVE_FLOAT64
+  HWY_INLINE epilogue::V64 Vector(size_t i) const {
+    const epilogue::D64 d;
+    const epilogue::DHalf half;
+    auto sum = hn::PromoteTo(d, hn::LoadU(half, acc + i));
+    if (kPlanes == 2) {
+      const auto low = hn::PromoteTo(d, hn::LoadU(half, acc + acc_stride + i));
+      sum = hn::MulAdd(sum, hn::Set(d, 256.0), low);
+    }
+    const auto terms = hn::MulAdd(hn::Set(d, offset), hn::LoadU(d, weight_sum + i), hn::Set(d, start));
+    return hn::Add(sum, terms);
+  }
+#endif
+  Accumulator Scalar(size_t i) const {
+    double sum = acc[i];
+    if (kPlanes == 2) sum = 256.0 * sum + acc[acc_stride + i];
+    return {sum + (offset * weight_sum[i] + start), scale};
+  }
+
+  const int32_t* acc;
+  size_t acc_stride;
+  const double* weight_sum;
+  double offset, start, scale;
+};
+
 namespace epilogue {
 
 #if HWY_HAVE_FLOAT64
+
+// What multiplies the sums.
+template <class Sums>
+HWY_INLINE V64 ScaleVector(const Sums&, const double* scale) {
+  return hn::LoadU(D64(), scale);
+}
+template <size_t kPlanes>
+HWY_INLINE V64 ScaleVector(const RowSums<kPlanes>& sums, const double* scale) {
+  return hn::Mul(hn::Set(D64(), sums.scale), hn::LoadU(D64(), scale));
+}
 
 template <class Sums>
 HWY_INLINE V64 RealVector(const Sums& sums, const FinishArgs& args, size_t i) {
   const D64 d;
   const Epilogue& e = *args.epilogue;
   const size_t channel = args.n0 + i;
-  auto y = hn::Mul(sums.Vector(i), hn::LoadU(d, e.scale + channel));
+  auto y = hn::Mul(sums.Vector(i), ScaleVector(sums, e.scale + channel));
   if (e.bias != nullptr) y = hn::Add(y, hn::LoadU(d, e.bias + channel));
   if (e.bn_mean != nullptr) {
     y = hn::Mul(hn::Sub(y, hn::LoadU(d, e.bn_mean + channel)), hn::LoadU(d, e.bn_gain + channel));
@@ -146,10 +212,17 @@ HWY_NOINLINE void RedoNearHalves(const Sums& sums, const FinishArgs& args, T* ou
   const Epilogue& e = *args.epilogue;
   for (size_t i = 0; i < args.count; ++i) {
     const size_t channel = args.n0 + i;
-    const double v = sums.Scalar(i) * e.real_mul[channel] + e.real_add[channel];
+    const double v = sums.Scalar(i).acc * e.real_mul[channel] + e.real_add[channel];
     if (std::abs(v - std::rint(v)) < 0.5 - 2 * kRealWindow) continue;
     out[i] = static_cast<T>(CodeOf(RealOutput(sums.Scalar(i), channel, e), e.to));
   }
+}
+
+// Where sums may be infinite or NaN, distances are NaN too: none of them may hide another lane's, and NaN becomes lo.
+template <class Sums>
+HWY_INLINE V64 Larger(V64 a, V64 b) {
+  if constexpr (std::is_same_v<Sums, FloatSums>) return hn::IfThenElse(hn::Gt(a, b), a, b);
+  return hn::Max(a, b);
 }
 
 template <class T, class Sums>
@@ -164,8 +237,8 @@ HWY_INLINE void CodeRow(const Sums& sums, const FinishArgs& args, T* HWY_RESTRIC
   for (size_t i = 0; i < count; i += lanes) {
     const V64 v = hn::MulAdd(sums.Vector(i), hn::LoadU(d, mul + i), hn::LoadU(d, add + i));
     const V64 rounded = hn::Round(v);
-    farthest = hn::Max(farthest, hn::Abs(hn::Sub(v, rounded)));
-    const V64 clamped = hn::Min(hn::Max(rounded, lo), hi);
+    farthest = Larger<Sums>(hn::Abs(hn::Sub(v, rounded)), farthest);
+    const V64 clamped = hn::Min(Larger<Sums>(rounded, lo), hi);
     const auto codes = hn::DemoteTo(narrow, hn::DemoteInRangeTo(DHalf(), clamped));
     if (i + lanes <= count) {
       hn::StoreU(codes, narrow, out + i);
@@ -202,7 +275,7 @@ static HWY_NOINLINE void FinishReal(const FinishArgs& args) {
   for (size_t row = 0; row < args.rows; ++row) {
     const Sums sums(args, row);
     const size_t index = row * args.out_stride;
-    if (args.type == OutputType::kU8 && std::is_same_v<Sums, PlaneSums>) {  // of DotSums Finish has a faster way
+    if (args.type == OutputType::kU8 && !std::is_same_v<Sums, DotSums>) {  // of DotSums Finish has a faster way
       epilogue::CodeRow(sums, args, static_cast<uint8_t*>(args.out) + index);
     } else if (args.type == OutputType::kU16) {
       epilogue::CodeRow(sums, args, static_cast<uint16_t*>(args.out) + index);
@@ -214,6 +287,14 @@ static HWY_NOINLINE void FinishReal(const FinishArgs& args) {
 
 // Two rows of accumulators for each row of outputs, see PlaneSums.
 [[maybe_unused]] static void FinishPlanes(const FinishArgs& args) { FinishReal<PlaneSums>(args); }
+
+// One or two rows of accumulators for each row of outputs, whose terms vary.
+template <size_t kPlanes>
+[[maybe_unused]] static void FinishRowTerms(const FinishArgs& args) {
+  FinishReal<RowSums<kPlanes> >(args);
+}
+
+[[maybe_unused]] static void FinishFloats(const FinishArgs& args) { FinishReal<FloatSums>(args); }
 
 // NOLINTNEXTLINE(google-readability-namespace-comments)
 }  // namespace HWY_NAMESPACE

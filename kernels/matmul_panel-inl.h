@@ -43,6 +43,12 @@ HWY_INLINE void FinishStrip(const MatmulArgs& args, const int32_t* acc, Bytes by
   finish.type = args.out_type;
   finish.out = static_cast<uint8_t*>(args.out) + index * SizeOf(args.out_type);
   finish.out_stride = args.out_stride;
+  if (args.row_terms != nullptr) {
+    finish.row_terms = args.row_terms;
+    finish.first_row = where.row;
+    finish.missing = bytes == Bytes::kRaw ? 0 : kPlanes == 1 ? 128 : 128 * 257;
+    return FinishRowTerms<kPlanes>(finish);
+  }
   if constexpr (kPlanes == 1) {
     Finish(finish);
   } else {

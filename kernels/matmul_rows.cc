@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/contracts_matmul_float.h"
+
 namespace lq::kernels {
 
 void SplitQuads(const uint8_t* a, size_t a_stride, size_t rows, size_t k, uint8_t* out) {
@@ -29,6 +31,11 @@ size_t MatmulU16ScratchBytes(size_t m, size_t k) {
   const size_t split = 2 * std::min(m, kSplitPlaneRows) * SplitStride(k);
   const size_t s4 = S4Scratch{std::min(2 * m, kSignedRows), k}.Bytes();
   return PlaneBytes(std::min(m, kPlaneRows), k) + RoundUp(std::max(split, s4), 64);
+}
+
+size_t MatmulFloatScratchBytes(size_t m, size_t k, size_t block) {
+  const size_t blocks = (k + block - 1) / block;
+  return RoundUp(m * (k + blocks) * sizeof(float), 64);
 }
 
 }  // namespace lq::kernels

@@ -7,7 +7,18 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/contracts.h"
+#include "kernels/epilogue.h"
+
 namespace lq::kernels {
+
+// The dot of row `row` of the call and channel c, finished.
+inline Accumulator WithTerms(int64_t dot, const MatmulArgs& args, size_t row, size_t c) {
+  const RowTerms* terms = args.row_terms;
+  if (terms == nullptr) return {static_cast<double>(dot + args.epilogue->start_wide[c])};
+  const double acc = static_cast<double>(dot) + (terms->offset[row] * terms->weight_sum[c] + terms->start[row]);
+  return {acc, terms->scale == nullptr ? 1.0 : terms->scale[row]};
+}
 
 // A row of bytes: of u8 codes, or the high or the low ones of u16 codes.
 class ByteRow {

@@ -26,8 +26,8 @@ void MatmulU16S16(const MatmulArgs& args) {
       s16::MultiplyRow(ByteRow(codes, args.k, true), panel, groups, high);
       s16::MultiplyRow(ByteRow(codes, args.k, false), panel, groups, low);
       for (size_t c = n0; c < std::min(args.n_end, n0 + kPanelChannels); ++c) {
-        const int64_t acc = 256 * high[c - n0] + low[c - n0] + args.epilogue->start_wide[c];
-        StoreOutput(static_cast<double>(acc), c, *args.epilogue, args.out_type, args.out, row * args.out_stride + c);
+        const Accumulator acc = WithTerms(256 * high[c - n0] + low[c - n0], args, row, c);
+        StoreOutput(acc, c, *args.epilogue, args.out_type, args.out, row * args.out_stride + c);
       }
     }
   }

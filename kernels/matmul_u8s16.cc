@@ -23,7 +23,7 @@ void MatmulU8S16(const MatmulArgs& args) {
       s16::MultiplyRow(ByteRow(args.a + row * args.a_stride, args.k), reinterpret_cast<const int16_t*>(panel),
                        PanelGroups(args.n, n0), totals);
       for (size_t c = n0; c < std::min(args.n_end, n0 + kPanelChannels); ++c) {
-        const double acc = static_cast<double>(totals[c - n0] + args.epilogue->start_wide[c]);
+        const Accumulator acc = WithTerms(totals[c - n0], args, row, c);
         StoreOutput(acc, c, *args.epilogue, args.out_type, args.out, row * args.out_stride + c);
       }
     }

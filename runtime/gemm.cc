@@ -132,7 +132,8 @@ void Gemm::Run(const Rows& rows, size_t group, size_t n_begin, size_t n_end, voi
            .out_type = rows.out_type,
            .out = static_cast<std::byte*>(rows.out) + group * n_ * kernels::SizeOf(rows.out_type),
            .out_stride = rows.out_stride,
-           .scratch = scratch});
+           .scratch = scratch,
+           .row_terms = rows.terms});
 }
 
 }  // namespace lq

@@ -30,6 +30,7 @@ class Gemm {
     void* out;           // row 0, channel 0 of the whole layer
     size_t out_stride;   // elements
     kernels::OutputType out_type;
+    const kernels::RowTerms* terms = nullptr;  // of these rows, where they vary
   };
   // Channels [n_begin, n_end) of the group; n_begin a multiple of 64, n_end too or n().
   void Run(const Rows& rows, size_t group, size_t n_begin, size_t n_end, void* scratch) const;

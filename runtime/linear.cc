@@ -1,7 +1,5 @@
 #include "lanequant/linear.h"
 
-#include <fmt/format.h>
-
 #include <cstring>
 
 #include "runtime/gemm.h"
@@ -89,11 +87,8 @@ Status Linear::Run(ConstTensorView in, TensorView out, std::span<std::byte> work
   LQ_RETURN_IF_ERROR(CheckCodes(impl.name, "input", in.dtype, impl.input.grid));
   LQ_ASSIGN_OR_RETURN(const kernels::OutputType type,
                       OutputTypeFor(impl.name, out.dtype, impl.output ? &*impl.output : nullptr));
-  const size_t need = WorkspaceBytes(rows, executor.workers());
-  if (workspace.size() < need) {
-    return InvalidArgument(fmt::format("{}: workspace of {} bytes, but {} rows on {} workers need {}", impl.name,
-                                       workspace.size(), rows, executor.workers(), need));
-  }
+  LQ_RETURN_IF_ERROR(CheckWorkspace(impl.name, workspace.size(),
+                                    {rows, executor.workers(), WorkspaceBytes(rows, executor.workers())}));
   if (rows == 0) return OkStatus();
   std::byte* memory = AlignUp(workspace.data());
   const Impl::Codes codes = impl.PrepareInput(in.bytes.data(), rows, memory);

@@ -31,6 +31,12 @@ Status CheckCodes(const std::string& name, const char* what, DType dtype, const 
       fmt::format("{} {}: type {}, but its encoding gives {}", name, what, NameOf(dtype), NameOf(CodeDType(grid))));
 }
 
+Status CheckWorkspace(const std::string& name, size_t bytes, const WorkspaceNeed& need) {
+  if (bytes >= need.bytes) return OkStatus();
+  return InvalidArgument(fmt::format("{}: workspace of {} bytes, but {} rows on {} workers need {}", name, bytes,
+                                     need.rows, need.workers, need.bytes));
+}
+
 Result<kernels::OutputType> OutputTypeFor(const std::string& name, DType dtype, const PerTensor* encoding) {
   if (encoding != nullptr) {
     const DType want = CodeDType(encoding->grid);

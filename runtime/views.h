@@ -32,6 +32,12 @@ inline size_t CodeBytes(const Grid& grid) { return grid.bitwidth <= 8 ? 1 : 2; }
 // Errors: codes of another type than the grid's.
 Status CheckCodes(const std::string& name, const char* what, DType dtype, const Grid& grid);
 
+struct WorkspaceNeed {
+  size_t rows, workers, bytes;
+};
+// Errors: fewer bytes than needed.
+Status CheckWorkspace(const std::string& name, size_t bytes, const WorkspaceNeed& need);
+
 // What a layer writes for an output of this type, or an error that names what it could be.
 Result<kernels::OutputType> OutputTypeFor(const std::string& name, DType dtype, const PerTensor* encoding);
 

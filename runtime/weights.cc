@@ -52,14 +52,13 @@ Status CheckAxes(const std::string& name, const Encoding& encoding) {
                   name, channel, block));
 }
 
-Result<FlatScales> Flatten(const FloatWeights& w, const Encoding& encoding) {
+FlatScales Flatten(const FloatWeights& w, const Encoding& encoding) {
   const size_t per_channel = w.in_channels * w.taps;
   if (const auto* e = std::get_if<PerTensor>(&encoding)) {
     return FlatScales{e->grid, {e->scale}, {e->offset}, w.out_channels * per_channel};
   }
   if (const auto* e = std::get_if<PerChannel>(&encoding)) return FlatScales{e->grid, e->scale, e->offset, per_channel};
   if (const auto* e = std::get_if<PerBlock>(&encoding)) {
-    LQ_RETURN_IF_ERROR(CheckConstantPerChannel(w.name, *e, w.out_channels));
     return FlatScales{e->grid, e->scale, e->offset, static_cast<size_t>(e->block_size) * w.taps};
   }
   const auto& e = std::get<Lpbq>(encoding);
@@ -190,8 +189,9 @@ int64_t LayerWeights::LargestAbsoluteSum() const {
   return largest;
 }
 
-Result<LayerWeights> QuantizeWeights(const FloatWeights& weights, const Encoding& encoding,
-                                     const PrepareOptions& options) {
+namespace {
+
+Status CheckWeights(const FloatWeights& weights, const Encoding& encoding) {
   const Shape shape{static_cast<int64_t>(weights.out_channels), static_cast<int64_t>(weights.in_channels),
                     static_cast<int64_t>(weights.taps)};
   if (shape.NumElements() <= 0 || weights.values.size() != static_cast<size_t>(shape.NumElements())) {
@@ -205,8 +205,18 @@ Result<LayerWeights> QuantizeWeights(const FloatWeights& weights, const Encoding
                     weights.values.size(), kBytesPerWeight, most));
   }
   LQ_RETURN_IF_ERROR(ValidateEncoding(weights.name + " weight", encoding, shape));
-  LQ_RETURN_IF_ERROR(CheckAxes(weights.name, encoding));
-  LQ_ASSIGN_OR_RETURN(const FlatScales flat, Flatten(weights, encoding));
+  return CheckAxes(weights.name, encoding);
+}
+
+}  // namespace
+
+Result<LayerWeights> QuantizeWeights(const FloatWeights& weights, const Encoding& encoding,
+                                     const PrepareOptions& options) {
+  LQ_RETURN_IF_ERROR(CheckWeights(weights, encoding));
+  if (const auto* e = std::get_if<PerBlock>(&encoding)) {
+    LQ_RETURN_IF_ERROR(CheckConstantPerChannel(weights.name, *e, weights.out_channels));
+  }
+  const FlatScales flat = Flatten(weights, encoding);
 
   LayerWeights out;
   out.n = weights.out_channels;
@@ -221,6 +231,33 @@ Result<LayerWeights> QuantizeWeights(const FloatWeights& weights, const Encoding
   if (*low < std::numeric_limits<int16_t>::min() || *high > std::numeric_limits<int16_t>::max()) {
     return Unsupported(fmt::format("{}: integer weights in {}..{} leave 16 bits", weights.name, *low, *high));
   }
+  return out;
+}
+
+Result<FloatScaleWeights> QuantizeWithFloatScales(const FloatWeights& weights, const Encoding& encoding,
+                                                  const PrepareOptions& options) {
+  LQ_RETURN_IF_ERROR(CheckWeights(weights, encoding));
+  const FlatScales flat = Flatten(weights, encoding);
+  if (flat.grid.bitwidth > 8) {
+    return Unsupported(
+        fmt::format("{}: weights of {} bits; floats are multiplied by 2 to 8", weights.name, flat.grid.bitwidth));
+  }
+  FloatScaleWeights out;
+  out.n = weights.out_channels;
+  out.k = weights.in_channels * weights.taps;
+  out.block = std::min(out.k, flat.run);
+  out.bits = flat.grid.bitwidth <= 4 ? 4 : 8;
+  out.q = Codes(weights.values, flat, ProfileFor(encoding, options.profile), options.max_isa);
+  const int32_t middle = flat.grid.is_signed ? 0 : 1 << (flat.grid.bitwidth - 1);
+  for (int32_t& q : out.q) q -= middle;
+  bool has_offsets = false;
+  for (size_t first = 0; first < out.q.size(); first += out.block) {
+    const size_t index = first / flat.run % flat.scale.size();
+    out.scale.push_back(flat.scale[index]);
+    out.offset.push_back(static_cast<float>(flat.offset[index] + middle));
+    has_offsets |= flat.offset[index] + middle != 0;
+  }
+  if (!has_offsets) out.offset.clear();
   return out;
 }
 

@@ -42,6 +42,19 @@ struct FloatWeights {
 Result<LayerWeights> QuantizeWeights(const FloatWeights& weights, const Encoding& encoding,
                                      const PrepareOptions& options);
 
+// Weights whose scales vary along k: what floats are multiplied by. Arrays are [n][k] and [n][k / block].
+struct FloatScaleWeights {
+  size_t n = 0, k = 0, block = 0;
+  int bits = 8;               // 4 or 8: of the signed grid that holds q
+  std::vector<int32_t> q;     // the code, less 2^(bitwidth - 1) where its grid is unsigned
+  std::vector<float> scale;   // of LPBQ fl32(per_block_int_scale * channel_scale), as AIMET has it
+  std::vector<float> offset;  // of q; empty where all are 0
+};
+
+// The same for any scales, of grids of up to 8 bits; taps = 1.
+Result<FloatScaleWeights> QuantizeWithFloatScales(const FloatWeights& weights, const Encoding& encoding,
+                                                  const PrepareOptions& options);
+
 }  // namespace lq
 
 #endif  // LANEQUANT_RUNTIME_WEIGHTS_H_

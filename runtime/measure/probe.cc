@@ -52,10 +52,18 @@ namespace {
   "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm14", "xmm15"
 #define LQ_DOT_512(n) "vpdpbusd %%zmm15, %%zmm14, %%zmm" #n "\n"
 #define LQ_MADD_256(n) "vpmaddwd %%ymm15, %%ymm14, %%ymm" #n "\n"
+#define LQ_FUSED_512(n) "vfmadd231ps %%zmm15, %%zmm14, %%zmm" #n "\n"
+#define LQ_FUSED_256(n) "vfmadd231ps %%ymm15, %%ymm14, %%ymm" #n "\n"
 #define LQ_MADD_128(n) "pmaddwd %%xmm15, %%xmm" #n "\n"
 
 void Dots512() {
   for (int i = 0; i < kIterations; ++i) asm volatile(LQ_TWELVE(LQ_DOT_512)::: LQ_CLOBBERS);
+}
+void Fused512() {
+  for (int i = 0; i < kIterations; ++i) asm volatile(LQ_TWELVE(LQ_FUSED_512)::: LQ_CLOBBERS);
+}
+void Fused256() {
+  for (int i = 0; i < kIterations; ++i) asm volatile(LQ_TWELVE(LQ_FUSED_256)::: LQ_CLOBBERS);
 }
 void MultiplyAdds256() {
   for (int i = 0; i < kIterations; ++i) asm volatile(LQ_TWELVE(LQ_MADD_256)::: LQ_CLOBBERS);
@@ -122,7 +130,15 @@ double MultiplyAddPeak(Executor& executor) {
   return BestRate(kIterations * 12.0 * 16, executor, [](size_t) { MultiplyAdds128(); });
 }
 
+double FloatPeak(Executor& executor) {
+  if (__builtin_cpu_supports("avx512f")) return BestRate(kIterations * 12.0 * 32, executor, [](size_t) { Fused512(); });
+  if (!__builtin_cpu_supports("fma")) return 0;
+  return BestRate(kIterations * 12.0 * 16, executor, [](size_t) { Fused256(); });
+}
+
 #else
+
+double FloatPeak(Executor&) { return 0; }
 
 void Stream(const void* in, size_t in_bytes, void* out, size_t out_bytes, bool) {
   std::memcpy(out, in, std::min(in_bytes, out_bytes));

@@ -23,6 +23,8 @@ void Stream(const void* in, size_t in_bytes, void* out, size_t out_bytes, bool n
 double DotPeak(Executor& executor = SerialExecutor());
 // 16-bit operands: vpmaddwd of 256 bits, 128 without AVX2. Away from x86 a plain loop.
 double MultiplyAddPeak(Executor& executor = SerialExecutor());
+// binary32, multiply and add in one instruction: the widest vfmadd231ps that the CPU has. 0 where it has none.
+double FloatPeak(Executor& executor = SerialExecutor());
 
 }  // namespace lq
 

@@ -1,0 +1,31 @@
+// f32 x s4 matrix product with float scales for blocks along k.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/matmul_f32s4.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "kernels/matmul_float-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lq::kernels {
+namespace HWY_NAMESPACE {
+
+void MatmulF32S4(const MatmulFloatArgs& args) { matmul_float::MultiplyPanels<matmul_float::S4Codes>(args); }
+
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
+}  // namespace lq::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include "kernels/runnable.h"
+
+namespace lq::kernels {
+
+std::span<const Variant<MatmulFloatFn>> MatmulF32S4Variants() {
+  static const std::vector<Variant<MatmulFloatFn>> variants = Runnable<MatmulFloatFn>(LQ_VARIANTS(MatmulF32S4));
+  return variants;
+}
+
+}  // namespace lq::kernels
+#endif  // HWY_ONCE
