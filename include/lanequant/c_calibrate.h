@@ -15,7 +15,7 @@ extern "C" {
 
 // As lq::CalibrationTool and lq::CalibrationScheme.
 enum { LQ_TOOL_AIMET_TORCH = 0, LQ_TOOL_AIMET_ONNX = 1, LQ_TOOL_ONNXRUNTIME = 2, LQ_TOOL_QUARK_TORCH = 3 };
-enum { LQ_MIN_MAX = 0, LQ_PERCENTILE = 1, LQ_SQNR = 2, LQ_TF_ENHANCED = 3, LQ_ENTROPY = 4 };
+enum { LQ_MIN_MAX = 0, LQ_PERCENTILE = 1, LQ_SQNR = 2, LQ_TF_ENHANCED = 3, LQ_ENTROPY = 4, LQ_MSE = 5 };
 
 typedef struct lq_analyzer_options {
   size_t struct_size;

@@ -24,10 +24,13 @@ enum class CalibrationTool {
 
 enum class CalibrationScheme {
   kMinMax,      // all tools. AIMET: post_training_tf, MinMaxEncodingAnalyzer
-  kPercentile,  // AIMET: post_training_percentile, of aimet_onnx to 1.2e-7. onnxruntime: PercentileCalibrater
+  kPercentile,  // AIMET: post_training_percentile, of aimet_onnx to 1.2e-7. onnxruntime: PercentileCalibrater. Quark:
+                // PerTensorPercentileObserver, whose own percentile is 99.99999999
   kSqnr,        // aimet_torch post_training_tf_enhanced, SqnrEncodingAnalyzer: least quantization and clipping noise
-  kTfEnhanced,  // aimet_torch TfEnhancedEncodingAnalyzer: kSqnr with 512 bins and a range that grows only so far
+  kTfEnhanced,  // aimet_torch TfEnhancedEncodingAnalyzer: kSqnr with 512 bins and a range that grows only so far;
+                // aimet_onnx post_training_tf_enhanced, to 2^-19
   kEntropy,     // onnxruntime EntropyCalibrater with its 128 bins
+  kMse,         // Quark PerTensorMSEObserver: least squared error of the top 3 or more of 2048 bins
 };
 
 // `scale_shape` and `block_size` are AIMET's: with an empty block_size the shape broadcasts over the trailing
@@ -55,7 +58,7 @@ struct Calibration {
 };
 
 // A running statistic of batches. Its memory does not grow with them: two floats for each encoding, or a histogram
-// (of 8 or 12 KiB for each encoding; onnxruntime's, of whole tensors only, has up to 2^20 bins).
+// (of 8 or 12 KiB for each encoding; onnxruntime's and quark_torch's, of whole tensors only, have up to 2^22 bins).
 // Values that are not finite: under kAimetTorch a NaN makes min-max encodings NaN, while histograms leave NaN out and
 // count infinities in the outer bins; other tools refuse them. Results never depend on the executor.
 class LQ_EXPORT Analyzer {
@@ -76,7 +79,7 @@ class LQ_EXPORT Analyzer {
   // Adds what `other`, of equal options, has seen. kMinMax: as if its batches had come here. Histograms of aimet_torch:
   // as it re-bins its own when the range grows, so that a count may move by a bin against one analyzer that sees all.
   // Errors: other options, another float type; kPercentile of aimet_onnx, whose first batch fixes the bins: other bins;
-  // onnxruntime's histograms, for which there is no rule, unless one side is empty.
+  // onnxruntime's and quark_torch's histograms, for which there is no rule, unless one side is empty.
   Status Merge(const Analyzer& other);
 
   // The encodings of what came so far. Errors: nothing came.

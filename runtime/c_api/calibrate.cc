@@ -23,7 +23,7 @@ namespace {
 Result<AnalyzerOptions> ReadAnalyzerOptions(const lq_analyzer_options* given) {
   LQ_ASSIGN_OR_RETURN(const lq_analyzer_options read, ReadStruct("options", given));
   LQ_RETURN_IF_ERROR(CheckEnum("tool", read.tool, 4));
-  LQ_RETURN_IF_ERROR(CheckEnum("scheme", read.scheme, 5));
+  LQ_RETURN_IF_ERROR(CheckEnum("scheme", read.scheme, 6));
   LQ_RETURN_IF_ERROR(CheckEnum("symmetric", read.symmetric, 2));
   LQ_RETURN_IF_ERROR(CheckEnum("unsigned_symmetric", read.unsigned_symmetric, 2));
   AnalyzerOptions options;

@@ -46,12 +46,13 @@ Result<NamedArray> Take(const std::string& path, const std::string& name, std::v
 
 Result<NamedArray> ToF32(const std::string& path, NamedArray array) {
   if (array.dtype == DType::kF32) return array;
-  if (array.dtype != DType::kF64) {
-    return InvalidArgument(
-        fmt::format("{}: array {} is {}, but a network input is f32 or f64", path, Label(array), NameOf(array.dtype)));
+  if (!IsFloat(array.dtype)) {
+    return InvalidArgument(fmt::format("{}: array {} is {}, but a network input is f16, f32 or f64", path, Label(array),
+                                       NameOf(array.dtype)));
   }
-  NamedArray rounded{array.name, DType::kF32, array.shape, std::vector<std::byte>(array.bytes.size() / 2)};
-  for (size_t i = 0; i < array.bytes.size() / sizeof(double); ++i) {
+  const size_t elements = static_cast<size_t>(array.shape.NumElements());
+  NamedArray rounded{array.name, DType::kF32, array.shape, std::vector<std::byte>(elements * sizeof(float))};
+  for (size_t i = 0; i < elements; ++i) {
     const auto narrow = static_cast<float>(NumberAt(array, i));
     std::memcpy(rounded.bytes.data() + i * sizeof(narrow), &narrow, sizeof(narrow));
   }

@@ -1,4 +1,4 @@
-// lanequant quantize: an array through an affine quantizer of AIMET or ONNX.
+// lanequant quantize: an array through a quantizer of AIMET, ONNX or Quark.
 #include "lanequant/quantize.h"
 
 #include <fmt/format.h>
@@ -12,8 +12,11 @@
 #include <vector>
 
 #include "runtime/cli/arrays.h"
+#include "runtime/cli/choose.h"
+#include "runtime/cli/code_arrays.h"
 #include "runtime/cli/command.h"
 #include "runtime/cli/model_options.h"
+#include "runtime/cli/other_quantizers.h"
 #include "runtime/cli/output_files.h"
 #include "runtime/cli/progress.h"
 #include "runtime/cli/quantizer_options.h"
@@ -22,85 +25,107 @@
 namespace lq::cli {
 namespace {
 
+constexpr Choice<Operation> kOperations[] = {
+    {"quantize", Operation::kQuantize}, {"dequantize", Operation::kDequantize}, {"qdq", Operation::kBoth}};
+
 struct Options {
-  std::string input, output, op = "quantize", dtype, target;
+  std::string input, output, op = "quantize", dtype, codes, target;
+  std::vector<int64_t> shape;
   size_t threads = 0;
-  QuantizerOptions quantizer;
+  QuantizerOptions affine;
+  FloatOptions floats;
+  BlockOptions blocks;
+  LpbqOptions lpbq;
 };
 
-// Code types that NumPy has.
-constexpr DType kCodeTypes[] = {DType::kU8, DType::kS8, DType::kU16, DType::kS16, DType::kS32};
-
-// The type that --dtype names, else the smallest one that holds the grid.
-Result<DType> CodeTypeFor(const std::string& name, const AffineQuantizer& quantizer) {
-  for (const DType dtype : kCodeTypes) {
+// The smallest type of whole bytes that holds the grid.
+Result<DType> CodeTypeFor(const AffineQuantizer& quantizer) {
+  for (const DType dtype : {DType::kU8, DType::kS8, DType::kU16, DType::kS16, DType::kS32}) {
     const bool is_signed = dtype != DType::kU8 && dtype != DType::kU16;
     const int64_t codes = int64_t{1} << BitsOf(dtype), lowest = is_signed ? -codes / 2 : 0;
-    const bool holds = lowest <= quantizer.qmin && quantizer.qmax < lowest + codes;
-    if (name.empty() ? holds : name == NameOf(dtype)) return dtype;
+    if (lowest <= quantizer.qmin && quantizer.qmax < lowest + codes) return dtype;
   }
-  if (!name.empty()) return InvalidArgument(fmt::format("--dtype '{}' is none of u8, s8, u16, s16, s32", name));
   return InvalidArgument(fmt::format("no type holds codes of --qmin {} to --qmax {}", quantizer.qmin, quantizer.qmax));
 }
 
-NamedArray MakeArray(const char* name, DType dtype, const Shape& shape) {
-  return {name, dtype, shape, std::vector<std::byte>(BytesOf(dtype, shape.NumElements()))};
-}
-
-Result<NamedArray> Apply(const Options& options, const NamedArray& in, const AffineQuantizer& quantizer,
-                         const BulkOptions& bulk) {
-  const bool to_codes = options.op == "quantize";
-  DType dtype = DType::kF32;
-  if (to_codes) {
-    LQ_ASSIGN_OR_RETURN(dtype, CodeTypeFor(options.dtype, quantizer));
-  } else if (!options.dtype.empty()) {
-    return InvalidArgument("--dtype is the type of codes, for --op quantize only");
+Result<NamedArray> ApplyAffine(const QuantizeJob& job, const AffineQuantizer& quantizer) {
+  const bool to_codes = job.operation == Operation::kQuantize;
+  DType dtype = job.operation == Operation::kBoth ? job.in.dtype : DType::kF32;
+  if (to_codes && !job.dtype) {
+    LQ_ASSIGN_OR_RETURN(dtype, CodeTypeFor(quantizer));
   }
-  NamedArray out = MakeArray(to_codes ? "codes" : "values", dtype, in.shape);
-  const TensorView view = {dtype, out.shape, out.bytes};
+  NamedArray out = MakeArray(to_codes ? "codes" : "values", job.dtype.value_or(dtype), job.in.shape);
+  const TensorView view = {out.dtype, out.shape, out.bytes};
   Status status;
   if (to_codes) {
-    status = Quantize(in.view(), quantizer, view, bulk);
-  } else if (options.op == "dequantize") {
-    status = Dequantize(in.view(), quantizer, view, bulk);
+    status = Quantize(job.in.view(), quantizer, view, job.bulk);
+  } else if (job.operation == Operation::kDequantize) {
+    status = Dequantize(job.in.view(), quantizer, view, job.bulk);
   } else {
-    status = QuantizeDequantize(in.view(), quantizer, view, bulk);
+    status = QuantizeDequantize(job.in.view(), quantizer, view, job.bulk);
   }
   if (!status.ok()) return status;
   return out;
 }
 
 // The result, with its scales and offsets: what a later call with --scale and --offset needs.
-std::vector<NamedArray> Arrays(NamedArray out, const OwnedQuantizer& quantizer) {
+Result<std::vector<NamedArray>> Affine(const QuantizeJob& job) {
+  LQ_ASSIGN_OR_RETURN(const OwnedQuantizer quantizer, job.affine.Make(job.in, job.bulk));
+  LQ_ASSIGN_OR_RETURN(NamedArray out, ApplyAffine(job, quantizer.View()));
   const auto array = [&](const char* name, DType dtype, std::span<const std::byte> bytes) {
     return NamedArray{name, dtype, quantizer.scale_shape, {bytes.begin(), bytes.end()}};
   };
   const std::vector<int32_t> zeros(quantizer.scale.size());
   const std::vector<int32_t>& offset = quantizer.offset.empty() ? zeros : quantizer.offset;
-  return {std::move(out), array("scale", DType::kF32, std::as_bytes(std::span(quantizer.scale))),
-          array("offset", DType::kS32, std::as_bytes(std::span(offset)))};
+  return std::vector<NamedArray>{std::move(out), array("scale", DType::kF32, std::as_bytes(std::span(quantizer.scale))),
+                                 array("offset", DType::kS32, std::as_bytes(std::span(offset)))};
+}
+
+Result<std::vector<NamedArray>> Apply(const Options& options, const QuantizeJob& job) {
+  const int kinds = !options.floats.format.empty() + !options.blocks.format.empty() + options.lpbq.chosen;
+  if (kinds > 1) return InvalidArgument("--float, --blocks and --lpbq exclude each other");
+  if (!options.floats.format.empty()) return options.floats.Apply(job);
+  if (!options.blocks.format.empty()) return options.blocks.Apply(job);
+  return options.lpbq.chosen ? options.lpbq.Apply(job) : Affine(job);
+}
+
+Result<std::optional<DType>> ParseOptional(const char* option, const std::string& name) {
+  if (name.empty()) return std::optional<DType>();
+  LQ_ASSIGN_OR_RETURN(const DType dtype, ParseType(option, name));
+  return std::optional<DType>(dtype);
+}
+
+std::string Summary(const NamedArray& in, const std::vector<NamedArray>& arrays, double milliseconds) {
+  std::string scales;
+  for (const NamedArray& array : arrays) {
+    if (array.name != "scale") continue;
+    const int64_t count = array.shape.NumElements();
+    scales = fmt::format(" {} scale{},", count, count == 1 ? "" : "s");
+  }
+  return fmt::format("{} {} -> {} {},{} {:.3f} ms\n", NameOf(in.dtype), in.shape.ToString(), NameOf(arrays[0].dtype),
+                     arrays[0].name, scales, milliseconds);
 }
 
 Result<int> Run(const Options& options) {
-  if (options.op != "quantize" && options.op != "dequantize" && options.op != "qdq") {
-    return InvalidArgument(fmt::format("--op '{}' does not exist; there are quantize, dequantize, qdq", options.op));
-  }
+  LQ_ASSIGN_OR_RETURN(const Operation operation, Choose("--op", options.op, kOperations));
+  LQ_ASSIGN_OR_RETURN(const std::optional<DType> dtype, ParseOptional("--dtype", options.dtype));
+  LQ_ASSIGN_OR_RETURN(const std::optional<DType> codes, ParseOptional("--codes", options.codes));
   std::optional<Progress> progress("quantize");
   const std::unique_ptr<Executor> executor = MakeExecutor(options.threads);
   BulkOptions bulk{executor.get()};
   if (!options.target.empty()) bulk.max_isa = options.target;
-  LQ_ASSIGN_OR_RETURN(const NamedArray in, ReadArray(options.input));
+  LQ_ASSIGN_OR_RETURN(NamedArray read, ReadArray(options.input));
+  LQ_ASSIGN_OR_RETURN(const NamedArray in, FromFile(std::move(read), codes, options.shape));
   progress->Update(0.4);  // files take longer than quantizing
-  LQ_ASSIGN_OR_RETURN(const OwnedQuantizer quantizer, options.quantizer.Make(in, bulk));
   const auto start = std::chrono::steady_clock::now();
-  LQ_ASSIGN_OR_RETURN(NamedArray out, Apply(options, in, quantizer.View(), bulk));
+  LQ_ASSIGN_OR_RETURN(std::vector<NamedArray> arrays, Apply(options, {operation, in, dtype, options.affine, bulk}));
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
   progress->Update(0.5);
-  const std::string result =
-      fmt::format("{} {} -> {} {}, {} scale{}, {:.3f} ms\n", NameOf(in.dtype), in.shape.ToString(), NameOf(out.dtype),
-                  out.name, quantizer.scale.size(), quantizer.scale.size() == 1 ? "" : "s", took.count());
+  const std::string result = Summary(in, arrays, took.count());
+  std::vector<NamedArray> to_file = ForFile(std::move(arrays[0]));
+  for (size_t i = 1; i < arrays.size(); ++i) to_file.push_back(std::move(arrays[i]));
   OutputFiles files;
-  LQ_RETURN_IF_ERROR(files.AddNpz(options.output, Arrays(std::move(out), quantizer)));
+  LQ_RETURN_IF_ERROR(files.AddNpz(options.output, to_file));
   LQ_RETURN_IF_ERROR(files.Commit());
   progress.reset();
   fmt::print("{}", result);
@@ -112,11 +137,18 @@ Result<int> Run(const Options& options) {
 void AddQuantize(CLI::App& app, Command& chosen) {
   auto options = std::make_shared<Options>();
   CLI::App& command = *app.add_subcommand("quantize", "Quantizes or dequantizes an array");
-  command.add_option("input", options->input, "FILE.npz[:key]: float32, or codes")->required();
+  command.add_option("input", options->input, "FILE.npz[:key]: float32, float16, or codes")->required();
   command.add_option("output", options->output, "Where to write codes or values, scale and offset (.npz)")->required();
   command.add_option("--op", options->op, "quantize, dequantize or qdq (there and back)");
-  command.add_option("--dtype", options->dtype, "Type of codes: u8, s8, u16, s16, s32; default: the smallest");
-  options->quantizer.AddTo(command);
+  command.add_option("--dtype", options->dtype,
+                     "Type of the result. Codes: u8, s8, u16, s16, s32 (default: the smallest), or packed u4, s4, u2, "
+                     "s2; values: f32 (default), f16");
+  command.add_option("--codes", options->codes, "Type of packed codes to dequantize: u4, s4, u2, s2; needs --shape");
+  command.add_option("--shape", options->shape, "Of packed codes: 64,256")->delimiter(',');
+  options->affine.AddTo(command);
+  options->floats.AddTo(command);
+  options->blocks.AddTo(command);
+  options->lpbq.AddTo(command);
   AddTarget(command, options->target);
   AddThreads(command, options->threads);
   command.callback([options, &chosen] { chosen = [options] { return Run(*options); }; });

@@ -26,12 +26,6 @@ Result<std::vector<int32_t>> ToOffsets(const std::string& where, const NamedArra
   return offsets;
 }
 
-Result<CalibrationScheme> ParseScheme(const std::string& name) {
-  if (name == "min-max") return CalibrationScheme::kMinMax;
-  if (name == "sqnr") return CalibrationScheme::kSqnr;
-  return InvalidArgument(fmt::format("--from-data '{}' does not exist; there are min-max, sqnr", name));
-}
-
 }  // namespace
 
 AffineQuantizer OwnedQuantizer::View() const {
@@ -45,8 +39,7 @@ AffineQuantizer OwnedQuantizer::View() const {
 void QuantizerOptions::AddTo(CLI::App& command) {
   CLI::Option* given = command.add_option("--scale", scale, "FILE.npz[:key], as AIMET shapes it, or one per --axis");
   command.add_option("--offset", offset, "FILE.npz[:key], of the scale's shape: -zero point; default 0")->needs(given);
-  command.add_option("--from-data", from_data, "Scales from the data, as AIMET calibrates: min-max or sqnr")
-      ->excludes(given);
+  calibration.AddTo(command)->excludes(given);
   command.add_option("--bitwidth", bitwidth, "Bits of the grid")->check(CLI::Range(2, 32));
   command.add_flag("--unsigned", is_unsigned,
                    "Grid from 0 on; with --from-data also asymmetric, as AIMET couples them");
@@ -112,24 +105,22 @@ Status QuantizerOptions::ReadScales(const Shape& tensor, OwnedQuantizer& quantiz
 
 Status QuantizerOptions::ComputeScales(const NamedArray& tensor, const BulkOptions& bulk,
                                        OwnedQuantizer& quantizer) const {
-  AnalyzerOptions options;
-  LQ_ASSIGN_OR_RETURN(options.scheme, ParseScheme(from_data));
+  LQ_ASSIGN_OR_RETURN(AnalyzerOptions options, calibration.Make(!is_unsigned));
   LQ_ASSIGN_OR_RETURN(options.scale_shape, ScaleShape(tensor.shape));
   options.qmin = quantizer.rest.qmin, options.qmax = quantizer.rest.qmax;
-  options.symmetric = !is_unsigned;
   options.zero_point_shift = zero_point_shift;
   options.block_size = quantizer.block_size;
   LQ_ASSIGN_OR_RETURN(Analyzer analyzer, Analyzer::Create(options));
   LQ_RETURN_IF_ERROR(analyzer.Update(tensor.view(), bulk));
-  LQ_ASSIGN_OR_RETURN(const Calibration calibration, analyzer.Compute(bulk));
-  quantizer.scale_shape = calibration.shape;
-  quantizer.scale.assign(calibration.scale.begin(), calibration.scale.end());
-  for (const double value : calibration.offset) quantizer.offset.push_back(static_cast<int32_t>(value));
+  LQ_ASSIGN_OR_RETURN(const Calibration found, analyzer.Compute(bulk));
+  quantizer.scale_shape = found.shape;
+  quantizer.scale.assign(found.scale.begin(), found.scale.end());
+  for (const double value : found.offset) quantizer.offset.push_back(static_cast<int32_t>(value));
   return OkStatus();
 }
 
 Result<OwnedQuantizer> QuantizerOptions::Make(const NamedArray& tensor, const BulkOptions& bulk) const {
-  if (scale.empty() && from_data.empty()) return InvalidArgument("one of --scale and --from-data is needed");
+  if (empty()) return InvalidArgument("one of --scale and --from-data is needed");
   OwnedQuantizer quantizer;
   const int64_t codes = int64_t{1} << bitwidth;
   quantizer.rest.qmin = qmin.value_or(is_unsigned ? 0 : -codes / 2);
@@ -142,6 +133,13 @@ Result<OwnedQuantizer> QuantizerOptions::Make(const NamedArray& tensor, const Bu
   } else {
     LQ_RETURN_IF_ERROR(ReadScales(tensor.shape, quantizer));
   }
+  return quantizer;
+}
+
+Result<OwnedQuantizer> QuantizerOptions::MakeScales(const Shape& tensor) const {
+  OwnedQuantizer quantizer;
+  quantizer.block_size = block_size;
+  if (!scale.empty()) LQ_RETURN_IF_ERROR(ReadScales(tensor, quantizer));
   return quantizer;
 }
 

@@ -10,6 +10,7 @@
 
 #include "lanequant/quantize.h"
 #include "lanequant/status.h"
+#include "runtime/cli/calibration_options.h"
 #include "runtime/io/npz.h"
 
 namespace lq::cli {
@@ -27,7 +28,7 @@ struct OwnedQuantizer {
 
 struct QuantizerOptions {
   std::string scale, offset;  // FILE.npz[:key]
-  std::string from_data;      // min-max or sqnr: the scales are computed
+  CalibrationOptions calibration;
   int bitwidth = 8;
   bool is_unsigned = false;
   std::optional<int64_t> qmin, qmax;
@@ -37,12 +38,15 @@ struct QuantizerOptions {
   float zero_point_shift = 0.0f;
 
   void AddTo(CLI::App& command);
+  bool empty() const { return scale.empty() && calibration.scheme.empty(); }
   // For this tensor. Errors name the option, or the file and the array.
   Result<OwnedQuantizer> Make(const NamedArray& tensor, const BulkOptions& bulk) const;
-
- private:
+  // Only --scale, --block-size and --axis.
+  Result<OwnedQuantizer> MakeScales(const Shape& tensor) const;
   // Which shape of scales --axis or --block-size stands for.
   Result<Shape> ScaleShape(const Shape& tensor) const;
+
+ private:
   Status ReadScales(const Shape& tensor, OwnedQuantizer& quantizer) const;
   Status ComputeScales(const NamedArray& tensor, const BulkOptions& bulk, OwnedQuantizer& quantizer) const;
 };

@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "kernels/reference/small_floats.h"
+
 namespace lq {
 namespace {
 
@@ -34,6 +36,7 @@ int64_t IntegerAt(const NamedArray& array, size_t i) {
 double NumberAt(const NamedArray& array, size_t i) {
   if (array.dtype == DType::kF32) return Load<float>(array, i);
   if (array.dtype == DType::kF64) return Load<double>(array, i);
+  if (array.dtype == DType::kF16) return double{reference::FloatOf(reference::kF16, Load<uint16_t>(array, i))};
   return static_cast<double>(IntegerAt(array, i));
 }
 

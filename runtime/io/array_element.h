@@ -11,7 +11,7 @@
 namespace lq {
 
 // Every type that npz files have is one or the other.
-inline bool IsFloat(DType dtype) { return dtype == DType::kF32 || dtype == DType::kF64; }
+inline bool IsFloat(DType dtype) { return dtype == DType::kF16 || dtype == DType::kF32 || dtype == DType::kF64; }
 
 // Element i of an array of integers.
 int64_t IntegerAt(const NamedArray& array, size_t i);

@@ -19,9 +19,9 @@ struct TypeName {
   DType dtype;
 };
 
-constexpr TypeName kTypes[] = {{"<f4", DType::kF32}, {"<f8", DType::kF64}, {"|u1", DType::kU8},
-                               {"|i1", DType::kS8},  {"<u2", DType::kU16}, {"<i2", DType::kS16},
-                               {"<i4", DType::kS32}, {"<i8", DType::kS64}, {"|b1", DType::kU8}};
+constexpr TypeName kTypes[] = {{"<f2", DType::kF16}, {"<f4", DType::kF32}, {"<f8", DType::kF64}, {"|u1", DType::kU8},
+                               {"|i1", DType::kS8},  {"<u2", DType::kU16}, {"<i2", DType::kS16}, {"<i4", DType::kS32},
+                               {"<i8", DType::kS64}, {"|b1", DType::kU8}};
 
 // A parser of the one literal that NumPy writes: {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }
 class HeaderParser {
@@ -82,7 +82,7 @@ class HeaderParser {
 
   Status Descr() {
     seen_ |= 1;
-    if (Peek() == '[') return Unsupported("a structured .npy dtype; supported: f4 f8 u1 i1 u2 i2 i4 i8 b1");
+    if (Peek() == '[') return Unsupported("a structured .npy dtype; supported: f2 f4 f8 u1 i1 u2 i2 i4 i8 b1");
     LQ_ASSIGN_OR_RETURN(const std::string_view name, String());
     for (const TypeName& type : kTypes) {
       if (name != type.name) continue;
@@ -90,7 +90,7 @@ class HeaderParser {
       return OkStatus();
     }
     return Unsupported(
-        fmt::format("NumPy dtype '{}'; supported: little-endian f4 f8 u1 i1 u2 i2 i4 i8 b1", name.substr(0, 32)));
+        fmt::format("NumPy dtype '{}'; supported: little-endian f2 f4 f8 u1 i1 u2 i2 i4 i8 b1", name.substr(0, 32)));
   }
 
   Status FortranOrder() {

@@ -24,7 +24,7 @@ struct NamedArray {
 constexpr uint64_t kMaxNpzBytes = uint64_t{1} << 32;
 
 // Reads all arrays of an .npz (stored or deflated), or the one of a bare .npy (its name is then ""). Fortran order is
-// transposed. dtypes: f4 f8 u1 i1 u2 i2 i4 i8 b1 (bool, as u8). Errors name the file, the array and the numbers. Arrays
+// transposed. dtypes: f2 f4 f8 u1 i1 u2 i2 i4 i8 b1 (bool, as u8). Errors name the file, the array and the numbers. Arrays
 // that would unpack to more than `max_bytes` in all are refused before memory is asked for.
 Result<std::vector<NamedArray>> ReadNpz(const std::string& path, uint64_t max_bytes = kMaxNpzBytes);
 

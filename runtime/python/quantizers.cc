@@ -99,6 +99,8 @@ void BindQuantizers(nb::module_& module) {
   Bind<Affine>(module, "quantize", lq_quantize);
   Bind<Affine>(module, "dequantize", lq_dequantize);
   Bind<Affine>(module, "quantize_dequantize", lq_quantize_dequantize);
+  Bind<Float>(module, "quantize_float", lq_quantize_float);
+  Bind<Float>(module, "dequantize_float", lq_dequantize_float);
   Bind<Float>(module, "quantize_dequantize_float", lq_quantize_dequantize_float);
   Bind<Blocks>(module, "quantize_dequantize_blocks", lq_quantize_dequantize_blocks);
 }

@@ -12,7 +12,7 @@ constexpr int64_t kLargestCode = (int64_t{1} << 32) - 1;
 constexpr int64_t kMaxHistograms = int64_t{1} << 18;  // of 8 KiB each
 
 constexpr const char* kToolNames[] = {"aimet_torch", "aimet_onnx", "onnxruntime", "quark_torch"};
-constexpr const char* kSchemeNames[] = {"min_max", "percentile", "sqnr", "tf_enhanced", "entropy"};
+constexpr const char* kSchemeNames[] = {"min_max", "percentile", "sqnr", "tf_enhanced", "entropy", "mse"};
 
 const char* NameOf(CalibrationTool tool) { return kToolNames[static_cast<size_t>(tool)]; }
 const char* NameOf(CalibrationScheme scheme) { return kSchemeNames[static_cast<size_t>(scheme)]; }
@@ -21,13 +21,13 @@ bool Has(CalibrationTool tool, CalibrationScheme scheme) {
   using enum CalibrationScheme;
   switch (tool) {
     case CalibrationTool::kAimetTorch:
-      return scheme != kEntropy;
+      return scheme != kEntropy && scheme != kMse;
     case CalibrationTool::kAimetOnnx:
-      return scheme == kMinMax || scheme == kPercentile;
+      return scheme == kMinMax || scheme == kPercentile || scheme == kTfEnhanced;
     case CalibrationTool::kOnnxRuntime:
       return scheme == kMinMax || scheme == kPercentile || scheme == kEntropy;
     case CalibrationTool::kQuarkTorch:
-      return scheme == kMinMax;
+      return scheme == kMinMax || scheme == kPercentile || scheme == kMse;
   }
   return false;
 }
@@ -83,9 +83,14 @@ Status CheckCombination(const AnalyzerOptions& o) {
         fmt::format("unsigned_symmetric with {} {} of {}; supported with symmetric min_max of aimet_onnx",
                     o.symmetric ? "symmetric" : "asymmetric", NameOf(o.scheme), NameOf(o.tool)));
   }
-  if (o.tool == kOnnxRuntime && !min_max && o.scale_shape.NumElements() != 1) {
-    return Unsupported(fmt::format("{} of onnxruntime with scale_shape {}; supported for whole tensors",
-                                   NameOf(o.scheme), o.scale_shape.ToString()));
+  if ((o.tool == kOnnxRuntime || o.tool == kQuarkTorch) && !min_max && o.scale_shape.NumElements() != 1) {
+    return Unsupported(fmt::format("{} of {} with scale_shape {}; supported for whole tensors", NameOf(o.scheme),
+                                   NameOf(o.tool), o.scale_shape.ToString()));
+  }
+  const int64_t codes = o.qmax - o.qmin + 1;
+  if (o.tool == kAimetOnnx && o.scheme == CalibrationScheme::kTfEnhanced && (codes & (codes - 1)) != 0) {
+    return Unsupported(fmt::format("tf_enhanced of aimet_onnx with the {} codes {}..{}; supported for powers of two",
+                                   codes, o.qmin, o.qmax));
   }
   return OkStatus();
 }
@@ -110,7 +115,8 @@ Result<Analyzer> Analyzer::Create(const AnalyzerOptions& options) {
   LQ_RETURN_IF_ERROR(CheckCombination(options));
   if (options.scheme == CalibrationScheme::kMinMax) return Analyzer(MakeMinMaxStatistic(options));
   if (options.tool == CalibrationTool::kAimetTorch) return Analyzer(MakeHistogramStatistic(options));
-  if (options.tool == CalibrationTool::kAimetOnnx) return Analyzer(MakeOnnxPercentileStatistic(options));
+  if (options.tool == CalibrationTool::kAimetOnnx) return Analyzer(MakeOnnxStatistic(options));
+  if (options.tool == CalibrationTool::kQuarkTorch) return Analyzer(MakeQuarkStatistic(options));
   return Analyzer(MakeOrtStatistic(options));
 }
 
@@ -152,7 +158,7 @@ Result<Calibration> Analyzer::Compute(const BulkOptions& bulk) const {
   for (std::vector<double>* values : {&encodings.min, &encodings.max, &encodings.scale, &encodings.offset}) {
     values->resize(groups);
   }
-  statistic_->Compute(bulk, encodings);
+  LQ_RETURN_IF_ERROR(statistic_->Compute(bulk, encodings));
   return encodings;
 }
 

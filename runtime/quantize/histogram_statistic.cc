@@ -20,7 +20,7 @@ class HistogramStatistic final : public Analyzer::Statistic {
   Status Update(const ConstTensorView& batch, const ScaleMap& map, const BulkOptions& bulk) override;
   Status Merge(const Statistic& other) override;
   bool empty() const override { return histograms_.empty(); }
-  void Compute(const BulkOptions& bulk, Calibration& encodings) const override;
+  Status Compute(const BulkOptions& bulk, Calibration& encodings) const override;
 
  private:
   bool tf_enhanced() const { return options().scheme == CalibrationScheme::kTfEnhanced; }
@@ -104,10 +104,11 @@ FloatRange HistogramStatistic::RangeOf(const Histogram& histogram) const {
   return TorchRange(histogram.Percentile(options().percentile), {steps(), options().symmetric, false, false});
 }
 
-void HistogramStatistic::Compute(const BulkOptions& bulk, Calibration& encodings) const {
+Status HistogramStatistic::Compute(const BulkOptions& bulk, Calibration& encodings) const {
   RunTasks(ExecutorOf(bulk), histograms_.size(), [&](size_t group, size_t) {
     Store(TorchEncoding(RangeOf(histograms_[group]), options()), group, encodings);
   });
+  return OkStatus();
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ class MinMaxStatistic final : public Analyzer::Statistic {
   Status Update(const ConstTensorView& batch, const ScaleMap& map, const BulkOptions& bulk) override;
   Status Merge(const Statistic& other) override;
   bool empty() const override { return ranges_.min.empty(); }
-  void Compute(const BulkOptions& bulk, Calibration& encodings) const override;
+  Status Compute(const BulkOptions& bulk, Calibration& encodings) const override;
 
  private:
   Status Include(const GroupRanges& ranges, DType dtype);
@@ -67,8 +67,9 @@ ToolEncoding MinMaxStatistic::EncodingOf(FloatRange range) const {
   return QuarkEncoding(range, options());
 }
 
-void MinMaxStatistic::Compute(const BulkOptions&, Calibration& encodings) const {
+Status MinMaxStatistic::Compute(const BulkOptions&, Calibration& encodings) const {
   for (size_t i = 0; i < ranges_.min.size(); ++i) Store(EncodingOf({ranges_.min[i], ranges_.max[i]}), i, encodings);
+  return OkStatus();
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ class OrtStatistic final : public Analyzer::Statistic {
   Status Update(const ConstTensorView& batch, const ScaleMap& map, const BulkOptions& bulk) override;
   Status Merge(const Statistic& other) override;
   bool empty() const override { return histogram_.counts.empty(); }
-  void Compute(const BulkOptions& bulk, Calibration& encodings) const override;
+  Status Compute(const BulkOptions& bulk, Calibration& encodings) const override;
 
  private:
   FloatRange Percentile() const;
@@ -83,11 +83,12 @@ FloatRange OrtStatistic::Percentile() const {
   return {edge(cut), edge(1 - cut)};
 }
 
-void OrtStatistic::Compute(const BulkOptions&, Calibration& encodings) const {
+Status OrtStatistic::Compute(const BulkOptions&, Calibration& encodings) const {
   FloatRange range =
       options().scheme == CalibrationScheme::kEntropy ? LeastDivergenceRange(histogram_, kEntropyCodes) : Percentile();
   range = {std::max(range.min, range_.min[0]), std::min(range.max, range_.max[0])};
   Store(OrtEncoding(range, options()), 0, encodings);
+  return OkStatus();
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ class Analyzer::Statistic {
   virtual Status Merge(const Statistic& other) = 0;
   virtual bool empty() const = 0;
   // Not of an empty one. `encodings` has its shape and as many elements as that says.
-  virtual void Compute(const BulkOptions& bulk, Calibration& encodings) const = 0;
+  virtual Status Compute(const BulkOptions& bulk, Calibration& encodings) const = 0;
 
  protected:
   int64_t steps() const { return options_.qmax - options_.qmin; }
@@ -36,8 +36,9 @@ class Analyzer::Statistic {
 
 std::unique_ptr<Analyzer::Statistic> MakeMinMaxStatistic(const AnalyzerOptions& options);
 std::unique_ptr<Analyzer::Statistic> MakeHistogramStatistic(const AnalyzerOptions& options);       // aimet_torch
-std::unique_ptr<Analyzer::Statistic> MakeOnnxPercentileStatistic(const AnalyzerOptions& options);  // aimet_onnx
+std::unique_ptr<Analyzer::Statistic> MakeOnnxStatistic(const AnalyzerOptions& options);  // aimet_onnx
 std::unique_ptr<Analyzer::Statistic> MakeOrtStatistic(const AnalyzerOptions& options);             // onnxruntime
+std::unique_ptr<Analyzer::Statistic> MakeQuarkStatistic(const AnalyzerOptions& options);           // quark_torch
 
 inline void Store(const ToolEncoding& encoding, size_t group, Calibration& encodings) {
   encodings.min[group] = encoding.min;

@@ -1,31 +1,14 @@
 // Random descriptors for the quantizers, LPBQ and the calibration of the C API: no crash, no byte outside the buffers,
 // nothing written by a call that fails, a message exactly when it fails.
 //   cmake --preset fuzz && cmake --build --preset fuzz && build/fuzz/tests/fuzz/c_api_fuzz -max_total_time=600
-#include <cstdlib>
-#include <cstring>
 #include <memory>
 
 #include "lanequant/lanequant.h"
 #include "tests/fuzz/arguments.h"
+#include "tests/fuzz/check.h"
 
 namespace lq::fuzz {
 namespace {
-
-constexpr unsigned char kFill = 0xA5;
-
-// call(message); what `out` holds is unchanged if it fails.
-template <class F>
-bool Check(const F& call, const Array* out) {
-  char text[300];
-  std::strcpy(text, "untouched");
-  lq_message message{text, sizeof(text)};
-  const lq_status status = call(&message);
-  if (status < LQ_OK || status > LQ_IO) std::abort();
-  if ((status == LQ_OK) != (text[0] == '\0')) std::abort();
-  if (std::memchr(text, 0, sizeof(text)) == nullptr) std::abort();
-  if (status != LQ_OK && out != nullptr && !out->IsFilledWith(kFill)) std::abort();
-  return status == LQ_OK;
-}
 
 lq_bulk_options Options(Arguments& arguments) {
   static lq_executor* two = [] {
@@ -166,7 +149,7 @@ void FuzzCalibration(Arguments& arguments) {
   lq_analyzer_options options{};
   options.struct_size = arguments.StructSize<lq_analyzer_options>();
   options.tool = arguments.Enum(0, 3);
-  options.scheme = arguments.Enum(0, 4);
+  options.scheme = arguments.Enum(0, 5);
   options.qmin = arguments.Int(-300, 10);
   options.qmax = arguments.OneIn(32) ? arguments.Int(INT64_MIN, INT64_MAX) : arguments.Int(0, 300);
   options.symmetric = arguments.Enum(0, 1);
@@ -176,13 +159,20 @@ void FuzzCalibration(Arguments& arguments) {
   options.scale_shape = ToC(scale_shape);
   options.block_size = ToC(blocks);
   const lq_bulk_options bulk = Options(arguments);
-  lq_analyzer* analyzer = nullptr;
-  if (!Check([&](lq_message* m) { return lq_analyzer_create(&options, &analyzer, m); }, nullptr)) return;
-  const std::unique_ptr<lq_analyzer, Free> owned(analyzer);
-  for (int64_t batches = arguments.Int(0, 2); batches > 0; --batches) {
-    const Array batch = arguments.Input(shape, {LQ_F32, LQ_F32, LQ_F16});
-    Check([&](lq_message* m) { return lq_analyzer_update(analyzer, &batch.tensor, &bulk, m); }, nullptr);
+  std::unique_ptr<lq_analyzer, Free> analyzers[2];
+  for (auto& owned : analyzers) {
+    lq_analyzer* analyzer = nullptr;
+    if (!Check([&](lq_message* m) { return lq_analyzer_create(&options, &analyzer, m); }, nullptr)) return;
+    owned.reset(analyzer);
+    if (arguments.OneIn(16)) options.qmax = 255;
   }
+  lq_analyzer* analyzer = analyzers[0].get();
+  for (int64_t batches = arguments.Int(0, 3); batches > 0; --batches) {
+    const Array batch = arguments.Input(arguments.OneIn(8) ? arguments.Shape() : shape, {LQ_F32, LQ_F32, LQ_F16});
+    lq_analyzer* to = analyzers[arguments.Int(0, 1)].get();
+    Check([&](lq_message* m) { return lq_analyzer_update(to, &batch.tensor, &bulk, m); }, nullptr);
+  }
+  Check([&](lq_message* m) { return lq_analyzer_merge(analyzer, analyzers[1].get(), m); }, nullptr);
   const Array out = arguments.Output(scale_shape, {LQ_F64}, kFill);
   const lq_calibration result{
       sizeof(result), out.tensor.bytes / 8, static_cast<double*>(out.tensor.data), nullptr, nullptr, nullptr};

@@ -108,7 +108,7 @@ TEST_F(CApiCalibrateTest, RefusesBadArguments) {
   };
   refuses([&] { options_.struct_size = 16; }, {"options: struct_size is 16"});
   refuses([&] { options_.tool = 4; }, {"tool 4"});
-  refuses([&] { options_.scheme = 5; }, {"scheme 5"});
+  refuses([&] { options_.scheme = 6; }, {"scheme 6"});
   refuses([&] { options_.symmetric = 5; }, {"symmetric 5"});
   refuses([&] { options_.unsigned_symmetric = 5; }, {"unsigned_symmetric 5"});
   refuses([&] { options_.scale_shape.values = nullptr; }, {"scale_shape is null"});

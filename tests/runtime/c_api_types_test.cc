@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "lanequant/calibrate.h"
 #include "lanequant/encoding.h"
 #include "lanequant/executor.h"
 #include "lanequant/lanequant.h"
@@ -39,6 +40,8 @@ TEST(CApiTypesTest, EnumsAreThoseOfCxx) {
                {LQ_U2, DType::kU2},   {LQ_S2, DType::kS2}};
   for (const auto& type : types) EXPECT_EQ(type.c, static_cast<int>(type.cxx)) << NameOf(type.cxx);
   EXPECT_EQ(size_t{LQ_MAX_RANK}, Shape::kMaxRank);
+  EXPECT_EQ(LQ_TOOL_QUARK_TORCH, static_cast<int>(CalibrationTool::kQuarkTorch));
+  EXPECT_EQ(LQ_MSE, static_cast<int>(CalibrationScheme::kMse));
 }
 
 TEST(CApiTypesTest, TensorBytes) {

@@ -60,7 +60,7 @@ std::vector<AnalyzerOptions> AllOptions() {
   std::vector<AnalyzerOptions> all;
   using enum CalibrationScheme;
   using enum CalibrationTool;
-  for (const CalibrationScheme scheme : {kMinMax, kPercentile, kSqnr, kTfEnhanced, kEntropy}) {
+  for (const CalibrationScheme scheme : {kMinMax, kPercentile, kSqnr, kTfEnhanced, kEntropy, kMse}) {
     for (const CalibrationTool tool : {kAimetTorch, kAimetOnnx, kOnnxRuntime, kQuarkTorch}) {
       AnalyzerOptions options;
       options.tool = tool;
@@ -68,9 +68,9 @@ std::vector<AnalyzerOptions> AllOptions() {
       options.percentile = 99;
       if (!Analyzer::Create(options).ok()) continue;
       all.push_back(options);
-      if (tool == kOnnxRuntime && scheme != kMinMax) {
+      if ((tool == kOnnxRuntime || tool == kQuarkTorch) && scheme != kMinMax) {  // whole tensors
         options.symmetric = false;
-        all.push_back(options);
+        if (scheme != kMse) all.push_back(options);
         continue;
       }
       options.scale_shape = Shape{6, 1};
@@ -152,7 +152,8 @@ TEST(Calibrate, MinMaxStreamsAndMerges) {
 // Equal bins add up; an empty side changes nothing.
 TEST(Calibrate, HistogramsMerge) {
   for (const AnalyzerOptions& options : AllOptions()) {
-    if (options.scheme == CalibrationScheme::kMinMax || options.tool == CalibrationTool::kOnnxRuntime) continue;
+    if (options.scheme == CalibrationScheme::kMinMax) continue;
+    if (options.tool == CalibrationTool::kOnnxRuntime || options.tool == CalibrationTool::kQuarkTorch) continue;
     const std::vector<Batch> batches = ThreeBatches({3, 6, 48});
     Analyzer a = Make(options), b = Make(options), empty = Make(options);
     Feed(a, std::span(batches).first(1));
@@ -242,6 +243,12 @@ TEST(Calibrate, HostileOptions) {
                       o.scheme = CalibrationScheme::kSqnr;
                     }),
                     {"sqnr", "aimet_onnx"});
+  ExpectUnsupported(error([](O& o) {
+                      o.tool = CalibrationTool::kAimetOnnx;
+                      o.scheme = CalibrationScheme::kTfEnhanced;
+                      o.qmin = -127;
+                    }),
+                    {"tf_enhanced", "255 codes -127..127"});
 }
 
 TEST(Calibrate, HostileBatches) {

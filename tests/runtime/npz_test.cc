@@ -4,7 +4,9 @@
 
 #include <array>
 #include <cstring>
+#include <limits>
 
+#include "runtime/io/array_element.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/temp_folder.h"
 
@@ -48,6 +50,23 @@ TEST(NpzTest, ReadsDeflatedArraysOfNumpy) {
   int64_t sum = 0;
   for (size_t i = 0; i < 360; ++i) sum += label.view().data<int64_t>()[i];
   EXPECT_EQ(sum, 1732);
+}
+
+// 1.5, -2^-24 (the smallest one) and infinity, as NumPy writes them.
+TEST(NpzTest, ReadsFloat16) {
+  const TempFolder folder;
+  const std::string path = folder.Write(
+      "a.npy", Npy("{'descr': '<f2', 'fortran_order': False, 'shape': (3,)}", std::string("\0>\1\x80\0|", 6)));
+  const auto arrays = ReadNpz(path);
+  ASSERT_TRUE(arrays.ok()) << arrays.status().message();
+  const NamedArray& array = arrays->front();
+  ASSERT_EQ(array.dtype, DType::kF16);
+  EXPECT_TRUE(IsFloat(array.dtype));
+  EXPECT_EQ(NumberAt(array, 0), 1.5);
+  EXPECT_EQ(NumberAt(array, 1), -0x1p-24);
+  EXPECT_EQ(NumberAt(array, 2), std::numeric_limits<double>::infinity());
+  ASSERT_TRUE(WriteNpz(folder / "b.npz", {array}).ok());
+  EXPECT_EQ(ReadNpz(folder / "b.npz")->front().bytes, array.bytes);
 }
 
 TEST(NpzTest, ReadsBinary64AndNamesWithSlashes) {

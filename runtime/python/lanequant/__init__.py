@@ -14,7 +14,7 @@ Errors are ValueErrors with one sentence that names the argument and the numbers
 
 from ._affine import dequantize, quantize, quantize_dequantize
 from ._calibrate import Calibration, calibrate
-from ._float import quantize_dequantize_blocks, quantize_dequantize_float
+from ._float import dequantize_float, quantize_dequantize_blocks, quantize_dequantize_float, quantize_float
 from ._lanequant import version as __version__
 from ._lpbq import Lpbq, lpbq_compress, lpbq_expand
 from ._model import Model
@@ -25,10 +25,12 @@ __all__ = [
     "Model",
     "calibrate",
     "dequantize",
+    "dequantize_float",
     "lpbq_compress",
     "lpbq_expand",
     "quantize",
     "quantize_dequantize",
     "quantize_dequantize_blocks",
     "quantize_dequantize_float",
+    "quantize_float",
 ]

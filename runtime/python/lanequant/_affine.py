@@ -10,10 +10,13 @@ from ._arrays import (
     numbers,
     offset_tensor,
     output,
+    real,
     scale_tensor,
     shape_of,
     tensor,
+    threads_of,
     type_name,
+    whole,
 )
 
 PROFILES = {"aimet_div": 0, "aimet_fakequant": 1, "aimet_onnx": 2, "onnx": 3}
@@ -23,9 +26,9 @@ def _quantizer(scale, offset, block_size, zero_point_shift, profile, grid=(0, 25
     quantizer = _lanequant.Affine()
     quantizer.scale = scale_tensor(scale)
     quantizer.offset = offset_tensor(offset, scale)
-    quantizer.block_size = numbers(block_size)
-    quantizer.qmin, quantizer.qmax = grid
-    quantizer.zero_point_shift = zero_point_shift
+    quantizer.block_size = numbers("block_size", block_size)
+    quantizer.qmin, quantizer.qmax = whole("qmin", grid[0]), whole("qmax", grid[1])
+    quantizer.zero_point_shift = real("zero_point_shift", zero_point_shift)
     quantizer.profile = choose("profile", profile, PROFILES)
     return quantizer
 
@@ -83,12 +86,12 @@ def quantize(
     >>> lanequant.quantize(x, 0.25, qmin=-8, qmax=7, dtype="int4")  # -4, 1, 2, 7
     array([ 28, 114], dtype=uint8)
     """
-    dtype = _smallest_type(qmin, qmax) if dtype is None else type_name(dtype)
+    dtype = _smallest_type(whole("qmin", qmin), whole("qmax", qmax)) if dtype is None else type_name(dtype)
     choose("dtype", dtype, CODES)
     x_tensor = tensor("x", x)
     quantizer = _quantizer(scale, offset, block_size, zero_point_shift, profile, (qmin, qmax))
     out, codes = code_output("out", out, shape_of("x", x), dtype)
-    _lanequant.quantize(x_tensor, quantizer, codes, threads)
+    _lanequant.quantize(x_tensor, quantizer, codes, threads_of(threads))
     return out
 
 
@@ -126,18 +129,18 @@ def dequantize(
     if codes_dtype is not None and type_name(codes_dtype) in PACKED_BITS:
         if shape is None:
             raise ValueError(f"codes of {type_name(codes_dtype)} need their shape")
-        shape = numbers(shape)
+        shape = numbers("shape", shape)
         in_tensor = tensor("codes", codes, codes=type_name(codes_dtype), shape=shape)
     else:
         if codes_dtype is not None and type_name(codes_dtype) != kind(codes):
             raise ValueError(f"codes are {kind(codes)}, but codes_dtype is {type_name(codes_dtype)}")
-        if shape is not None and tuple(numbers(shape)) != shape_of("codes", codes):
-            raise ValueError(f"codes have shape {shape_of('codes', codes)}, but shape is {tuple(numbers(shape))}")
+        if shape is not None and tuple(numbers("shape", shape)) != shape_of("codes", codes):
+            raise ValueError(f"codes have shape {shape_of('codes', codes)}, but shape is {tuple(numbers('shape', shape))}")
         shape = shape_of("codes", codes)
         in_tensor = tensor("codes", codes)
     quantizer = _quantizer(scale, offset, block_size, zero_point_shift, profile)
     out, out_tensor = output("out", out, shape, _float_type(dtype))
-    _lanequant.dequantize(in_tensor, quantizer, out_tensor, threads)
+    _lanequant.dequantize(in_tensor, quantizer, out_tensor, threads_of(threads))
     return out
 
 
@@ -171,5 +174,5 @@ def quantize_dequantize(
     x_tensor = tensor("x", x)
     quantizer = _quantizer(scale, offset, block_size, zero_point_shift, profile, (qmin, qmax))
     out, out_tensor = output("out", out, shape_of("x", x), kind(x))
-    _lanequant.quantize_dequantize(x_tensor, quantizer, out_tensor, threads)
+    _lanequant.quantize_dequantize(x_tensor, quantizer, out_tensor, threads_of(threads))
     return out

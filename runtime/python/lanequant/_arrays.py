@@ -1,6 +1,7 @@
 """Arrays of any origin as tensors of the native module, new arrays for results, and names of types."""
 
 import math
+import operator
 
 import numpy as np
 
@@ -37,15 +38,40 @@ def type_name(dtype):
         return str(dtype).rpartition(".")[2]
 
 
-def numbers(values):
+def whole(argument, value, low=-(2**63), high=2**63 - 1):
+    """A whole number as an int; anything else is a ValueError that names the argument."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise ValueError(f"{argument} {value!r} is not a whole number") from None
+    if not low <= number <= high:
+        raise ValueError(f"{argument} {number} is outside {low}..{high}")
+    return number
+
+
+def real(argument, value):
+    """The same for a real number."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{argument} {value!r} is not a number") from None
+
+
+def threads_of(threads):
+    return whole("threads", threads, 0, 1024)
+
+
+def numbers(argument, values):
     """A list of ints from None, one number or several."""
     if values is None:
         return []
-    return [int(v) for v in (values if np.ndim(values) else [values])]
+    return [whole(argument, v) for v in (values if np.ndim(values) else [values])]
 
 
 def tensor(name, array, *, codes=None, shape=None, writable=False):
     """`codes`: the type of packed codes in a uint8 array; `shape`: theirs."""
+    if array is None:
+        raise ValueError(f"{name}: an array is needed (NumPy, or with DLPack), not None")
     if codes is not None:
         if type_name(getattr(array, "dtype", None)) != "uint8":
             raise ValueError(f"{name}: {codes} codes are packed in a uint8 array, not {kind(array)}")
@@ -108,7 +134,7 @@ def code_output(name, out, shape, dtype):
 def scale_tensor(scale):
     """A number becomes a float32 scalar array."""
     if np.isscalar(scale):
-        scale = np.array(scale, np.float32)
+        scale = np.array(real("scale", scale), np.float32)
     return tensor("scale", scale)
 
 
@@ -117,7 +143,7 @@ def offset_tensor(offset, scale):
     if offset is None:
         return None
     if np.isscalar(offset):
-        if int(offset) != offset or not -(2**31) <= offset < 2**31:
+        if real("offset", offset) % 1 != 0 or not -(2**31) <= offset < 2**31:
             raise ValueError(f"offset {offset} is not a whole number of int32")
         shape = () if np.isscalar(scale) else shape_of("scale", scale)
         offset = np.full(shape, int(offset), np.int32)

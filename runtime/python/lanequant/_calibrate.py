@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from . import _lanequant
-from ._arrays import choose, numbers, tensor
+from ._arrays import choose, numbers, real, tensor, threads_of, whole
 
-SCHEMES = {"min_max": 0, "percentile": 1, "sqnr": 2, "tf_enhanced": 3, "entropy": 4}
+SCHEMES = {"min_max": 0, "percentile": 1, "sqnr": 2, "tf_enhanced": 3, "entropy": 4, "mse": 5}
 TOOLS = {"aimet_torch": 0, "aimet_onnx": 1, "onnxruntime": 2, "quark_torch": 3}
 
 
@@ -39,8 +39,8 @@ def calibrate(
 
     batches: float32 (float16 too with "min_max" of aimet_torch).
     qmin, qmax, symmetric: the grid, and whether offset 0 stands for 0 (its AIMET equivalent on other grids).
-    scheme: "min_max" (all tools), "percentile" (of 50 to 100; not quark_torch), "sqnr" and "tf_enhanced" (aimet_torch),
-        "entropy" (onnxruntime).
+    scheme: "min_max" (all tools), "percentile" (all tools, of 50 to 100), "sqnr" (aimet_torch), "tf_enhanced"
+        (aimet_torch, aimet_onnx), "entropy" (onnxruntime), "mse" (quark_torch).
     scale_shape, block_size: as for quantize; (): one encoding for the whole tensor.
     tool: whose arithmetic, to the last bit: "aimet_torch", "aimet_onnx", "onnxruntime" or "quark_torch".
 
@@ -55,17 +55,17 @@ def calibrate(
     options = _lanequant.AnalyzerOptions()
     options.tool = choose("tool", tool, TOOLS)
     options.scheme = choose("scheme", scheme, SCHEMES)
-    options.qmin, options.qmax = qmin, qmax
+    options.qmin, options.qmax = whole("qmin", qmin), whole("qmax", qmax)
     options.symmetric = bool(symmetric)
     options.unsigned_symmetric = bool(unsigned_symmetric)
-    options.zero_point_shift = zero_point_shift
-    options.percentile = percentile
-    options.scale_shape = numbers(scale_shape)
-    options.block_size = numbers(block_size)
+    options.zero_point_shift = real("zero_point_shift", zero_point_shift)
+    options.percentile = real("percentile", percentile)
+    options.scale_shape = numbers("scale_shape", scale_shape)
+    options.block_size = numbers("block_size", block_size)
     analyzer = _lanequant.Analyzer(options)
     for batch in [batches] if hasattr(batches, "shape") else batches:
-        analyzer.update(tensor("batch", batch), threads)
+        analyzer.update(tensor("batch", batch), threads_of(threads))
     results = [np.empty(options.scale_shape, np.float64) for _ in range(4)]
-    analyzer.compute([tensor("result", result, writable=True) for result in results], threads)
-    real = np.float64 if tool == "aimet_onnx" else np.float32
-    return Calibration(*(result.astype(real) for result in results))
+    analyzer.compute([tensor("result", result, writable=True) for result in results], threads_of(threads))
+    kind = np.float64 if tool == "aimet_onnx" else np.float32
+    return Calibration(*(result.astype(kind) for result in results))

@@ -1,7 +1,19 @@
-"""Float formats and block formats (MX, BFP): quantize-dequantize."""
+"""Float formats, and block formats (MX, BFP)."""
 
 from . import _lanequant
-from ._arrays import choose, kind, numbers, output, scale_tensor, shape_of, tensor, type_name
+from ._arrays import (
+    choose,
+    code_output,
+    kind,
+    numbers,
+    output,
+    scale_tensor,
+    shape_of,
+    tensor,
+    threads_of,
+    type_name,
+    whole,
+)
 
 # exponent bits, mantissa bits, finite, unsigned zero
 FORMATS = {
@@ -29,6 +41,86 @@ EXPONENTS = {"floor": 0, "floor_log2": 1, "ceil_log2": 2, "even": 3}
 TIES = {"away": 0, "up": 1, "even": 2}
 
 
+def _quantizer(format, scale, block_size, saturate=True):
+    quantizer = _lanequant.Float()
+    if isinstance(format, str):
+        fields = choose("format", format, FORMATS)
+    else:
+        fields = (*numbers("format", format), False, False)
+        if len(fields) != 4:
+            raise ValueError(f"format {format!r} is not a name or (exponent bits, mantissa bits)")
+    quantizer.exponent_bits, quantizer.mantissa_bits, quantizer.finite, quantizer.unsigned_zero = fields
+    quantizer.scale = None if scale is None else scale_tensor(scale)
+    quantizer.block_size = numbers("block_size", block_size)
+    quantizer.saturate = bool(saturate)
+    return quantizer
+
+
+def quantize_float(
+    x, format, scale=None, *, block_size=None, saturate=True, dtype="uint8", out=None, threads=0
+):
+    """The codes of a float8, float6 or float4 format: sign, exponent, mantissa from the highest bit down.
+
+    x, scale, block_size, saturate: as for quantize_dequantize_float.
+    format: one of the formats of 8, 6 and 4 bits that have a name.
+    dtype: "uint8", one code each; or "uint4", two codes a byte, of "float4_e2m1fn".
+
+    Returns an array of the shape of x; of "uint4" a flat uint8 array.
+
+    ValueError: as for quantize_dequantize_float.
+
+    >>> lanequant.quantize_float(np.array([1.0, -448.0], np.float32), "float8_e4m3fn")
+    array([ 56, 254], dtype=uint8)
+    """
+    quantizer = _quantizer(format, scale, block_size, saturate)
+    dtype = choose("dtype", type_name(dtype), {name: name for name in ("uint8", "uint4")})
+    x_tensor = tensor("x", x)
+    out, codes = code_output("out", out, shape_of("x", x), dtype)
+    _lanequant.quantize_float(x_tensor, quantizer, codes, threads_of(threads))
+    return out
+
+
+def dequantize_float(
+    codes,
+    format,
+    scale=None,
+    *,
+    block_size=None,
+    codes_dtype="uint8",
+    shape=None,
+    dtype="float32",
+    out=None,
+    threads=0,
+):
+    """The numbers that codes of a float format stand for, times scale, rounded once to `dtype`.
+
+    codes: uint8, as quantize_float returns them; with codes_dtype "uint4" packed, of `shape`.
+    format, scale, block_size: as for quantize_float.
+    dtype: "float32", "float16" or "bfloat16", of the result.
+
+    Returns an array of `dtype`, of the shape of the codes.
+
+    ValueError: types, shapes, formats without codes, codes_dtype "uint4" without shape.
+
+    >>> lanequant.dequantize_float(np.array([56, 254], np.uint8), "float8_e4m3fn")
+    array([   1., -448.], dtype=float32)
+    """
+    quantizer = _quantizer(format, scale, block_size)
+    if type_name(codes_dtype) == "uint4":
+        if shape is None:
+            raise ValueError("codes of uint4 need their shape")
+        shape = numbers("shape", shape)
+        in_tensor = tensor("codes", codes, codes="uint4", shape=shape)
+    else:
+        choose("codes_dtype", type_name(codes_dtype), {"uint8": 0, "uint4": 0})
+        shape = shape_of("codes", codes)
+        in_tensor = tensor("codes", codes)
+    name = choose("dtype", type_name(dtype), {name: name for name in ("float32", "float16", "bfloat16")})
+    out, out_tensor = output("out", out, shape, name)
+    _lanequant.dequantize_float(in_tensor, quantizer, out_tensor, threads_of(threads))
+    return out
+
+
 def quantize_dequantize_float(
     x, format, scale=None, *, block_size=None, saturate=True, dtype=None, out=None, threads=0
 ):
@@ -46,20 +138,10 @@ def quantize_dequantize_float(
     >>> lanequant.quantize_dequantize_float(np.array([0.3, 500.0], np.float32), "float8_e4m3fn")
     array([3.125e-01, 4.480e+02], dtype=float32)
     """
-    quantizer = _lanequant.Float()
-    if isinstance(format, str):
-        fields = choose("format", format, FORMATS)
-    else:
-        fields = (*numbers(format), False, False)
-        if len(fields) != 4:
-            raise ValueError(f"format {format!r} is not a name or (exponent bits, mantissa bits)")
-    quantizer.exponent_bits, quantizer.mantissa_bits, quantizer.finite, quantizer.unsigned_zero = fields
-    quantizer.scale = None if scale is None else scale_tensor(scale)
-    quantizer.block_size = numbers(block_size)
-    quantizer.saturate = saturate
+    quantizer = _quantizer(format, scale, block_size, saturate)
     x_tensor = tensor("x", x)
     out, out_tensor = output("out", out, shape_of("x", x), kind(x) if dtype is None else type_name(dtype))
-    _lanequant.quantize_dequantize_float(x_tensor, quantizer, out_tensor, threads)
+    _lanequant.quantize_dequantize_float(x_tensor, quantizer, out_tensor, threads_of(threads))
     return out
 
 
@@ -97,10 +179,10 @@ def quantize_dequantize_blocks(
     quantizer.element = choose("element", element, ELEMENTS)
     quantizer.exponent = choose("exponent", exponent, EXPONENTS)
     quantizer.ties = choose("ties", ties, TIES)
-    quantizer.bit_width = bit_width
-    quantizer.block_size = 0 if block_size is None else block_size
-    quantizer.axis = axis
+    quantizer.bit_width = whole("bit_width", bit_width, -(2**31), 2**31 - 1)
+    quantizer.block_size = 0 if block_size is None else whole("block_size", block_size)
+    quantizer.axis = whole("axis", axis)
     x_tensor = tensor("x", x)
     out, out_tensor = output("out", out, shape_of("x", x), kind(x))
-    _lanequant.quantize_dequantize_blocks(x_tensor, quantizer, out_tensor, threads)
+    _lanequant.quantize_dequantize_blocks(x_tensor, quantizer, out_tensor, threads_of(threads))
     return out

@@ -6,7 +6,7 @@ import numpy as np
 
 from . import _lanequant
 from ._affine import PROFILES
-from ._arrays import PACKED_BITS, choose, code_output, kind, numbers, output, shape_of, tensor, type_name
+from ._arrays import PACKED_BITS, choose, code_output, kind, numbers, output, shape_of, tensor, threads_of, type_name, whole
 
 TOOLS = {"aimet_torch": 0, "aimet_onnx": 1}
 
@@ -25,19 +25,19 @@ def _code_type(bitwidth):
 
 
 def _layout(shape, block_size, block_grouping, bitwidth, decompressed_bitwidth):
-    block_size = numbers(block_size)
+    block_size = numbers("block_size", block_size)
     if len(block_size) > len(shape):
         raise ValueError(f"block_size {tuple(block_size)} has more dimensions than the weight of shape {tuple(shape)}")
     covered = shape[len(shape) - len(block_size) :]
     layout = _lanequant.LpbqLayout()
-    layout.bitwidth = bitwidth
-    layout.decompressed_bitwidth = decompressed_bitwidth
+    layout.bitwidth = whole("bitwidth", bitwidth, 2, 16)
+    layout.decompressed_bitwidth = whole("decompressed_bitwidth", decompressed_bitwidth, 2, 32)
     for block, dim in zip(block_size, covered):
         if block != -1 and (block < 1 or dim % block):
             raise ValueError(f"block_size {block} does not divide dimension {dim} of the weight {tuple(shape)}")
     layout.scale_shape = [1 if block == -1 else dim // block for block, dim in zip(block_size, covered)]
     layout.block_size = block_size
-    layout.block_grouping = numbers(block_grouping)
+    layout.block_grouping = numbers("block_grouping", block_grouping)
     return layout
 
 
@@ -75,19 +75,19 @@ def lpbq_compress(
     """
     shape = shape_of("weight", weight)
     if block_grouping is None:
-        block_grouping = [1] + [-1] * (len(numbers(block_size)) - 1)
+        block_grouping = [1] + [-1] * (len(numbers("block_size", block_size)) - 1)
     layout = _layout(shape, block_size, block_grouping, bitwidth, decompressed_bitwidth)
     weight_tensor = tensor("weight", weight)
     number = choose("tool", tool, TOOLS)
     if (int_scale is None) != (channel_scale is None):
         raise ValueError("int_scale and channel_scale belong together, but only one is given")
     if int_scale is None:
-        scales = _lanequant.lpbq_derive_of_weight(weight_tensor, layout, number, threads)
+        scales = _lanequant.lpbq_derive_of_weight(weight_tensor, layout, number, threads_of(threads))
     else:
         scales = _scales(layout, int_scale, channel_scale)
     out, codes = code_output("out", out, shape, _code_type(bitwidth))
     profile = PROFILES["aimet_onnx" if tool == "aimet_onnx" else "aimet_div"]
-    _lanequant.lpbq_compress(weight_tensor, scales, profile, codes, threads)
+    _lanequant.lpbq_compress(weight_tensor, scales, profile, codes, threads_of(threads))
     real = np.float64 if tool == "aimet_onnx" else np.float32
     return Lpbq(
         out,
@@ -134,9 +134,9 @@ def lpbq_expand(
     >>> float(lanequant.lpbq_expand(*w[:3], shape=(64, 128), block_size=(1, 32))[0, 0])
     7.0
     """
-    shape = numbers(shape)
+    shape = numbers("shape", shape)
     if block_grouping is None:
-        block_grouping = [1] + [-1] * (len(numbers(block_size)) - 1)
+        block_grouping = [1] + [-1] * (len(numbers("block_size", block_size)) - 1)
     layout = _layout(shape, block_size, block_grouping, bitwidth, decompressed_bitwidth)
     code_type = _code_type(bitwidth)
     if code_type in PACKED_BITS:
@@ -148,5 +148,5 @@ def lpbq_expand(
         in_tensor = tensor("codes", codes)
     dtype = choose("dtype", type_name(dtype), {name: name for name in ("float32", "int8")})
     out, out_tensor = output("out", out, shape, dtype)
-    _lanequant.lpbq_expand(in_tensor, _scales(layout, int_scale, channel_scale), out_tensor, threads)
+    _lanequant.lpbq_expand(in_tensor, _scales(layout, int_scale, channel_scale), out_tensor, threads_of(threads))
     return out

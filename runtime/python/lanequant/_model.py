@@ -6,7 +6,7 @@ import numpy as np
 
 from . import _lanequant
 from ._affine import PROFILES
-from ._arrays import choose, shape_of, tensor
+from ._arrays import choose, shape_of, tensor, threads_of
 
 BIASES = {"float": 0, "int32": 1}
 
@@ -37,7 +37,7 @@ class Model:
             target,
             choose("profile", profile, PROFILES),
             choose("bias", bias, BIASES),
-            threads,
+            threads_of(threads),
         )
         self._idle = []  # (batch, workspace), as many as there were runs at once
 
