@@ -11,13 +11,13 @@ namespace {
 
 void Register(const lq::kernels::Variant<lq::kernels::QuantizeFloatFn>& variant, const lq::FloatFormat& format) {
   const bool packed = format.bits() == 4;
-  const auto run = [=](const void* in, void* out, size_t n, bool) {
+  const auto run = [=](const void* in, void* out, size_t n, bool stream) {
     lq::CarryTable carry;
     lq::kernels::AffineLayout layout = lq::bench::BulkLayout(lq::bench::kBulkScales[0]);
     layout.offset = nullptr;
     variant.run({in, lq::kernels::FloatType::kF32, n, layout,
                  lq::GridOf(format, true, lq::kernels::Arithmetic::kF32, carry), lq::CodeOf(format),
-                 lq::kernels::Arithmetic::kF32, false, packed, static_cast<uint8_t*>(out)});
+                 lq::kernels::Arithmetic::kF32, false, packed, static_cast<uint8_t*>(out), stream});
   };
   lq::bench::RegisterBulk(
       {std::string("quantize_float/") + variant.name + "/" + lq::NameOf(format), 32, packed ? size_t{4} : 8, run});

@@ -66,6 +66,7 @@ struct QuantizeFloatArgs {
   bool zero_point;
   bool packed;
   uint8_t* out;
+  bool stream = false;
 };
 using QuantizeFloatFn = void (*)(const QuantizeFloatArgs&);
 std::span<const Variant<QuantizeFloatFn>> QuantizeFloatVariants();

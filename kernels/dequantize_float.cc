@@ -1,17 +1,20 @@
 // Codes of a small float format -> floats, times a scale.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/dequantize_float.cc"
-#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "kernels/contracts_float.h"
+#include "kernels/float_codes-inl.h"
+#include "kernels/packed_codes-inl.h"
+#include "kernels/quantize-inl.h"
 #include "kernels/round_float-inl.h"
 #include "kernels/scale_chunks.h"
 #include "kernels/small_floats-inl.h"
-#include "kernels/stream-inl.h"
+#include "kernels/stream_lines-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lq::kernels {
@@ -20,12 +23,16 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 namespace dequantize_float {
 
+using float_codes::D16;
+using float_codes::V16;
 using round_float::DF32;
 using round_float::PowerBits;
 using round_float::VF32;
+using small_floats::Element;
 using D32 = hn::RebindToSigned<DF32>;
 using V32 = hn::Vec<D32>;
 
+// Of any format.
 HWY_INLINE VF32 ValueOf(V32 code, const DequantizeFloatArgs& args) {
   const DF32 df;
   const D32 di;
@@ -48,42 +55,63 @@ HWY_INLINE VF32 ValueOf(V32 code, const DequantizeFloatArgs& args) {
   return hn::IfThenElse(hn::RebindMask(df, hn::Eq(code, hn::Set(di, 1 << magnitude_bits))), nan, value);
 }
 
-// Codes begin .. begin + count - 1 of the packed ones, one a byte.
-inline void Unpack(const uint8_t* in, size_t begin, size_t count, uint8_t* codes) {
-  for (size_t j = begin; j < begin + count; ++j) {
-    codes[j - begin] = static_cast<uint8_t>(j % 2 == 0 ? in[j / 2] & 15 : in[j / 2] >> 4);
+HWY_INLINE void ValuesOf(V16 codes, const DequantizeFloatArgs& args, VF32& low, VF32& high) {
+  const DF32 df;
+  const hn::Rebind<uint16_t, DF32> half;
+  if (HWY_LIKELY(float_codes::FitsFloat16(args.code))) {
+    const V16 halves = float_codes::ToFloat16(codes, args.mantissa_bits, args.code, args.unsigned_zero);
+    const VF32 factor = hn::BitCast(df, hn::Set(D32(), PowerBits(15 - args.code.bias)));
+    low = hn::Mul(small_floats::Widen<FloatType::kF16>(df, hn::LowerHalf(half, halves)), factor);
+    high = hn::Mul(small_floats::Widen<FloatType::kF16>(df, hn::UpperHalf(half, halves)), factor);
+  } else {
+    low = ValueOf(hn::PromoteTo(D32(), hn::LowerHalf(half, codes)), args);
+    high = ValueOf(hn::PromoteTo(D32(), hn::UpperHalf(half, codes)), args);
   }
 }
 
 template <FloatType kOut>
-void Run(const DequantizeFloatArgs& args) {
+HWY_INLINE void RunChunk(const uint8_t* codes, const ScaleChunk& chunk, const DequantizeFloatArgs& args,
+                         Element<kOut>* out) {
   const DF32 df;
-  const D32 di;
-  const hn::Rebind<uint8_t, DF32> d8;
-  constexpr size_t kMost = ScaleChunks::kMost;
-  auto* out = static_cast<small_floats::Element<kOut>*>(args.out);
-  alignas(64) small_floats::Element<kOut> buffer[kMost];
+  const hn::Rebind<uint8_t, D16> d8;
+  const size_t lanes = hn::Lanes(df);
+  VF32 scale = hn::Set(df, *chunk.scale), next_scale = scale;
+  for (size_t i = 0; i < chunk.count; i += 2 * lanes) {
+    const size_t left = chunk.count - i;
+    VF32 low, high;
+    ValuesOf(hn::PromoteTo(D16(), quantize::LoadUpTo(d8, codes + i, left)), args, low, high);
+    if (!chunk.uniform) {
+      scale = hn::LoadU(df, chunk.scale + i);
+      next_scale = hn::LoadU(df, chunk.scale + i + lanes);
+    }
+    small_floats::Store<kOut>(df, hn::Mul(low, scale), out + i, left);
+    if (left > lanes) small_floats::Store<kOut>(df, hn::Mul(high, next_scale), out + i + lanes, left - lanes);
+  }
+}
+
+template <FloatType kOut>
+void Run(const DequantizeFloatArgs& shared_args) {
+  const DequantizeFloatArgs args = shared_args;  // stores cannot change it
+  constexpr size_t kMost = ScaleChunks::kMost, kPiece = 256;
+  static_assert(kMost == packed_codes::kMost);
+  auto* out = static_cast<Element<kOut>*>(args.out);
+  stream::Lines lines(out);
   ScaleChunks chunks(args.layout, args.n);
   ScaleChunk chunk;
-  uint8_t codes[kMost + 64] = {};  // loads go past the last one
+  uint8_t unpacked[kMost];
   while (chunks.Next(chunk)) {
-    if (args.packed) {
-      Unpack(args.in, chunk.begin, chunk.count, codes);
-    } else {
-      hwy::CopyBytes(args.in + chunk.begin, codes, chunk.count);
+    const size_t begin = chunk.begin, end = begin + chunk.count;
+    if (args.packed && begin % kMost == 0) {
+      packed_codes::Unpack(args.in + begin / 2, std::min(kMost, args.n - begin), CodeType::kU4, unpacked);
     }
-    const size_t end = chunk.begin + chunk.count, in_buffer = chunk.begin % kMost;
-    auto* to = args.stream ? buffer + in_buffer : out + chunk.begin;
-    for (size_t i = 0; i < chunk.count; i += hn::Lanes(df)) {
-      const VF32 scale = chunk.uniform ? hn::Set(df, *chunk.scale) : hn::LoadU(df, chunk.scale + i);
-      const VF32 y = hn::Mul(ValueOf(hn::PromoteTo(di, hn::LoadU(d8, codes + i)), args), scale);
-      small_floats::Store<kOut>(df, y, to + i, chunk.count - i);
-    }
-    if (args.stream && (end % kMost == 0 || end == args.n)) {
-      stream::Copy(buffer, out + chunk.begin - in_buffer, (in_buffer + chunk.count) * sizeof(*buffer));
+    for (size_t i = begin; i < end; i += kPiece) {
+      const ScaleChunk piece = {i, std::min(kPiece, end - i), chunk.scale, chunk.uniform};
+      const uint8_t* codes = args.packed ? unpacked + i % kMost : args.in + i;
+      RunChunk<kOut>(codes, piece, args, args.stream ? static_cast<Element<kOut>*>(lines.next()) : out + i);
+      if (args.stream) lines.Push(piece.count * sizeof(*out));
     }
   }
-  if (args.stream) hwy::FlushStream();
+  if (args.stream) lines.Finish();
 }
 
 }  // namespace dequantize_float

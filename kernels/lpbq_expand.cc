@@ -1,16 +1,15 @@
 // Packed 4-bit codes times the integer scales of their blocks -> s8.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/lpbq_expand.cc"
-#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
 #include <algorithm>
-#include <cstring>
+#include <array>
 
 #include "kernels/contracts.h"
 #include "kernels/quantize-inl.h"
-#include "kernels/stream-inl.h"
+#include "kernels/stream_lines-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lq::kernels {
@@ -42,16 +41,6 @@ HWY_INLINE V16 LoadPacked(const uint8_t* p, size_t left) {
 HWY_INLINE void StoreProducts(V16 products, int8_t* p, size_t left) {
   const hn::Repartition<int8_t, D16> d8;
   quantize::StoreUpTo(hn::BitCast(d8, products), d8, p, left);
-}
-
-// `n` elements with one scale, from an even element on.
-HWY_INLINE void Uniform(const uint8_t* in, int16_t scale, size_t n, int8_t* out) {
-  const D16 d;
-  const V16 scales = hn::Set(d, scale);
-  for (size_t i = 0; i < n; i += hn::Lanes(D8())) {
-    const size_t left = n - i;
-    StoreProducts(Products(LoadPacked(in + i / 2, (left + 1) / 2), scales, scales), out + i, left);
-  }
 }
 
 // Each element has its own scale; `scale` is readable as a whole chunk.
@@ -87,59 +76,90 @@ HWY_INLINE void Spread(const LpbqExpandArgs& args) {
   }
 }
 
-// Even blocks, each by itself, from block `first` on.
-HWY_INLINE void Blocks(const LpbqExpandArgs& args, size_t first) {
-  for (size_t block = first; block * args.block < args.n; ++block) {
-    const size_t begin = block * args.block;
-    Uniform(args.in + begin / 2, args.scale[block], std::min(args.block, args.n - begin), args.out + begin);
+// Row s: the 8-bit products of s and the codes 0..7, -8..-1.
+constexpr std::array<std::array<uint8_t, 16>, 256> MakeProducts() {
+  std::array<std::array<uint8_t, 16>, 256> products{};
+  for (size_t s = 0; s < 256; ++s) {
+    for (size_t code = 0; code < 16; ++code)
+      products[s][code] = static_cast<uint8_t>((code < 8 ? code : code + 240) * s);
+  }
+  return products;
+}
+alignas(64) constexpr std::array<std::array<uint8_t, 16>, 256> kProducts = MakeProducts();
+
+// The two codes of a byte in the bytes of a lane.
+HWY_INLINE hn::Vec<D8> LoadCodes(const uint8_t* p, size_t left) {
+  const D16 d;
+  const V16 packed = LoadPacked(p, left);
+  return hn::BitCast(D8(), hn::And(hn::Or(packed, hn::ShiftLeft<4>(packed)), hn::Set(d, 0x0F0F)));
+}
+
+// The rows of products of a vector's elements, kBlocks blocks with the scales from `scale` on.
+template <size_t kBlocks>
+HWY_INLINE hn::Vec<D8> Rows(const uint8_t* scale) {
+  const D8 d;
+  const auto row = [&](size_t i) HWY_ATTR { return hn::LoadDup128(d, kProducts[scale[i]].data()); };
+  if constexpr (kBlocks == 1) return row(0);
+  if constexpr (kBlocks == 2) return hn::ConcatLowerLower(d, row(1), row(0));
+  if constexpr (kBlocks == 4) {
+    return hn::ConcatLowerLower(d, hn::OddEvenBlocks(row(3), row(2)), hn::OddEvenBlocks(row(1), row(0)));
   }
 }
 
-// Blocks of 16 or 32, of which a vector holds two or four: one shuffle spreads their scales over its lanes.
-template <size_t kBlock>
+// A shuffle looks the products up: blocks of whole vectors, from block `first` on.
+HWY_INLINE void LongBlocks(const LpbqExpandArgs& args, size_t first) {
+  const D8 d;
+  for (size_t block = first; block * args.block < args.n; ++block) {
+    const size_t begin = block * args.block, end = std::min(begin + args.block, args.n);
+    const auto rows = Rows<1>(args.scale + block);
+    for (size_t i = begin; i < end; i += hn::Lanes(d)) {
+      const size_t left = end - i;
+      const auto products = hn::TableLookupBytes(rows, LoadCodes(args.in + i / 2, (left + 1) / 2));
+      StoreProducts(hn::BitCast(D16(), products), args.out + i, left);
+    }
+  }
+}
+
+// Vectors of kBlocks blocks each.
+template <size_t kBlocks>
 HWY_INLINE void ShortBlocks(const LpbqExpandArgs& args) {
   const D8 d;
-  const D16 d16;
-  constexpr size_t kBlocks = hn::MaxLanes(D8()) / kBlock;
-  alignas(64) uint8_t order[64];
-  for (size_t i = 0; i < 64; ++i) order[i] = static_cast<uint8_t>(i / kBlock % kBlocks);
-  const auto lanes_of_blocks = hn::Load(d, order);
-  size_t block = 0;
-  for (; (block + kBlocks) * kBlock <= args.n; block += kBlocks) {
-    uint32_t scales = 0;  // bytes beyond kBlocks are not taken
-    std::memcpy(&scales, args.scale + block, kBlocks);
-    const auto spread =
-        hn::TableLookupBytes(hn::BitCast(d, hn::Set(hn::Repartition<uint32_t, D8>(), scales)), lanes_of_blocks);
-    // Blocks are even: both codes of a byte have the same scale.
-    const V16 scale = hn::And(hn::BitCast(d16, spread), hn::Set(d16, 0xFF));
-    const V16 packed = LoadPacked(args.in + block * kBlock / 2, hn::Lanes(d16));
-    StoreProducts(Products(packed, scale, scale), args.out + block * kBlock, hn::Lanes(d));
+  const size_t lanes = hn::Lanes(d), vectors = args.n / lanes;
+  for (size_t i = 0; i < vectors; ++i) {
+    const auto codes = LoadCodes(args.in + i * lanes / 2, lanes / 2);
+    const auto products = hn::TableLookupBytes(Rows<kBlocks>(args.scale + i * kBlocks), codes);
+    StoreProducts(hn::BitCast(D16(), products), args.out + i * lanes, lanes);
   }
-  Blocks(args, block);
+  LongBlocks(args, vectors * kBlocks);
 }
 
 void Expand(const LpbqExpandArgs& args) {
+#if !HWY_ARCH_X86 || HWY_TARGET <= HWY_SSSE3  // SSE2 has no shuffle of bytes
   constexpr size_t kLanes = hn::MaxLanes(D8());
-#if HWY_TARGET <= HWY_AVX2
-  if (args.block == 16) return ShortBlocks<16>(args);
-  if (args.block == 32 && kLanes > 32) return ShortBlocks<32>(args);
+  if (args.block % kLanes == 0) return LongBlocks(args, 0);
+  if constexpr (HWY_HAVE_SCALABLE == 0 && kLanes >= 32) {
+    if (args.block == kLanes / 2) return ShortBlocks<2>(args);
+    if constexpr (kLanes == 64) {
+      if (args.block == kLanes / 4) return ShortBlocks<4>(args);
+    }
+  }
 #endif
-  if (args.block % kLanes == 0) return Blocks(args, 0);
   Spread(args);
 }
 
 }  // namespace lpbq_expand
 
 void LpbqExpand(const LpbqExpandArgs& args) {
-  constexpr size_t kPart = 4096;  // elements: as many bytes as a chunk of floats
+  constexpr size_t kPart = 1024;  // elements
   if (!args.stream || kPart % args.block != 0) return lpbq_expand::Expand(args);
-  alignas(64) int8_t part[kPart];
+  stream::Lines lines(args.out);
   for (size_t i = 0; i < args.n; i += kPart) {
     const size_t n = std::min(kPart, args.n - i);
-    lpbq_expand::Expand({args.in + i / 2, args.scale + i / args.block, n, args.block, part});
-    stream::Copy(part, args.out + i, n);
+    lpbq_expand::Expand(
+        {args.in + i / 2, args.scale + i / args.block, n, args.block, static_cast<int8_t*>(lines.next())});
+    lines.Push(n);
   }
-  hwy::FlushStream();
+  lines.Finish();
 }
 
 // NOLINTNEXTLINE(google-readability-namespace-comments)

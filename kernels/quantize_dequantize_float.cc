@@ -1,16 +1,17 @@
 // Floats -> the nearest values of a small float format, times a scale.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/quantize_dequantize_float.cc"
-#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <algorithm>
+
 #include "kernels/contracts_float.h"
-#include "kernels/exact_division-inl.h"
+#include "kernels/float_quotient-inl.h"
 #include "kernels/round_float-inl.h"
 #include "kernels/scale_chunks.h"
 #include "kernels/small_floats-inl.h"
-#include "kernels/stream-inl.h"
+#include "kernels/stream_lines-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lq::kernels {
@@ -19,55 +20,35 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 namespace quantize_dequantize_float {
 
+using float_quotient::Division;
 using round_float::DF32;
 using round_float::GridKind;
 using round_float::VF32;
 using small_floats::Element;
 
-// How a chunk divides by its one scale s.
-enum class Division {
-  kDivided,
-  kMultiplied,  // by 1 / s, exact: s is a power of two, such as the 1 of quantizers that are not calibrated
-  kCorrected,   // exact_division-inl.h
-};
-
-// exact_division-inl.h gives up bits below 2^-26, which here are far below half a step, 2^-25 at least. x is clamped
-// before the division instead of after it: that moves a quotient at the limit by 2^-24 of itself, and rounding takes it
-// to the limit, a value of the grid with few digits, all the same.
-template <GridKind kKind, FloatType kRound>
-Division DivisionOf(float scale, const FloatGrid& grid) {
-  if (scale < exact_division::kSmallestDivisor || scale > exact_division::kLargestDivisor) return Division::kDivided;
-  if ((hwy::BitCastScalar<uint32_t>(scale) & 0x7FFFFF) == 0) return Division::kMultiplied;
-  if (kKind != GridKind::kPlain || kRound == FloatType::kBF16) return Division::kDivided;
-  const bool corrected = grid.limit <= 0x1p22f && grid.min_exponent - grid.mantissa_bits >= -24;
-  return corrected ? Division::kCorrected : Division::kDivided;
-}
-
-// R(x / s), within the limit.
-template <Division kDivision, FloatType kRound>
-HWY_INLINE VF32 Quotient(VF32 x, VF32 scale, VF32 inverse, VF32 limit) {
-  const DF32 df;
-  if constexpr (kDivision == Division::kCorrected) {
-    const VF32 inside = round_float::Limit(x, hn::Mul(limit, scale));
-    return small_floats::RoundTo<kRound>(df, exact_division::Quotient(inside, scale, inverse));
-  } else {
-    const VF32 t = kDivision == Division::kMultiplied ? hn::Mul(x, inverse) : hn::Div(x, scale);
-    return round_float::Limit(small_floats::RoundTo<kRound>(df, t), limit);
-  }
-}
-
 template <bool kUniform, Division kDivision, GridKind kKind, FloatType kIn, FloatType kOut, FloatType kRound>
 HWY_INLINE void RunChunk(const Element<kIn>* in, const ScaleChunk& chunk, const FloatGrid& grid, Element<kOut>* out) {
   const DF32 df;
+  const size_t lanes = hn::Lanes(df);
   VF32 scale = hn::Set(df, *chunk.scale);
   const VF32 inverse = hn::Set(df, 1.0f / *chunk.scale), limit = hn::Set(df, grid.limit);
-  for (size_t i = 0; i < chunk.count; i += hn::Lanes(df)) {
+  // Storing rounds to kOut, which is kRound where that is narrow.
+  const auto value = [&](VF32 x) HWY_ATTR {
+    const VF32 t = float_quotient::Quotient<kDivision, kRound>(x, scale, inverse, limit);
+    return hn::Mul(round_float::RoundToGrid<kKind>(t, x, grid), scale);
+  };
+  size_t i = 0;
+  if constexpr (kUniform && kIn == kOut) {
+    for (; i + 2 * lanes <= chunk.count; i += 2 * lanes) {
+      VF32 a, b;
+      small_floats::LoadPair<kIn>(df, in + i, a, b);
+      small_floats::StorePair<kOut>(df, value(a), value(b), out + i);
+    }
+  }
+  for (; i < chunk.count; i += lanes) {
     const VF32 x = small_floats::Load<kIn>(df, in + i, chunk.count - i);
     if constexpr (!kUniform) scale = hn::LoadU(df, chunk.scale + i);
-    const VF32 t = Quotient<kDivision, kRound>(x, scale, inverse, limit);
-    // Storing rounds to kOut, which is kRound where that is narrow.
-    const VF32 y = hn::Mul(round_float::RoundToGrid<kKind>(t, x, grid), scale);
-    small_floats::Store<kOut>(df, y, out + i, chunk.count - i);
+    small_floats::Store<kOut>(df, value(x), out + i, chunk.count - i);
   }
 }
 
@@ -77,7 +58,7 @@ HWY_INLINE void RunAnyChunk(const Element<kIn>* in, const ScaleChunk& chunk, con
                             Element<kOut>* out) {
   using enum Division;
   if (!chunk.uniform) return RunChunk<false, kDivided, kKind, kIn, kOut, kRound>(in, chunk, grid, out);
-  switch (DivisionOf<kKind, kRound>(*chunk.scale, grid)) {
+  switch (float_quotient::DivisionOf<kKind, kRound>(*chunk.scale, grid)) {
     case kDivided:
       return RunChunk<true, kDivided, kKind, kIn, kOut, kRound>(in, chunk, grid, out);
     case kMultiplied:
@@ -93,18 +74,20 @@ void Run(const QuantizeDequantizeFloatArgs& args) {
   const auto* in = static_cast<const Element<kIn>*>(args.in);
   auto* out = static_cast<Element<kOut>*>(args.out);
   const FloatGrid grid = args.grid;  // stores through floats could change args
-  alignas(64) Element<kOut> buffer[ScaleChunks::kMost];
+  constexpr size_t kPiece = 256;
+  stream::Lines lines(out);
   ScaleChunks chunks(args.layout, args.n);
   ScaleChunk chunk;
   while (chunks.Next(chunk)) {
-    const size_t end = chunk.begin + chunk.count, in_buffer = chunk.begin % ScaleChunks::kMost;
-    Element<kOut>* to = args.stream ? buffer + in_buffer : out + chunk.begin;
-    RunAnyChunk<kKind, kIn, kOut, kRound>(in + chunk.begin, chunk, grid, to);
-    if (args.stream && (end % ScaleChunks::kMost == 0 || end == args.n)) {
-      stream::Copy(buffer, out + chunk.begin - in_buffer, (in_buffer + chunk.count) * sizeof(*buffer));
+    const size_t end = chunk.begin + chunk.count, most = args.stream ? kPiece : chunk.count;
+    for (size_t i = chunk.begin; i < end; i += most) {
+      const ScaleChunk piece = {i, std::min(most, end - i), chunk.scale, chunk.uniform};
+      auto* to = args.stream ? static_cast<Element<kOut>*>(lines.next()) : out + i;
+      RunAnyChunk<kKind, kIn, kOut, kRound>(in + i, piece, grid, to);
+      if (args.stream) lines.Push(piece.count * sizeof(*out));
     }
   }
-  if (args.stream) hwy::FlushStream();
+  if (args.stream) lines.Finish();
 }
 
 template <FloatType kIn, FloatType kOut>

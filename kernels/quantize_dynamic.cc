@@ -1,17 +1,18 @@
 // float -> codes with scales found from the data, block by block.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/quantize_dynamic.cc"
-#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
 #include <algorithm>
 #include <limits>
 
-#include "kernels/affine_codes-inl.h"
+#include "kernels/block_groups-inl.h"
 #include "kernels/contracts_quantize.h"
+#include "kernels/exact_division-inl.h"
 #include "kernels/packed_codes-inl.h"
-#include "kernels/stream-inl.h"
+#include "kernels/quantize-inl.h"
+#include "kernels/stream_lines-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lq::kernels {
@@ -20,15 +21,11 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 namespace quantize_dynamic {
 
+using block_groups::kMaxLanes;
+using quantize::D32;
 using quantize::DF32;
+using quantize::V32;
 using quantize::VF32;
-using Kernel = affine::CodesKernel<affine::Rule::kDivide, uint8_t>;
-
-// Blocks whose scales are divided for at once. Their codes are written in kSteps steps, between which the maxima of the
-// next group are read, so that memory is read all the time.
-constexpr size_t kGroup = 16, kSteps = 4;
-constexpr size_t kMostBlock = 64;
-static_assert(kGroup * kMostBlock == packed_codes::kMost);
 
 // The largest |x|; NaN is none.
 HWY_INLINE float Largest(const float* in, size_t n) {
@@ -40,92 +37,133 @@ HWY_INLINE float Largest(const float* in, size_t n) {
   return hn::ReduceMax(df, largest);
 }
 
-class Blocks {
- public:
-  explicit Blocks(const QuantizeDynamicArgs& args) : args_(args), qmax_(args.type == CodeType::kS4 ? 7 : 127) {}
+// One block as the contract says; returns its scale.
+float QuantizeBlock(const float* in, size_t n, float qmax, uint8_t* codes) {
+  const DF32 df;
+  const hn::Rebind<uint8_t, DF32> d8;
+  const hn::RebindToUnsigned<DF32> du;
+  const float ratio = std::min(Largest(in, n), std::numeric_limits<float>::max()) / qmax;
+  const float scale = ratio == 0 ? 1.0f : ratio;
+  for (size_t i = 0; i < n; i += hn::Lanes(df)) {
+    const VF32 t = hn::Div(quantize::LoadUpTo(df, in + i, n - i), hn::Set(df, scale));
+    const V32 code = quantize::RoundToInt(quantize::Clamp(t, hn::Set(df, -qmax), hn::Set(df, qmax)));
+    quantize::StoreUpTo(hn::TruncateTo(d8, hn::BitCast(du, code)), d8, codes + i, n - i);
+  }
+  return scale;
+}
 
-  void FindLargest(size_t first, size_t count) {
-    for (size_t j = first; j < first + count; ++j) {
-      const size_t begin = j * args_.block;
-      if (begin >= args_.n) return;
-      largest_[j % kGroup] = Largest(args_.in + begin, std::min(args_.block, args_.n - begin));
-    }
+// What block_groups::RunGroups runs. A quotient is at most qmax * (1 + 2^-23), so that its nearest integer is a code
+// without a clamp: adding 1.5 * 2^23 leaves it in the low bits.
+template <size_t kBlock>
+class Groups {
+ public:
+  explicit Groups(const QuantizeDynamicArgs& args)
+      : args_(args), packed_(args.type == CodeType::kS4), qmax_(packed_ ? 7 : 127), lines_(args.out) {}
+
+  // NaN, infinities and scales that exact_division-inl.h does not take fail the comparisons.
+  HWY_INLINE bool Prepare(V32 largest, size_t g) {
+    const DF32 df;
+    const VF32 one = hn::Set(df, 1.0f), ratio = hn::Div(hn::BitCast(df, largest), hn::Set(df, qmax_));
+    const VF32 scale = hn::IfThenElse(hn::Eq(ratio, hn::Zero(df)), one, ratio);
+    hn::StoreU(scale, df, args_.scale + g * hn::Lanes(df));
+    hn::Store(scale, df, scale_[g % 2]);
+    hn::Store(hn::Div(one, scale), df, inverse_[g % 2]);
+    return hn::AllTrue(df, hn::And(hn::Ge(scale, hn::Set(df, exact_division::kSmallestDivisor)),
+                                   hn::Le(scale, hn::Set(df, exact_division::kLargestDivisor))));
   }
 
-  // Of the group from `first` on, whose largest values are known.
-  void WriteScales(size_t first, size_t count) {
-    const DF32 df;
-    for (size_t j = 0; j < count; j += hn::Lanes(df)) {
-      const VF32 largest = hn::Min(hn::Load(df, largest_ + j), hn::Set(df, std::numeric_limits<float>::max()));
-      const VF32 s = hn::Div(largest, hn::Set(df, static_cast<float>(qmax_)));
-      const VF32 scale = hn::IfThenElse(hn::Eq(s, hn::Zero(df)), hn::Set(df, 1.0f), s);
-      quantize::StoreUpTo(scale, df, args_.scale + first + j, count - j);
+  template <class Between>
+  HWY_INLINE void Quantize(size_t g, const Between& between) {
+    const size_t lanes = hn::Lanes(DF32()), begin = g * lanes * kBlock;
+    const float *in = args_.in + begin, *scale = scale_[g % 2], *inverse = inverse_[g % 2];
+    uint8_t* codes = packed_ ? codes_ : Out(begin);
+    const size_t step = std::max(kBlock, 4 * lanes);  // whole blocks and whole vectors of codes
+    for (size_t i = 0; i < lanes * kBlock; i += step) {
+      for (size_t k = i / kBlock; k < (i + step) / kBlock; ++k) between(k);
+      for (size_t j = i; j < i + step; j += 4 * lanes) {
+        const size_t first = j / kBlock, second = (j + 2 * lanes) / kBlock;
+        StoreFour(Bits(in + j, scale[first], inverse[first]), Bits(in + j + lanes, scale[first], inverse[first]),
+                  Bits(in + j + 2 * lanes, scale[second], inverse[second]),
+                  Bits(in + j + 3 * lanes, scale[second], inverse[second]), codes + j);
+      }
     }
+    Write(begin, lanes * kBlock);
+  }
+
+  void QuantizeSpecial(size_t g) {
+    const size_t n = hn::Lanes(DF32()) * kBlock;
+    QuantizeEach(g * n, n);
+  }
+
+  // Element `begin` and those behind it, at most a group.
+  void QuantizeEach(size_t begin, size_t n) {
+    uint8_t* codes = packed_ ? codes_ : Out(begin);
+    for (size_t i = 0; i < n; i += kBlock) {
+      args_.scale[(begin + i) / kBlock] =
+          QuantizeBlock(args_.in + begin + i, std::min(kBlock, n - i), qmax_, codes + i);
+    }
+    Write(begin, n);
+  }
+
+  void Finish() {
+    if (args_.stream) lines_.Finish();
   }
 
  private:
-  const QuantizeDynamicArgs& args_;
-  const int32_t qmax_;
-  alignas(64) float largest_[kGroup] = {};
+  HWY_INLINE static V32 Bits(const float* in, float scale, float inverse) {
+    const DF32 df;
+    const VF32 t = exact_division::Quotient(hn::LoadU(df, in), hn::Set(df, scale), hn::Set(df, inverse));
+    return hn::BitCast(D32(), hn::Add(t, hn::Set(df, 12582912.0f)));
+  }
+
+  HWY_INLINE static void StoreFour(V32 v0, V32 v1, V32 v2, V32 v3, uint8_t* codes) {
+    const hn::RebindToUnsigned<D32> d32;
+    const hn::Repartition<uint16_t, D32> d16;
+    const hn::Repartition<uint8_t, D32> d8;
+    const auto low = hn::OrderedTruncate2To(d16, hn::BitCast(d32, v0), hn::BitCast(d32, v1));
+    const auto high = hn::OrderedTruncate2To(d16, hn::BitCast(d32, v2), hn::BitCast(d32, v3));
+    hn::StoreU(hn::OrderedTruncate2To(d8, low, high), d8, codes);
+  }
+
+  // Where the bytes of codes from element `begin` on are written.
+  HWY_INLINE uint8_t* Out(size_t begin) {
+    if (args_.stream) return static_cast<uint8_t*>(lines_.next());
+    return static_cast<uint8_t*>(args_.out) + (packed_ ? begin / 2 : begin);
+  }
+
+  // Codes that are not yet where they belong.
+  HWY_INLINE void Write(size_t begin, size_t n) {
+    if (packed_ && n % 128 == 0) {
+      packed_codes::JoinPairs<4>(codes_, n / 2, Out(begin));
+    } else if (packed_) {
+      packed_codes::Pack(codes_, n, 4, Out(begin));
+    }
+    if (args_.stream) lines_.Push(packed_ ? (n + 1) / 2 : n);
+  }
+
+  const QuantizeDynamicArgs args_;
+  const bool packed_;
+  const float qmax_;
+  alignas(64) float scale_[2][kMaxLanes], inverse_[2][kMaxLanes];
+  alignas(64) uint8_t codes_[packed_codes::kMost] = {};  // one to a byte, to be packed
+  stream::Lines lines_;
 };
 
-// The same scale for a batch that the fast rules do not take.
-void Literally(const Kernel& kernel, const float* in, size_t n, float scale, uint8_t* out) {
-  alignas(64) float scales[literal::kBatch];
-  alignas(64) int32_t offsets[literal::kBatch] = {};
-  std::fill_n(scales, literal::kBatch, scale);
-  kernel.Batch(in, n, scales, offsets, out);
-}
-
-// Codes of n elements from block `first` of a group on; `fast`: as Kernel::PrepareRuns says.
-void WriteCodes(const QuantizeDynamicArgs& args, const Kernel& kernel, bool fast, size_t begin, size_t first, size_t n,
-                uint8_t* out) {
-  const float* in = args.in + begin;
-  const size_t whole = fast ? n / args.block : 0;
-  kernel.Runs(in, args.block, first, whole, out);
-  for (size_t j = whole; j * args.block < n; ++j) {
-    const size_t at = j * args.block, count = std::min(args.block, n - at);
-    if (fast) {
-      kernel.Uniform(in + at, count, first + j, out + at);
-    } else {
-      Literally(kernel, in + at, count, args.scale[begin / args.block + j], out + at);
-    }
-  }
-}
-
-void Run(const QuantizeDynamicArgs& args, const QuantizeAffineArgs& rule) {
-  constexpr int32_t kNoOffsets[kGroup] = {};
-  const size_t bits = packed_codes::BitsOf(args.type), group = kGroup * args.block, step = group / kSteps;
-  Kernel kernel(rule, affine::UnitLimit(Arithmetic::kF32));
-  Blocks blocks(args);
-  alignas(64) uint8_t codes[packed_codes::kMost] = {};
-  blocks.FindLargest(0, kGroup);
-  for (size_t begin = 0; begin < args.n; begin += group) {
-    const size_t n = std::min(group, args.n - begin), count = (n + args.block - 1) / args.block;
-    const size_t first = begin / args.block;
-    blocks.WriteScales(first, count);
-    const bool fast = kernel.PrepareRuns(args.scale + first, kNoOffsets, count);
-    uint8_t* out = static_cast<uint8_t*>(args.out) + (bits == 0 ? begin : begin / 2);
-    uint8_t* bytes = bits == 0 && !args.stream ? out : codes;
-    for (size_t i = 0; i < group; i += step) {
-      if (i < n) WriteCodes(args, kernel, fast, begin + i, i / args.block, std::min(step, n - i), bytes + i);
-      blocks.FindLargest(first + kGroup + i / args.block, kGroup / kSteps);
-    }
-    if (bits != 0) packed_codes::Pack(codes, n, bits, args.stream ? codes : out);
-    if (args.stream) stream::Copy(codes, out, bits == 0 ? n : (n + 1) / 2);
-  }
-  if (args.stream) hwy::FlushStream();
+template <size_t kBlock>
+void Run(const QuantizeDynamicArgs& args) {
+  const DF32 df;
+  const size_t group = hn::Lanes(df) * kBlock, groups = args.n / group;
+  Groups<kBlock> kernel(args);
+  if (groups != 0) block_groups::RunGroups<FloatType::kF32>(df, args.in, kBlock, groups, kernel);
+  if (groups * group != args.n) kernel.QuantizeEach(groups * group, args.n - groups * group);
+  kernel.Finish();
 }
 
 }  // namespace quantize_dynamic
 
 void QuantizeDynamic(const QuantizeDynamicArgs& args) {
-  const int64_t qmax = args.type == CodeType::kS4 ? 7 : 127;
-  QuantizeAffineArgs rule = {};
-  rule.qmin = -qmax;
-  rule.qmax = qmax;
-  rule.profile = RoundingProfile::kAimetDiv;
-  quantize_dynamic::Run(args, rule);
+  if (args.block == 32) return quantize_dynamic::Run<32>(args);
+  quantize_dynamic::Run<64>(args);
 }
 
 // NOLINTNEXTLINE(google-readability-namespace-comments)

@@ -4,10 +4,16 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <cstring>
+
 #include "kernels/contracts_float.h"
+#include "kernels/float_codes-inl.h"
+#include "kernels/float_quotient-inl.h"
+#include "kernels/packed_codes-inl.h"
 #include "kernels/round_float-inl.h"
 #include "kernels/scale_chunks.h"
 #include "kernels/small_floats-inl.h"
+#include "kernels/stream_lines-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lq::kernels {
@@ -16,14 +22,18 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 namespace quantize_float {
 
+using float_codes::D16;
+using float_codes::V16;
+using float_quotient::Division;
 using round_float::DF32;
 using round_float::GridKind;
 using round_float::PowerBits;
 using round_float::VF32;
+using small_floats::Element;
 using D32 = hn::RebindToSigned<DF32>;
 using V32 = hn::Vec<D32>;
 
-// The code of r, a value of the grid, infinity or NaN.
+// The code of r, a value of the grid, infinity or NaN, in any format.
 HWY_INLINE V32 CodeOf(VF32 r, const FloatGrid& grid, const FloatCode& code) {
   const DF32 df;
   const D32 di;
@@ -44,44 +54,96 @@ HWY_INLINE V32 CodeOf(VF32 r, const FloatGrid& grid, const FloatCode& code) {
   return hn::Or(result, hn::And(sign, sign_bit));
 }
 
-template <FloatType kIn, FloatType kRound>
-HWY_INLINE V32 Codes(const QuantizeFloatArgs& args, size_t at, size_t left, VF32 scale) {
+HWY_INLINE V16 CodesOf(VF32 low, VF32 high, const QuantizeFloatArgs& args) {
   const DF32 df;
-  const auto* in = static_cast<const small_floats::Element<kIn>*>(args.in) + at;
-  VF32 t = small_floats::RoundTo<kRound>(df, hn::Div(small_floats::Load<kIn>(df, in, left), scale));
-  if (args.zero_point) t = hn::Add(t, hn::Zero(df));
-  if (args.code.nan == 0) t = hn::IfThenElse(hn::IsNaN(t), hn::Set(df, args.grid.limit), t);
-  t = round_float::Limit(t, hn::Set(df, args.grid.limit));
-  return CodeOf(round_float::RoundToGrid<GridKind::kPlain>(t, t, args.grid), args.grid, args.code);
+  const hn::RebindToUnsigned<DF32> du;
+  if (HWY_LIKELY(float_codes::FitsFloat16(args.code))) {
+    const VF32 factor = hn::BitCast(df, hn::Set(D32(), PowerBits(args.code.bias - 15)));
+    const auto low_half = small_floats::Narrow<FloatType::kF16>(df, hn::Mul(low, factor));
+    const auto high_half = small_floats::Narrow<FloatType::kF16>(df, hn::Mul(high, factor));
+    return float_codes::FromFloat16(hn::Combine(D16(), high_half, low_half), args.grid.mantissa_bits, args.code);
+  }
+  return hn::OrderedTruncate2To(D16(), hn::BitCast(du, CodeOf(low, args.grid, args.code)),
+                                hn::BitCast(du, CodeOf(high, args.grid, args.code)));
 }
 
-// Codes, one a byte, to places begin.. of packed ones; what is behind the last one in its byte becomes 0.
-inline void Pack(const uint8_t* codes, size_t begin, size_t count, uint8_t* out) {
-  for (size_t j = 0; j < count; ++j) {
-    uint8_t& byte = out[(begin + j) / 2];
-    byte = static_cast<uint8_t>((begin + j) % 2 == 0 ? codes[j] : byte | codes[j] << 4);
+// x / s on the grid. Its sign is that of x, as zeros lose theirs in Division::kCorrected, where no 0 is added.
+template <Division kDivision, FloatType kRound>
+HWY_INLINE VF32 Rounded(VF32 x, VF32 scale, VF32 inverse, const QuantizeFloatArgs& args) {
+  const DF32 df;
+  if (args.code.nan == 0) x = hn::IfThenElse(hn::IsNaN(x), hn::Inf(df), x);  // becomes the limit
+  VF32 t = float_quotient::Quotient<kDivision, kRound>(x, scale, inverse, hn::Set(df, args.grid.limit));
+  if (args.zero_point) t = hn::Add(t, hn::Zero(df));
+  return round_float::RoundToGrid<GridKind::kPlain>(t, args.zero_point ? t : x, args.grid);
+}
+
+// Writes whole vectors: `codes` has room for them.
+template <bool kUniform, Division kDivision, FloatType kIn, FloatType kRound>
+HWY_INLINE void RunChunk(const QuantizeFloatArgs& args, const ScaleChunk& chunk, uint8_t* codes) {
+  const DF32 df;
+  const hn::Rebind<uint8_t, D16> d8;
+  const size_t lanes = hn::Lanes(df);
+  const auto* in = static_cast<const Element<kIn>*>(args.in) + chunk.begin;
+  VF32 scale = hn::Set(df, *chunk.scale), next_scale = scale;
+  const VF32 inverse = hn::Set(df, 1.0f / *chunk.scale);
+  for (size_t i = 0; i < chunk.count; i += 2 * lanes) {
+    const size_t left = chunk.count - i;
+    const VF32 x = small_floats::Load<kIn>(df, in + i, left);
+    VF32 next = hn::Zero(df);
+    if (left > lanes) next = small_floats::Load<kIn>(df, in + i + lanes, left - lanes);
+    if constexpr (!kUniform) {
+      scale = hn::LoadU(df, chunk.scale + i);
+      next_scale = hn::LoadU(df, chunk.scale + i + lanes);
+    }
+    const V16 code = CodesOf(Rounded<kDivision, kRound>(x, scale, inverse, args),
+                             Rounded<kDivision, kRound>(next, next_scale, inverse, args), args);
+    hn::StoreU(hn::TruncateTo(d8, code), d8, codes + i);
   }
 }
 
 template <FloatType kIn, FloatType kRound>
-void Run(const QuantizeFloatArgs& args) {
-  const DF32 df;
-  const hn::Rebind<uint8_t, DF32> d8;
+HWY_INLINE void RunAnyChunk(const QuantizeFloatArgs& args, const ScaleChunk& chunk, uint8_t* codes) {
+  using enum Division;
+  if constexpr (kRound == FloatType::kF32) {
+    const float scale = *chunk.scale;
+    const Division division = float_quotient::DivisionOf<GridKind::kPlain, kRound>(scale, args.grid);
+    // A zero_point takes the sign of quotients that are 0: of none but those of 0 then.
+    const bool keeps_signs = !args.zero_point || scale <= 0.5f;
+    if (chunk.uniform && division == kCorrected && keeps_signs)
+      return RunChunk<true, kCorrected, kIn, kRound>(args, chunk, codes);
+    if (chunk.uniform && division == kMultiplied) return RunChunk<true, kMultiplied, kIn, kRound>(args, chunk, codes);
+  }
+  if (chunk.uniform) return RunChunk<true, kDivided, kIn, kRound>(args, chunk, codes);
+  RunChunk<false, kDivided, kIn, kRound>(args, chunk, codes);
+}
+
+// `codes`: of elements begin .. begin + n - 1, packed_codes::kMost bytes; `begin` is a multiple of that.
+HWY_INLINE void Write(const QuantizeFloatArgs& args, uint8_t* codes, size_t begin, size_t n, stream::Lines& lines) {
+  const size_t bytes = args.packed ? (n + 1) / 2 : n;
+  void* out = args.stream ? lines.next() : args.out + (args.packed ? begin / 2 : begin);
+  if (args.packed) {
+    packed_codes::Pack(codes, n, 4, static_cast<uint8_t*>(out));
+  } else {
+    std::memcpy(out, codes, n);
+  }
+  if (args.stream) lines.Push(bytes);
+}
+
+template <FloatType kIn, FloatType kRound>
+void Run(const QuantizeFloatArgs& shared_args) {
+  const QuantizeFloatArgs args = shared_args;  // stores cannot change it
+  constexpr size_t kMost = ScaleChunks::kMost;
+  static_assert(kMost == packed_codes::kMost);
+  stream::Lines lines(args.out);
   ScaleChunks chunks(args.layout, args.n);
   ScaleChunk chunk;
-  uint8_t codes[ScaleChunks::kMost + 64];  // stores go past the last one
+  alignas(64) uint8_t codes[kMost + 64] = {};  // stores go past the last one
   while (chunks.Next(chunk)) {
-    for (size_t i = 0; i < chunk.count; i += hn::Lanes(df)) {
-      const VF32 scale = chunk.uniform ? hn::Set(df, *chunk.scale) : hn::LoadU(df, chunk.scale + i);
-      const V32 v = Codes<kIn, kRound>(args, chunk.begin + i, chunk.count - i, scale);
-      hn::StoreU(hn::DemoteTo(d8, v), d8, codes + i);
-    }
-    if (args.packed) {
-      Pack(codes, chunk.begin, chunk.count, args.out);
-    } else {
-      hwy::CopyBytes(codes, args.out + chunk.begin, chunk.count);
-    }
+    const size_t at = chunk.begin % kMost, end = at + chunk.count;
+    RunAnyChunk<kIn, kRound>(args, chunk, codes + at);
+    if (end == kMost || chunk.begin + chunk.count == args.n) Write(args, codes, chunk.begin - at, end, lines);
   }
+  if (args.stream) lines.Finish();
 }
 
 }  // namespace quantize_float

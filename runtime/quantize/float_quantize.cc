@@ -134,22 +134,24 @@ Status QuantizeFloat(const ConstTensorView& in, const FloatQuantizer& quantizer,
   common.grid = GridOf(quantizer.format, quantizer.saturate, Arithmetic::kF32, carry);
   common.code = CodeOf(quantizer.format);
   common.zero_point = has_scale && quantizer.format == kFloat4E2M1Fn;
+  const bool streams = IsWorthStreaming(in, codes);
   const auto run = Best(kernels::QuantizeFloatVariants(), options.max_isa).run;
-  const auto run_piece = [&](const ScalePiece& piece, bool packed, uint8_t* out) {
+  const auto run_piece = [&](const ScalePiece& piece, bool packed, uint8_t* out, bool stream) {
     kernels::QuantizeFloatArgs args = common;
     args.in = in.bytes.data() + piece.begin * SizeOf(in.dtype);
     args.n = piece.n;
     args.layout = scales.Layout(piece);
     args.packed = packed;
     args.out = out;
+    args.stream = stream;
     run(args);
   };
   const size_t bits = BitsOf(codes.dtype);
   ForEachTask(scales.map, options.executor, [&](Range range) {
     ForEachCodePiece(scales.map, range, bits, [&](const ScalePiece& piece, bool direct) {
-      if (direct) return run_piece(piece, bits == 4, codes.data<uint8_t>() + piece.begin * bits / 8);
+      if (direct) return run_piece(piece, bits == 4, codes.data<uint8_t>() + piece.begin * bits / 8, streams);
       std::array<uint8_t, kShortPiece> bytes;
-      run_piece(piece, false, bytes.data());
+      run_piece(piece, false, bytes.data(), false);
       PackCodes(bytes.data(), piece.n, piece.begin, bits, codes.data<uint8_t>());
     });
   });

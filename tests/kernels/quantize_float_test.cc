@@ -13,7 +13,7 @@ constexpr FloatFormat kCoded[] = {kFloat8E4M3Fn, kFloat8E4M3FnUz, kFloat8E5M2,  
 
 struct Case {
   FloatFormat format;
-  bool saturate, zero_point, packed;
+  bool saturate, zero_point, packed, stream;
   FloatType in, arithmetic;
 };
 
@@ -26,7 +26,7 @@ void CheckVariants(const Case& test, const FloatLayout& layout, FloatBuffer& in,
   for (const auto& variant : QuantizeFloatVariants()) {
     GuardedBuffer<uint8_t> out(bytes, guard);
     variant.run({in.data(), test.in, layout.n, layout.layout, grid, CodeOf(test.format), arithmetic, test.zero_point,
-                 test.packed, out.data()});
+                 test.packed, out.data(), test.stream});
     for (size_t i = 0; i < layout.n; ++i) {
       const reference::FloatRule rule{test.format, layout.ScaleOf(i), test.saturate, DTypeOf(test.arithmetic)};
       const int expected = reference::QuantizeFloat(in.Get(i), rule, test.zero_point);
@@ -42,8 +42,9 @@ void CheckVariants(const Case& test, const FloatLayout& layout, FloatBuffer& in,
 }
 
 void CheckRandom(size_t n, Random& random) {
-  Case test = {kCoded[random.Size(0, std::size(kCoded) - 1)], random.Chance(0.6), random.Chance(0.5), false,
-               static_cast<FloatType>(random.Int(0, 2)),      FloatType::kF32};
+  Case test = {
+      kCoded[random.Size(0, std::size(kCoded) - 1)], random.Chance(0.6), random.Chance(0.5), false, random.Chance(0.3),
+      static_cast<FloatType>(random.Int(0, 2)),      FloatType::kF32};
   test.packed = test.format.bits() == 4 && random.Chance(0.7);
   if (random.Chance(0.5)) test.arithmetic = test.in;
   const FloatLayout layout(n, random);
