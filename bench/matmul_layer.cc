@@ -21,15 +21,6 @@ struct Limits {
   }
 };
 
-// Random integers in low..high, the same in every run.
-std::vector<int32_t> RandomIntegers(size_t count, int low, int high) {
-  std::mt19937 engine(1);
-  std::uniform_int_distribution<int32_t> distribution(low, high);
-  std::vector<int32_t> values(count);
-  for (int32_t& value : values) value = distribution(engine);
-  return values;
-}
-
 void Run(benchmark::State& state, const MatmulLayer& layer, kernels::MatmulFn run, size_t m) {
   const kernels::MatmulArgs args = layer.Args(m);
   Limits limits;
@@ -51,6 +42,14 @@ void Run(benchmark::State& state, const MatmulLayer& layer, kernels::MatmulFn ru
 }
 
 }  // namespace
+
+std::vector<int32_t> RandomIntegers(size_t count, int low, int high) {
+  std::mt19937 engine(1);
+  std::uniform_int_distribution<int32_t> distribution(low, high);
+  std::vector<int32_t> values(count);
+  for (int32_t& value : values) value = distribution(engine);
+  return values;
+}
 
 MatmulLayer::MatmulLayer(size_t n_in, size_t k_in, size_t max_rows, Codes codes_in)
     : n(n_in),

@@ -36,6 +36,9 @@ struct MatmulLayer {
   kernels::Epilogue epilogue{};
 };
 
+// Random integers in low..high, the same in every run.
+std::vector<int32_t> RandomIntegers(size_t count, int low, int high);
+
 // Layers of random weights for the kernels of that name.
 std::unique_ptr<MatmulLayer> PackS8Layer(size_t n, size_t k, size_t max_rows, Codes codes);
 std::unique_ptr<MatmulLayer> PackS4Layer(size_t n, size_t k, size_t block, size_t max_rows, Codes codes);

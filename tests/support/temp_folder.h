@@ -43,7 +43,7 @@ inline std::string ReadWhole(const std::string& path) {
 }
 
 // tests/golden/README.md
-inline std::string GoldenPath(const std::string& name) { return std::string(LQ_TEST_GOLDEN) + "/" + name; }
+inline std::string GoldenPath(const std::string& name) { return LQ_TEST_GOLDEN "/" + name; }
 
 }  // namespace lq::testing
 
