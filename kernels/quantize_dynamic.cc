@@ -28,7 +28,7 @@ using Kernel = affine::CodesKernel<affine::Rule::kDivide, uint8_t>;
 // next group are read, so that memory is read all the time.
 constexpr size_t kGroup = 16, kSteps = 4;
 constexpr size_t kMostBlock = 64;
-static_assert(kGroup * kMostBlock == packed_codes::kMost);
+static_assert(kGroup * kMostBlock % packed_codes::kGroup == 0);
 
 // The largest |x|; NaN is none.
 HWY_INLINE float Largest(const float* in, size_t n) {
@@ -98,7 +98,7 @@ void Run(const QuantizeDynamicArgs& args, const QuantizeAffineArgs& rule) {
   const size_t bits = packed_codes::BitsOf(args.type), group = kGroup * args.block, step = group / kSteps;
   Kernel kernel(rule, affine::UnitLimit(Arithmetic::kF32));
   Blocks blocks(args);
-  alignas(64) uint8_t codes[packed_codes::kMost] = {};
+  alignas(64) uint8_t codes[kGroup * kMostBlock] = {};
   blocks.FindLargest(0, kGroup);
   for (size_t begin = 0; begin < args.n; begin += group) {
     const size_t n = std::min(group, args.n - begin), count = (n + args.block - 1) / args.block;
