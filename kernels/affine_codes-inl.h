@@ -1,4 +1,4 @@
-// Per-target: float -> codes, a byte or more to each: what AffineLoop runs.
+// Per-target: floats -> codes, a byte or more to each: what AffineLoop runs.
 
 #if defined(LANEQUANT_KERNELS_AFFINE_CODES_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef LANEQUANT_KERNELS_AFFINE_CODES_INL_H_
@@ -12,13 +12,13 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 
 #include "kernels/affine_literal-inl.h"
 #include "kernels/affine_rules-inl.h"
 #include "kernels/affine_scales-inl.h"
 #include "kernels/contracts_quantize.h"
 #include "kernels/quantize-inl.h"
+#include "kernels/small_floats-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lq::kernels {
@@ -66,10 +66,10 @@ HWY_INLINE void Store(V32 v, T* out, size_t left) {
 }
 
 // T: of the size of the codes, int32_t or unsigned.
-template <Rule kRule, class T>
+template <Rule kRule, class T, FloatType kIn = FloatType::kF32>
 class CodesKernel {
  public:
-  using In = float;
+  using In = small_floats::Element<kIn>;
   using Out = T;
 
   CodesKernel(const QuantizeAffineArgs& args, int64_t limit)
@@ -80,13 +80,13 @@ class CodesKernel {
 
   HWY_INLINE void Uniform(const In* in, size_t n, size_t k, Out* out) const {
     const DF32 df;
-    const VF32 scale = hn::Set(df, runs_.scale[k]), inverse = hn::Set(df, runs_.inverse[k]);
-    const VF32 low = hn::Set(df, runs_.low[k]), high = hn::Set(df, runs_.high[k]);
-    const VF32 first = hn::Set(df, runs_.first[k]);
+    const VF32 scale = runs_.Scale(k), inverse = runs_.Inverse(k);
+    const VF32 low = runs_.Low(k), high = runs_.High(k);
+    const VF32 first = hn::Set(df, units_.First(runs_.Offset(k)));
     const auto bits = [&](size_t i, size_t left) HWY_ATTR {
-      return Bits(quantize::LoadUpTo(df, in + i, left), scale, inverse, low, high, first);
+      return Bits(small_floats::Load<kIn>(df, in + i, left), scale, inverse, low, high, first);
     };
-    StoreAll(bits, Base(runs_.offset[k]), n, out);
+    StoreAll(bits, Base(runs_.Offset(k)), n, out);
   }
 
   HWY_INLINE void Runs(const In* in, size_t run, size_t k, size_t runs, Out* out) const {
@@ -104,11 +104,22 @@ class CodesKernel {
 
   HWY_INLINE void Row(const In* in, size_t n, size_t at, Out* out) const {
     const DF32 df;
+    if (row_.IsPlain()) {
+      // In registers for the whole loop: its stores could be to members, for all that the compiler knows.
+      const VF32 from = row_.First(row_.Offset(0, n)), to = row_.Last(row_.Offset(0, n));
+      const float *scales = row_.Scales() + at, *inverses = row_.Inverses() + at;
+      const auto bits = [&](size_t i, size_t left) HWY_ATTR {
+        const VF32 scale = LoadScales(scales + i, left), inverse = hn::LoadU(df, inverses + i);
+        const VF32 x = small_floats::Load<kIn>(df, in + i, left);
+        return Bits(x, scale, inverse, hn::Mul(scale, from), hn::Mul(scale, to), from);
+      };
+      return StoreAll(bits, Base(row_.FirstOffset()), n, out);
+    }
     const auto codes = [&](size_t i, size_t left) HWY_ATTR {
       const VF32 scale = row_.Scale(at + i, left), inverse = row_.Inverse(scale, at + i);
       const V32 offset = row_.Offset(at + i, left);
       const VF32 first = row_.First(offset), low = hn::Mul(scale, first), high = hn::Mul(scale, row_.Last(offset));
-      const V32 bits = Bits(quantize::LoadUpTo(df, in + i, left), scale, inverse, low, high, first);
+      const V32 bits = Bits(small_floats::Load<kIn>(df, in + i, left), scale, inverse, low, high, first);
       return kRule == Rule::kHalfUp ? bits : hn::Sub(bits, offset);
     };
     StoreAll(codes, Base(0), n, out);
@@ -117,7 +128,7 @@ class CodesKernel {
   HWY_INLINE void Batch(const In* in, size_t n, const float* scale, const int32_t* offset, Out* out) const {
     alignas(64) float x[literal::kBatch] = {};
     alignas(64) int32_t codes[literal::kBatch];
-    std::memcpy(x, in, n * sizeof(float));
+    small_floats::ToFloats<kIn>(in, n, x);
     literal::Codes(args_.arithmetic, x, scale, offset, {args_.qmin, args_.qmax, args_.shift, args_.profile}, codes);
     for (size_t i = 0; i < n; i += hn::Lanes(D32())) Store(hn::Load(D32(), codes + i), out + i, n - i);
   }
@@ -125,20 +136,23 @@ class CodesKernel {
  private:
   HWY_INLINE int32_t Base(int32_t offset) const { return CodeBase<kRule>(offset, static_cast<int32_t>(args_.qmin)); }
 
-  HWY_INLINE static V32 Bits(VF32 x, VF32 scale, VF32 inverse, VF32 low, VF32 high, VF32 first) {
-    const VF32 inside = Inside<false>(x, low, high);
+  // F: VF32 or Broadcast.
+  template <class F>
+  HWY_INLINE static V32 Bits(VF32 x, F scale, F inverse, F low, F high, VF32 first) {
+    const VF32 inside = Inside<false>(x, exact_division::Get(low), exact_division::Get(high));
     return CodeBits<kRule>(Quotient<kRule>(inside, scale, inverse, hn::Zero(DF32()), first));
   }
 
   // Two vectors of the k-th run.
   HWY_INLINE void CodesOfPair(const In* in, size_t k, V32& a, V32& b) const {
     const DF32 df;
-    const VF32 scale = hn::Set(df, runs_.scale[k]), inverse = hn::Set(df, runs_.inverse[k]);
-    const VF32 low = hn::Set(df, runs_.low[k]), high = hn::Set(df, runs_.high[k]);
-    const VF32 first = hn::Set(df, runs_.first[k]);
-    const V32 base = hn::Set(D32(), Base(runs_.offset[k]));
-    a = hn::Sub(Bits(hn::LoadU(df, in), scale, inverse, low, high, first), base);
-    b = hn::Sub(Bits(hn::LoadU(df, in + hn::Lanes(df)), scale, inverse, low, high, first), base);
+    const auto scale = runs_.AtScale(k), inverse = runs_.AtInverse(k), low = runs_.AtLow(k), high = runs_.AtHigh(k);
+    const VF32 first = hn::Set(df, units_.First(runs_.Offset(k)));
+    const V32 base = hn::Set(D32(), Base(runs_.Offset(k)));
+    const VF32 x = small_floats::Load<kIn>(df, in, hn::Lanes(df));
+    const VF32 y = small_floats::Load<kIn>(df, in + hn::Lanes(df), hn::Lanes(df));
+    a = hn::Sub(Bits(x, scale, inverse, low, high, first), base);
+    b = hn::Sub(Bits(y, scale, inverse, low, high, first), base);
   }
 
   // bits(i, left): the vector of those from i on.

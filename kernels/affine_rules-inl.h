@@ -54,11 +54,12 @@ HWY_INLINE VF32 Inside(VF32 x, VF32 low, VF32 high) {
   return quantize::Clamp(x, low, high);
 }
 
-// What is rounded next. kHalfUp counts from the lowest unit up: first = qmin + o + h.
-template <Rule kRule>
-HWY_INLINE VF32 Quotient(VF32 inside, VF32 s, VF32 inverse, VF32 shift, VF32 first) {
+// What is rounded next. F, here and below: VF32 or exact_division::Broadcast. kHalfUp counts from the lowest unit up:
+// first = qmin + o + h.
+template <Rule kRule, class F>
+HWY_INLINE VF32 Quotient(VF32 inside, F s, F inverse, VF32 shift, VF32 first) {
   const DF32 df;
-  if constexpr (kRule == Rule::kReciprocal) return hn::Mul(inside, inverse);
+  if constexpr (kRule == Rule::kReciprocal) return hn::Mul(inside, exact_division::Get(inverse));
   const VF32 t = exact_division::Quotient(inside, s, inverse);
   if constexpr (kRule == Rule::kDivideShift) return hn::Sub(t, shift);
   if constexpr (kRule == Rule::kDivideF16) return small_floats::RoundTo<FloatType::kF16>(df, t);
@@ -84,9 +85,10 @@ constexpr int32_t CodeBase(int32_t offset, int32_t qmin) {
 }
 
 // fl((unit + h) * s) of the element whose Quotient is t. Zeros are positive, as those of integers are.
-template <Rule kRule>
-HWY_INLINE VF32 Value(VF32 t, VF32 s, VF32 shift, VF32 first) {
+template <Rule kRule, class F>
+HWY_INLINE VF32 Value(VF32 t, F scale, VF32 shift, VF32 first) {
   const DF32 df;
+  const VF32 s = exact_division::Get(scale);
   if constexpr (kRule == Rule::kHalfUp) return hn::Mul(hn::Add(hn::Floor(t), first), s);
 #if HWY_NATIVE_FMA
   const VF32 unit = hn::Round(t);

@@ -9,9 +9,9 @@
 
 #include <hwy/highway.h>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #include "kernels/affine_rules-inl.h"
 
@@ -26,6 +26,8 @@ namespace affine {
 struct Units {
   float first, last;  // qmin + shift, qmax + shift
   float limit;
+
+  HWY_INLINE float First(int32_t offset) const { return static_cast<float>(offset) + first; }
 };
 
 HWY_INLINE Units MakeUnits(int64_t qmin, int64_t qmax, float shift, int64_t limit) {
@@ -34,45 +36,85 @@ HWY_INLINE Units MakeUnits(int64_t qmin, int64_t qmax, float shift, int64_t limi
   return {static_cast<float>(qmin) + shift, static_cast<float>(qmax) + shift, static_cast<float>(limit)};
 }
 
-// Lanes that the fast rules take: affine_rules-inl.h, exact_division-inl.h.
-HWY_INLINE hn::Mask<DF32> IsFast(VF32 scale, VF32 first, VF32 last, float limit) {
-  const DF32 df;
-  const auto divisor = hn::And(hn::Ge(scale, hn::Set(df, exact_division::kSmallestDivisor)),
-                               hn::Le(scale, hn::Set(df, exact_division::kLargestDivisor)));
-  return hn::And(divisor, hn::And(hn::Ge(first, hn::Set(df, -limit)), hn::Le(last, hn::Set(df, limit))));
-}
-
 HWY_INLINE VF32 LoadScales(const float* p, size_t left) {
   const DF32 df;
   return HWY_LIKELY(left >= hn::Lanes(df)) ? hn::LoadU(df, p) : hn::LoadNOr(hn::Set(df, 1.0f), df, p, left);
 }
+// Behind the last one, the first one again.
+HWY_INLINE V32 LoadOffsets(const int32_t* offsets, size_t at, size_t left) {
+  const D32 d;
+  const int32_t* p = offsets + at;
+  return HWY_LIKELY(left >= hn::Lanes(d)) ? hn::LoadU(d, p) : hn::LoadNOr(hn::Set(d, *offsets), d, p, left);
+}
+
+// Of scales (their bits) and offsets only the extremes are kept, lane by lane, and checked once: masks that a loop
+// carries would pass through memory (g++ 12). The bits of floats from 0 to infinity have the order of the numbers;
+// what is negative or NaN is out of bounds that way, too.
+HWY_INLINE void Widen(V32 v, V32& least, V32& most) {
+  least = hn::Min(least, v);
+  most = hn::Max(most, v);
+}
+
+// If the fast rules take them: affine_rules-inl.h, exact_division-inl.h.
+HWY_INLINE bool AreFast(V32 least_scale, V32 most_scale, V32 least_offset, V32 most_offset, const Units& units) {
+  const DF32 df;
+  const D32 d;
+  const auto bits = [&](float v) HWY_ATTR { return hn::BitCast(d, hn::Set(df, v)); };
+  const auto divisors = hn::And(hn::Ge(least_scale, bits(exact_division::kSmallestDivisor)),
+                                hn::Le(most_scale, bits(exact_division::kLargestDivisor)));
+  const VF32 first = hn::Add(hn::ConvertTo(df, least_offset), hn::Set(df, units.first));
+  const VF32 last = hn::Add(hn::ConvertTo(df, most_offset), hn::Set(df, units.last));
+  const auto exact = hn::And(hn::Ge(first, hn::Set(df, -units.limit)), hn::Le(last, hn::Set(df, units.limit)));
+  return hn::AllTrue(df, hn::And(hn::RebindMask(df, divisors), exact));
+}
+
+using exact_division::Broadcast;
+using exact_division::MakeBroadcast;
 
 constexpr size_t kGroup = 64;
 
 // Of up to kGroup runs.
-struct RunScales {
-  alignas(64) float scale[kGroup], inverse[kGroup], low[kGroup], high[kGroup], first[kGroup];
-  alignas(64) int32_t offset[kGroup];
-
-  // False if one of the runs is not for the fast rules.
+class RunScales {
+ public:
+  // The arrays must stay. False if one of the runs is not for the fast rules.
   bool Fill(const float* scales, const int32_t* offsets, size_t n, const Units& units) {
     const DF32 df;
-    auto fast = hn::FirstN(df, hn::Lanes(df));
+    scale_ = scales;
+    offset_ = offsets;
+    const VF32 one = hn::Set(df, 1.0f), first = hn::Set(df, units.first), last = hn::Set(df, units.last);
+    V32 least_scale = hn::BitCast(D32(), one), most_scale = least_scale;
+    V32 least_offset = hn::Set(D32(), std::numeric_limits<int32_t>::max());
+    V32 most_offset = hn::Set(D32(), std::numeric_limits<int32_t>::min());
     for (size_t i = 0; i < n; i += hn::Lanes(df)) {
       const VF32 s = LoadScales(scales + i, n - i);
-      const V32 o = quantize::LoadUpTo(D32(), offsets + i, n - i);
-      const VF32 from = hn::Add(hn::ConvertTo(df, o), hn::Set(df, units.first));
-      const VF32 to = hn::Add(hn::ConvertTo(df, o), hn::Set(df, units.last));
-      fast = hn::And(fast, IsFast(s, from, to, units.limit));
-      hn::Store(s, df, scale + i);
-      hn::Store(hn::Div(hn::Set(df, 1.0f), s), df, inverse + i);
-      hn::Store(hn::Mul(s, from), df, low + i);
-      hn::Store(hn::Mul(s, to), df, high + i);
-      hn::Store(from, df, first + i);
-      hn::Store(o, D32(), offset + i);
+      const V32 o = LoadOffsets(offsets, i, n - i);
+      const VF32 origin = hn::ConvertTo(df, o);
+      Widen(hn::BitCast(D32(), s), least_scale, most_scale);
+      Widen(o, least_offset, most_offset);
+      hn::Store(hn::Div(one, s), df, inverse_ + i);
+      hn::Store(hn::Mul(s, hn::Add(origin, first)), df, low_ + i);
+      hn::Store(hn::Mul(s, hn::Add(origin, last)), df, high_ + i);
     }
-    return hn::AllTrue(df, fast);
+    return AreFast(least_scale, most_scale, least_offset, most_offset, units);
   }
+
+  // For a run of many vectors.
+  HWY_INLINE VF32 Scale(size_t k) const { return hn::Set(DF32(), scale_[k]); }
+  HWY_INLINE VF32 Inverse(size_t k) const { return hn::Set(DF32(), inverse_[k]); }
+  HWY_INLINE VF32 Low(size_t k) const { return hn::Set(DF32(), low_[k]); }
+  HWY_INLINE VF32 High(size_t k) const { return hn::Set(DF32(), high_[k]); }
+  HWY_INLINE int32_t Offset(size_t k) const { return offset_[k]; }
+
+  // For a short run.
+  HWY_INLINE Broadcast AtScale(size_t k) const { return MakeBroadcast(scale_ + k); }
+  HWY_INLINE Broadcast AtInverse(size_t k) const { return MakeBroadcast(inverse_ + k); }
+  HWY_INLINE Broadcast AtLow(size_t k) const { return MakeBroadcast(low_ + k); }
+  HWY_INLINE Broadcast AtHigh(size_t k) const { return MakeBroadcast(high_ + k); }
+
+ private:
+  const float* scale_ = nullptr;
+  const int32_t* offset_ = nullptr;
+  alignas(64) float inverse_[kGroup], low_[kGroup], high_[kGroup];
 };
 
 // Of the elements of a row, each with its own.
@@ -84,21 +126,29 @@ class RowScales {
     scale_ = scales;
     offset_ = offsets;
     units_ = units;
-    has_inverse_ = n <= kInverses;
-    auto fast = hn::FirstN(df, hn::Lanes(df)), same = fast;
+    const VF32 one = hn::Set(df, 1.0f);
+    V32 least_scale = hn::BitCast(D32(), one), most_scale = least_scale;
+    V32 least_offset = hn::Set(D32(), std::numeric_limits<int32_t>::max());
+    V32 most_offset = hn::Set(D32(), std::numeric_limits<int32_t>::min());
+    const bool has_inverse = n <= kInverses;
     for (size_t i = 0; i < n; i += hn::Lanes(df)) {
-      const size_t left = n - i;
-      const VF32 s = LoadScales(scales + i, left);
-      const V32 o = LoadOffsets(i, left);
-      const VF32 units_off = hn::ConvertTo(df, o);
-      fast = hn::And(fast, IsFast(s, hn::Add(units_off, hn::Set(df, units.first)),
-                                  hn::Add(units_off, hn::Set(df, units.last)), units.limit));
-      same = hn::And(same, hn::RebindMask(df, hn::Eq(o, hn::Set(D32(), *offsets))));
-      if (has_inverse_) hn::Store(hn::Div(hn::Set(df, 1.0f), s), df, inverse_ + i);
+      const VF32 s = LoadScales(scales + i, n - i);
+      Widen(hn::BitCast(D32(), s), least_scale, most_scale);
+      Widen(LoadOffsets(offsets, i, n - i), least_offset, most_offset);
+      if (has_inverse) hn::Store(hn::Div(one, s), df, inverse_ + i);
     }
-    same_offset_ = hn::AllTrue(df, same);
-    return hn::AllTrue(df, fast);
+    has_inverse_ = has_inverse;
+    const V32 first_offset = hn::Set(D32(), *offsets);
+    same_offset_ = hn::AllTrue(D32(), hn::And(hn::Eq(least_offset, first_offset), hn::Eq(most_offset, first_offset)));
+    return AreFast(least_scale, most_scale, least_offset, most_offset, units);
   }
+
+  // True: one offset for all, and reciprocals at hand.
+  HWY_INLINE bool IsPlain() const { return has_inverse_ && same_offset_; }
+  HWY_INLINE const float* Scales() const { return scale_; }
+  HWY_INLINE const float* Inverses() const { return inverse_; }
+
+  HWY_INLINE int32_t FirstOffset() const { return *offset_; }
 
   // Of the elements from `at` on.
   HWY_INLINE VF32 Scale(size_t at, size_t left) const { return LoadScales(scale_ + at, left); }
@@ -106,7 +156,7 @@ class RowScales {
     return has_inverse_ ? hn::LoadU(DF32(), inverse_ + at) : hn::Div(hn::Set(DF32(), 1.0f), scale);
   }
   HWY_INLINE V32 Offset(size_t at, size_t left) const {
-    return same_offset_ ? hn::Set(D32(), *offset_) : LoadOffsets(at, left);
+    return same_offset_ ? hn::Set(D32(), *offset_) : LoadOffsets(offset_, at, left);
   }
   HWY_INLINE VF32 First(V32 offset) const {
     return hn::Add(hn::ConvertTo(DF32(), offset), hn::Set(DF32(), units_.first));
@@ -118,12 +168,6 @@ class RowScales {
  private:
   // A row whose reciprocals are kept: 16 KiB of the stack.
   static constexpr size_t kInverses = 4096;
-
-  HWY_INLINE V32 LoadOffsets(size_t at, size_t left) const {
-    const D32 d;
-    const int32_t* p = offset_ + at;
-    return HWY_LIKELY(left >= hn::Lanes(d)) ? hn::LoadU(d, p) : hn::LoadNOr(hn::Set(d, *offset_), d, p, left);
-  }
 
   const float* scale_ = nullptr;
   const int32_t* offset_ = nullptr;

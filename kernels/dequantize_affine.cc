@@ -11,6 +11,7 @@
 #include "kernels/affine_literal-inl.h"
 #include "kernels/affine_loop-inl.h"
 #include "kernels/affine_rules-inl.h"
+#include "kernels/affine_scales-inl.h"
 #include "kernels/contracts_quantize.h"
 #include "kernels/packed_codes-inl.h"
 #include "kernels/small_floats-inl.h"
@@ -40,14 +41,19 @@ class Kernel {
     if (args.shift != 0) limit = limit / 2 - 1;  // halves take a bit, and the last one is a half above
     const int64_t qmin = std::numeric_limits<T>::min(), qmax = std::numeric_limits<T>::max();
     if (args.arithmetic == Arithmetic::kF64 || sizeof(T) == 4) return;  // no offset will do
-    lowest_offset_ = -limit - qmin;
-    highest_offset_ = limit - qmax;
+    lowest_offset_ = static_cast<int32_t>(-limit - qmin);
+    highest_offset_ = static_cast<int32_t>(limit - qmax);
   }
 
   bool PrepareRuns(const float* scale, const int32_t* offset, size_t n) {
     scale_ = scale;
     offset_ = offset;
-    return std::all_of(offset, offset + n, [this](int32_t o) { return lowest_offset_ <= o && o <= highest_offset_; });
+    const D32 d;
+    V32 least = hn::Set(d, std::numeric_limits<int32_t>::max());
+    V32 most = hn::Set(d, std::numeric_limits<int32_t>::min());
+    for (size_t i = 0; i < n; i += hn::Lanes(d)) affine::Widen(affine::LoadOffsets(offset, i, n - i), least, most);
+    return hn::AllTrue(d,
+                       hn::And(hn::Ge(least, hn::Set(d, lowest_offset_)), hn::Le(most, hn::Set(d, highest_offset_))));
   }
   bool PrepareRow(const float* scale, const int32_t* offset, size_t n) { return PrepareRuns(scale, offset, n); }
 
@@ -104,7 +110,7 @@ class Kernel {
   }
 
   const DequantizeAffineArgs& args_;
-  int64_t lowest_offset_ = 0, highest_offset_ = -1;
+  int32_t lowest_offset_ = 0, highest_offset_ = -1;
   const float* scale_ = nullptr;
   const int32_t* offset_ = nullptr;
 };
@@ -118,11 +124,11 @@ HWY_NOINLINE void Run(const DequantizeAffineArgs& args) {
   const T* in = static_cast<const T*>(args.in);
   Out* out = static_cast<Out*>(args.out);
   if (bits == 0 && !args.stream) return loop.Run(in, args.n, out);
-  static_assert(stream::kChunk == packed_codes::kMost);
-  alignas(64) T codes[stream::kChunk];
-  alignas(64) Out values[stream::kChunk];
-  for (size_t i = 0; i < args.n; i += stream::kChunk) {
-    const size_t n = std::min(stream::kChunk, args.n - i);
+  constexpr size_t kChunk = stream::kChunkBytes / sizeof(Out);
+  alignas(64) T codes[kChunk];
+  alignas(64) Out values[kChunk];
+  for (size_t i = 0; i < args.n; i += kChunk) {
+    const size_t n = std::min(kChunk, args.n - i);
     const T* from = in + i;
     if constexpr (sizeof(T) == 1) {
       if (bits != 0) {

@@ -37,14 +37,40 @@ using quantize::VF32;
 // Scales that a caller may pass.
 constexpr float kSmallestDivisor = 0x1p-60f, kLargestDivisor = 0x1p60f;
 
-// fl(x / s), inverse = fl(1 / s). Targets without a fused multiply-add divide.
-HWY_INLINE VF32 Quotient(VF32 x, VF32 s, VF32 inverse) {
+// A float that all lanes use, for a few vectors only. AVX-512 broadcasts it within each operation that takes it from
+// memory, for nothing; in a register of its own it costs Zen 4 a slot of a multiplication. So it is loaded for each
+// use, which compilers undo unless the address is opaque. Elsewhere it is in a register.
+#undef LQ_BROADCAST_OPERANDS
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3 && HWY_COMPILER_GCC_ACTUAL
+#define LQ_BROADCAST_OPERANDS 1
+#else
+#define LQ_BROADCAST_OPERANDS 0
+#endif
+
+HWY_INLINE VF32 Get(VF32 v) { return v; }
+#if LQ_BROADCAST_OPERANDS
+struct Broadcast {
+  const float* value;
+};
+HWY_INLINE Broadcast MakeBroadcast(const float* value) { return {value}; }
+HWY_INLINE VF32 Get(Broadcast v) {
+  asm("" : "+r"(v.value));
+  return hn::Set(hn::DFromV<VF32>(), *v.value);
+}
+#else
+using Broadcast = VF32;
+HWY_INLINE Broadcast MakeBroadcast(const float* value) { return hn::Set(hn::DFromV<VF32>(), *value); }
+#endif
+
+// fl(x / s), inverse = fl(1 / s). F: VF32 or Broadcast. Targets without a fused multiply-add divide.
+template <class F>
+HWY_INLINE VF32 Quotient(VF32 x, F s, F inverse) {
 #if HWY_NATIVE_FMA
-  const VF32 p = hn::Mul(x, inverse);
-  return hn::MulAdd(hn::NegMulAdd(p, s, x), inverse, p);
+  const VF32 p = hn::Mul(x, Get(inverse));
+  return hn::MulAdd(hn::NegMulAdd(p, Get(s), x), Get(inverse), p);
 #else
   (void)inverse;
-  return hn::Div(x, s);
+  return hn::Div(x, Get(s));
 #endif
 }
 

@@ -9,7 +9,6 @@
 
 #include <hwy/highway.h>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -23,7 +22,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 namespace packed_codes {
 
-constexpr size_t kMost = 1024;  // codes to a call
+constexpr size_t kGroup = 256;  // codes that are worked on at once: buffers hold whole groups
 
 // 4, 2 or, for codes that are not packed, 0.
 constexpr size_t BitsOf(CodeType type) {
@@ -61,55 +60,54 @@ HWY_INLINE void JoinPairs(const uint8_t* in, size_t pairs, uint8_t* out) {
   }
 }
 
-// Each byte -> a pair of bytes of kBits. `pairs` is a multiple of 64.
-template <int kBits>
+// Each byte -> a pair of bytes of kBits, their signs extended. `pairs` is a multiple of 64.
+template <int kBits, bool kSigned>
 HWY_INLINE void SplitPairs(const uint8_t* in, size_t pairs, uint8_t* out) {
   const D8 d8;
   const D16 d16;
   const hn::Rebind<uint8_t, D16> half;
   const auto low = hn::Set(d16, (1 << kBits) - 1), high = hn::ShiftLeft<8>(low);
+  const auto sign = hn::Set(d8, 1 << (kBits - 1));
   for (size_t i = 0; i < pairs; i += hn::Lanes(d16)) {
     const auto joined = hn::PromoteTo(d16, hn::LoadU(half, in + i));
-    const auto pair = hn::OrAnd(hn::And(joined, low), hn::ShiftLeft<8 - kBits>(joined), high);
-    hn::StoreU(hn::BitCast(d8, pair), d8, out + 2 * i);
+    auto pair = hn::BitCast(d8, hn::OrAnd(hn::And(joined, low), hn::ShiftLeft<8 - kBits>(joined), high));
+    if constexpr (kSigned) pair = hn::Sub(hn::Xor(pair, sign), sign);
+    hn::StoreU(pair, d8, out + 2 * i);
   }
 }
 
-// Extends the sign of codes of kBits, one to a byte. n is a multiple of 64.
-template <int kBits>
-HWY_INLINE void ExtendSigns(uint8_t* codes, size_t n) {
-  const D8 d;
-  const auto sign = hn::Set(d, 1 << (kBits - 1));
-  for (size_t i = 0; i < n; i += hn::Lanes(d)) {
-    hn::StoreU(hn::Sub(hn::Xor(hn::LoadU(d, codes + i), sign), sign), d, codes + i);
-  }
-}
-
-// `codes`: kMost bytes, changed. Writes the bytes of the first n codes, the last one filled up with zeros.
+// `codes`: whole groups, changed. Writes the bytes of the first n codes, the last one filled up with zeros.
 inline void Pack(uint8_t* codes, size_t n, size_t bits, uint8_t* out) {
-  std::memset(codes + n, 0, std::min<size_t>(kMost - n, 3));
-  if (bits == 2) JoinPairs<2>(codes, kMost / 2, codes);
-  uint8_t* joined = n == kMost ? out : codes;
-  JoinPairs<4>(codes, kMost * bits / 8, joined);
+  const size_t padded = (n + kGroup - 1) / kGroup * kGroup;
+  if (padded != n) std::memset(codes + n, 0, padded - n);
+  if (bits == 2) JoinPairs<2>(codes, padded / 2, codes);
+  uint8_t* joined = padded == n ? out : codes;
+  JoinPairs<4>(codes, padded * bits / 8, joined);
   if (joined != out) std::memcpy(out, codes, (n * bits + 7) / 8);
 }
 
-// n codes -> one to a byte; `codes`: kMost bytes.
+template <int kBits, bool kSigned>
+HWY_INLINE void UnpackAs(const uint8_t* in, size_t n, uint8_t* codes) {
+  uint8_t padded[kGroup / 2] = {}, nibbles[kGroup / 2];
+  for (size_t i = 0; i < n; i += kGroup) {
+    const uint8_t* from = in + i * kBits / 8;
+    if (n - i < kGroup) {
+      std::memcpy(padded, from, ((n - i) * kBits + 7) / 8);
+      from = padded;
+    }
+    if constexpr (kBits == 4) {
+      SplitPairs<4, kSigned>(from, kGroup / 2, codes + i);
+    } else {
+      SplitPairs<4, false>(from, kGroup / 4, nibbles);
+      SplitPairs<2, kSigned>(nibbles, kGroup / 2, codes + i);
+    }
+  }
+}
+
+// n codes -> one to a byte; `codes`: whole groups.
 inline void Unpack(const uint8_t* in, size_t n, CodeType type, uint8_t* codes) {
-  const size_t bits = BitsOf(type);
-  uint8_t padded[kMost / 2] = {}, nibbles[kMost / 2];
-  if (n != kMost) {
-    std::memcpy(padded, in, (n * bits + 7) / 8);
-    in = padded;
-  }
-  if (bits == 4) {
-    SplitPairs<4>(in, kMost / 2, codes);
-    if (IsSigned(type)) ExtendSigns<4>(codes, kMost);
-    return;
-  }
-  SplitPairs<4>(in, kMost / 4, nibbles);
-  SplitPairs<2>(nibbles, kMost / 2, codes);
-  if (IsSigned(type)) ExtendSigns<2>(codes, kMost);
+  if (BitsOf(type) == 4) return IsSigned(type) ? UnpackAs<4, true>(in, n, codes) : UnpackAs<4, false>(in, n, codes);
+  return IsSigned(type) ? UnpackAs<2, true>(in, n, codes) : UnpackAs<2, false>(in, n, codes);
 }
 
 }  // namespace packed_codes

@@ -23,7 +23,7 @@ namespace quantize_affine {
 
 using affine::Rule;
 
-// Elements [i, i + n) as floats; `buffer` holds a chunk.
+// Elements [i, i + n) as floats; `buffer` holds as many.
 HWY_INLINE const float* Floats(const QuantizeAffineArgs& args, size_t i, size_t n, float* buffer) {
   if (args.in_type == FloatType::kF32) return static_cast<const float*>(args.in) + i;
   const uint16_t* in = static_cast<const uint16_t*>(args.in) + i;
@@ -35,29 +35,49 @@ HWY_INLINE const float* Floats(const QuantizeAffineArgs& args, size_t i, size_t 
   return buffer;
 }
 
-template <Rule kRule, class T>
+// kIn: what the loop reads, the type of the elements or kF32.
+template <Rule kRule, class T, FloatType kIn = FloatType::kF32>
 HWY_NOINLINE void Run(const QuantizeAffineArgs& args, int64_t limit) {
-  using Kernel = affine::CodesKernel<kRule, T>;
+  using Kernel = affine::CodesKernel<kRule, T, kIn>;
+  using In = typename Kernel::In;
   Kernel kernel(args, limit);
   affine::AffineLoop<Kernel> loop(args.layout, args.n, kernel);
   const size_t bits = packed_codes::BitsOf(args.type);
-  if (args.in_type == FloatType::kF32 && bits == 0 && !args.stream) {
-    return loop.Run(static_cast<const float*>(args.in), args.n, static_cast<T*>(args.out));
+  const bool direct = bits == 0 && !args.stream;
+  if (args.in_type == kIn && direct) {
+    return loop.Run(static_cast<const In*>(args.in), args.n, static_cast<T*>(args.out));
   }
-  static_assert(stream::kChunk == packed_codes::kMost);
-  alignas(64) float floats[stream::kChunk];
-  alignas(64) T codes[stream::kChunk] = {};
-  for (size_t i = 0; i < args.n; i += stream::kChunk) {
-    const size_t n = std::min(stream::kChunk, args.n - i);
+  constexpr size_t kChunk = stream::kChunkBytes / sizeof(T);
+  alignas(64) float floats[kIn == FloatType::kF32 ? kChunk : 1];
+  alignas(64) T codes[kChunk];
+  for (size_t i = 0; i < args.n; i += kChunk) {
+    const size_t n = std::min(kChunk, args.n - i);
     uint8_t* out = static_cast<uint8_t*>(args.out) + (bits == 0 ? i * sizeof(T) : i * bits / 8);
-    const bool direct = bits == 0 && !args.stream;
-    loop.Run(Floats(args, i, n, floats), n, direct ? reinterpret_cast<T*>(out) : codes);
+    const In* in;
+    if constexpr (kIn == FloatType::kF32) {
+      in = Floats(args, i, n, floats);
+    } else {
+      in = static_cast<const In*>(args.in) + i;
+    }
+    loop.Run(in, n, direct ? reinterpret_cast<T*>(out) : codes);
     if constexpr (sizeof(T) == 1) {
       if (bits != 0) packed_codes::Pack(codes, n, bits, args.stream ? codes : out);
     }
     if (args.stream) stream::Copy(codes, out, bits == 0 ? n * sizeof(T) : (n * bits + 7) / 8);
   }
   if (args.stream) hwy::FlushStream();
+}
+
+// Codes of a byte or less, the loop for which converts float16 and bfloat16 itself where that is the common case.
+template <Rule kRule>
+void RunBytes(const QuantizeAffineArgs& args, int64_t limit) {
+  if constexpr (kRule == Rule::kDivide || kRule == Rule::kDivideF16) {
+    if (args.in_type == FloatType::kF16) return Run<kRule, uint8_t, FloatType::kF16>(args, limit);
+  }
+  if constexpr (kRule == Rule::kDivide || kRule == Rule::kDivideBF16) {
+    if (args.in_type == FloatType::kBF16) return Run<kRule, uint8_t, FloatType::kBF16>(args, limit);
+  }
+  Run<kRule, uint8_t>(args, limit);
 }
 
 template <Rule kRule>
@@ -69,7 +89,7 @@ void RunType(const QuantizeAffineArgs& args, int64_t limit) {
     case CodeType::kS32:
       return Run<kRule, int32_t>(args, limit);
     default:
-      return Run<kRule, uint8_t>(args, limit);
+      return RunBytes<kRule>(args, limit);
   }
 }
 

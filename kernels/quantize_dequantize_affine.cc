@@ -14,6 +14,14 @@
 #include "kernels/contracts_quantize.h"
 #include "kernels/stream-inl.h"
 
+// g++ 12 loads a vector once for each use unless its value is opaque. Costs no instruction.
+#undef LQ_OPAQUE
+#if HWY_ARCH_X86 && HWY_COMPILER_GCC_ACTUAL
+#define LQ_OPAQUE(v) asm("" : "+v"((v).raw))
+#else
+#define LQ_OPAQUE(v) (void)(v)
+#endif
+
 HWY_BEFORE_NAMESPACE();
 namespace lq::kernels {
 namespace HWY_NAMESPACE {
@@ -23,6 +31,7 @@ namespace quantize_dequantize {
 
 using affine::Rule;
 using quantize::DF32;
+using quantize::V32;
 using quantize::VF32;
 
 template <FloatType kType, Rule kRule, bool kKeepNan>
@@ -38,11 +47,60 @@ class Kernel {
   bool PrepareRow(const float* scale, const int32_t* offset, size_t n) { return row_.Fill(scale, offset, n, units_); }
 
   HWY_INLINE void Uniform(const In* in, size_t n, size_t k, Out* out) const {
+    Stretch(in, n, runs_.Scale(k), runs_.Inverse(k), k, out);
+  }
+
+  HWY_INLINE void Runs(const In* in, size_t run, size_t k, size_t runs, Out* out) const {
+    // Of a size that the compiler knows nothing of the inner loops is left.
+    constexpr size_t kPair = 2 * hn::MaxLanes(DF32());
+    if (run == kPair) return EachRun(in, kPair, k, runs, out);
+    if (run == 2 * kPair) return EachRun(in, 2 * kPair, k, runs, out);
+    for (size_t j = 0; j < runs; ++j) Uniform(in + j * run, run, k + j, out + j * run);
+  }
+
+  HWY_INLINE void Row(const In* in, size_t n, size_t at, Out* out) const {
+    const DF32 df;
+    const VF32 shift = hn::Set(df, args_.shift);
+    const auto round = [&](size_t i, VF32 scale, VF32 inverse, VF32 first, VF32 last) HWY_ATTR {
+      LQ_OPAQUE(scale);
+      LQ_OPAQUE(inverse);
+      const VF32 x = small_floats::Load<kType>(df, in + i, n - i);
+      const VF32 inside = affine::Inside<kKeepNan>(x, hn::Mul(scale, first), hn::Mul(scale, last));
+      const VF32 t = affine::Quotient<kRule>(inside, scale, inverse, shift, first);
+      small_floats::Store<kType>(df, affine::Value<kRule>(t, scale, shift, first), out + i, n - i);
+    };
+    if (row_.IsPlain()) {
+      // In registers for the whole loop: its stores could be to members, for all that the compiler knows.
+      const V32 offset = row_.Offset(0, n);
+      const VF32 first = row_.First(offset), last = row_.Last(offset);
+      const float *scale = row_.Scales() + at, *inverse = row_.Inverses() + at;
+      for (size_t i = 0; i < n; i += hn::Lanes(df)) {
+        round(i, affine::LoadScales(scale + i, n - i), affine::LoadScales(inverse + i, n - i), first, last);
+      }
+      return;
+    }
+    for (size_t i = 0; i < n; i += hn::Lanes(df)) {
+      const VF32 scale = row_.Scale(at + i, n - i);
+      const V32 offset = row_.Offset(at + i, n - i);
+      round(i, scale, row_.Inverse(scale, at + i), row_.First(offset), row_.Last(offset));
+    }
+  }
+
+  HWY_INLINE void Batch(const In* in, size_t n, const float* scale, const int32_t* offset, Out* out) const {
+    alignas(64) float x[literal::kBatch] = {}, y[literal::kBatch];
+    small_floats::ToFloats<kType>(in, n, x);
+    literal::RoundedValues(args_.arithmetic, x, scale, offset, {args_.qmin, args_.qmax, args_.shift, args_.profile}, y);
+    small_floats::FromFloats<kType>(y, n, out);
+  }
+
+ private:
+  // n elements of the k-th run. F: VF32 or exact_division::Broadcast.
+  template <class F>
+  HWY_INLINE void Stretch(const In* in, size_t n, F scale, F inverse, size_t k, Out* out) const {
     const DF32 df;
     const size_t lanes = hn::Lanes(df);
-    const VF32 scale = hn::Set(df, runs_.scale[k]), inverse = hn::Set(df, runs_.inverse[k]);
-    const VF32 low = hn::Set(df, runs_.low[k]), high = hn::Set(df, runs_.high[k]);
-    const VF32 first = hn::Set(df, runs_.first[k]), shift = hn::Set(df, args_.shift);
+    const VF32 low = runs_.Low(k), high = runs_.High(k);
+    const VF32 first = hn::Set(df, units_.First(runs_.Offset(k))), shift = hn::Set(df, args_.shift);
     const auto rounded = [&](VF32 x) HWY_ATTR {
       const VF32 t = affine::Quotient<kRule>(affine::Inside<kKeepNan>(x, low, high), scale, inverse, shift, first);
       return affine::Value<kRule>(t, scale, shift, first);
@@ -58,38 +116,10 @@ class Kernel {
     }
   }
 
-  HWY_INLINE void Runs(const In* in, size_t run, size_t k, size_t runs, Out* out) const {
-    // Of a size that the compiler knows nothing of the inner loops is left.
-    constexpr size_t kPair = 2 * hn::MaxLanes(DF32());
-    if (run == kPair) return EachRun(in, kPair, k, runs, out);
-    if (run == 2 * kPair) return EachRun(in, 2 * kPair, k, runs, out);
-    EachRun(in, run, k, runs, out);
-  }
-
-  HWY_INLINE void Row(const In* in, size_t n, size_t at, Out* out) const {
-    const DF32 df;
-    const VF32 shift = hn::Set(df, args_.shift);
-    for (size_t i = 0; i < n; i += hn::Lanes(df)) {
-      const size_t left = n - i;
-      const VF32 scale = row_.Scale(at + i, left), inverse = row_.Inverse(scale, at + i);
-      const auto offset = row_.Offset(at + i, left);
-      const VF32 first = row_.First(offset), low = hn::Mul(scale, first), high = hn::Mul(scale, row_.Last(offset));
-      const VF32 x = affine::Inside<kKeepNan>(small_floats::Load<kType>(df, in + i, left), low, high);
-      const VF32 t = affine::Quotient<kRule>(x, scale, inverse, shift, first);
-      small_floats::Store<kType>(df, affine::Value<kRule>(t, scale, shift, first), out + i, left);
-    }
-  }
-
-  HWY_INLINE void Batch(const In* in, size_t n, const float* scale, const int32_t* offset, Out* out) const {
-    alignas(64) float x[literal::kBatch] = {}, y[literal::kBatch];
-    small_floats::ToFloats<kType>(in, n, x);
-    literal::RoundedValues(args_.arithmetic, x, scale, offset, {args_.qmin, args_.qmax, args_.shift, args_.profile}, y);
-    small_floats::FromFloats<kType>(y, n, out);
-  }
-
- private:
   HWY_INLINE void EachRun(const In* in, size_t run, size_t k, size_t runs, Out* out) const {
-    for (size_t j = 0; j < runs; ++j) Uniform(in + j * run, run, k + j, out + j * run);
+    for (size_t j = 0; j < runs; ++j) {
+      Stretch(in + j * run, run, runs_.AtScale(k + j), runs_.AtInverse(k + j), k + j, out + j * run);
+    }
   }
 
   const QuantizeDequantizeAffineArgs& args_;
@@ -107,9 +137,10 @@ HWY_NOINLINE void Run(const QuantizeDequantizeAffineArgs& args, int64_t limit) {
   const T* in = static_cast<const T*>(args.in);
   T* out = static_cast<T*>(args.out);
   if (!args.stream) return loop.Run(in, args.n, out);
-  alignas(64) T chunk[stream::kChunk];
-  for (size_t i = 0; i < args.n; i += stream::kChunk) {
-    const size_t count = std::min(stream::kChunk, args.n - i);
+  constexpr size_t kChunk = stream::kChunkBytes / sizeof(T);
+  alignas(64) T chunk[kChunk];
+  for (size_t i = 0; i < args.n; i += kChunk) {
+    const size_t count = std::min(kChunk, args.n - i);
     loop.Run(in + i, count, chunk);
     stream::Copy(chunk, out + i, count * sizeof(T));
   }

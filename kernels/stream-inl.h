@@ -23,7 +23,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 namespace stream {
 
-constexpr size_t kChunk = 1024;
+constexpr size_t kChunkBytes = 4096, kChunk = kChunkBytes / sizeof(float);
 
 // Whole lines go around the caches; a caller of many ends with hwy::FlushStream().
 HWY_INLINE void Copy(const void* from, void* to, size_t bytes) {
