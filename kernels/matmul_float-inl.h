@@ -184,22 +184,27 @@ HWY_INLINE void AddBlock(const StripArgs& args, const Block& block, const uint8_
   }
 }
 
-// total += dot * scale, dot first with what the offsets add. scale: of the tile's first channel.
+// dot += sum of the row * offset.
 template <size_t kRows, size_t kVectors>
-HWY_INLINE void AddDots(const StripArgs& args, size_t blocks, size_t b, const uint8_t* scale, float* totals,
-                        Sums<kRows, kVectors>& dot) {
+HWY_INLINE void AddOffsets(const float* sums, size_t sums_stride, const float* offsets, Sums<kRows, kVectors>& dot) {
+  LQ_UNROLL for (size_t r = 0; r < kRows; ++r) {
+    const VF sum = hn::Set(DF(), sums[r * sums_stride]);
+    LQ_UNROLL for (size_t v = 0; v < kVectors; ++v) {
+      dot[r][v] = fused::MulAdd(sum, hn::LoadU(DF(), offsets + v * kLanes), dot[r][v]);
+    }
+  }
+}
+
+// total += dot * scale. `totals` and `scales` are of the tile's first channel.
+template <size_t kRows, size_t kVectors>
+HWY_INLINE void AddDots(const float* scales, float* totals, Sums<kRows, kVectors>& dot) {
   const DF df;
-  const float* scales = reinterpret_cast<const float*>(scale);
-  const float* offsets = scales + args.groups * kGroupChannels;
+  LQ_OPAQUE_POINTER(totals);  // else g++ copies the totals to the stack for the loop over blocks
   LQ_UNROLL for (size_t r = 0; r < kRows; ++r) {
     LQ_UNROLL for (size_t v = 0; v < kVectors; ++v) {
       float* total = totals + r * kPanelChannels + v * kLanes;
-      VF sum = dot[r][v];
-      if (args.sums != nullptr) {
-        const VF a = hn::Set(df, args.sums[r * blocks + b]);
-        sum = fused::MulAdd(a, hn::LoadU(df, offsets + v * kLanes), sum);
-      }
-      hn::StoreU(fused::MulAdd(sum, hn::LoadU(df, scales + v * kLanes), hn::LoadU(df, total)), df, total);
+      const VF sum = fused::MulAdd(dot[r][v], hn::LoadU(df, scales + v * kLanes), hn::LoadU(df, total));
+      hn::StoreU(sum, df, total);
     }
   }
 }
@@ -220,7 +225,11 @@ static HWY_NOINLINE void Tile(const StripArgs& args, const PackedBlocks& layout,
       }
     }
     AddBlock<Codes, kRows, kVectors>(args, block, block.codes + first * Codes::kVectorBytes, dot);
-    AddDots<kRows, kVectors>(args, blocks.count(), b, block.scale + first * kLanes * sizeof(float), totals, dot);
+    const float* scales = reinterpret_cast<const float*>(block.scale) + first * kLanes;
+    if (args.sums != nullptr) {
+      AddOffsets(args.sums + b, blocks.count(), scales + args.groups * kGroupChannels, dot);
+    }
+    AddDots(scales, totals, dot);
   }
 }
 
