@@ -44,7 +44,8 @@ HWY_INLINE void SplitPlaneRow(const uint16_t* HWY_RESTRICT a, size_t k, uint8_t*
 }
 
 // The planes of rows first .. first + count - 1 of A, in `out`: PlaneBytes(count, k).
-static HWY_NOINLINE PanelRows SplitPlanes(const MatmulArgs& args, size_t first, size_t count, uint8_t* out) {
+[[maybe_unused]] static HWY_NOINLINE PanelRows SplitPlanes(const MatmulArgs& args, size_t first, size_t count,
+                                                           uint8_t* out) {
   const size_t stride = PlaneStride(args.k);
   for (size_t r = 0; r < count; ++r) {
     const auto* a = reinterpret_cast<const uint16_t*>(args.a + (first + r) * args.a_stride);

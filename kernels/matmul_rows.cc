@@ -24,13 +24,16 @@ void SplitQuads(const uint8_t* a, size_t a_stride, size_t rows, size_t k, uint8_
 size_t MatmulScratchBytes(size_t m, size_t k) {
   const size_t split = std::min(m, kSplitRows) * SplitStride(k);
   const size_t s4 = S4Scratch{std::min(m, kSignedRows), k}.Bytes();
-  return RoundUp(std::max(split, s4), 64);
+  const size_t amx = AmxScratch{m, k}.Bytes();
+  return RoundUp(std::max({split, s4, amx}), 64);
 }
 
 size_t MatmulU16ScratchBytes(size_t m, size_t k) {
   const size_t split = 2 * std::min(m, kSplitPlaneRows) * SplitStride(k);
   const size_t s4 = S4Scratch{std::min(2 * m, kSignedRows), k}.Bytes();
-  return PlaneBytes(std::min(m, kPlaneRows), k) + RoundUp(std::max(split, s4), 64);
+  const size_t planes = PlaneBytes(std::min(m, kPlaneRows), k) + RoundUp(std::max(split, s4), 64);
+  const size_t amx = AmxScratch{2 * m, k}.Bytes();
+  return std::max(planes, amx);
 }
 
 size_t MatmulFloatScratchBytes(size_t m, size_t k, size_t block) {

@@ -46,6 +46,18 @@ struct S4Scratch {
   size_t Bytes() const { return PanelOffset() + kPanelChannels * RoundUp(k, 4); }
 };
 
+// Scratch of the AMX kernels: rows of A in tiles of 16 rows x 64 k, a panel of s8 weights up to whole tiles.
+struct AmxScratch {
+  size_t rows, k;  // rows of bytes: of u16 codes two for each row of A
+
+  static size_t Steps(size_t k) { return (k + 63) / 64; }
+  // Packed at a time: 1 MiB (256 rows of k = 4096) leaves the other half of L2 to the weights; with 1.5 MiB the speed
+  // halves.
+  static size_t MostRowTiles(size_t k) { return std::clamp<size_t>(1024 / Steps(k), 3, 32); }
+  size_t PanelOffset() const { return std::min((rows + 15) / 16, MostRowTiles(k)) * Steps(k) * 1024; }
+  size_t Bytes() const { return PanelOffset() + Steps(k) * 64 * kPanelChannels; }
+};
+
 // The u16 kernels copy A as planes: of each row one row of the high bytes, one of the low ones. So many rows of A at a
 // time, cut evenly (256 rows of k = 4096 are 2 MiB); where they are split once more, fewer.
 constexpr size_t kPlaneRows = 256, kSplitPlaneRows = kSplitRows / 2;

@@ -73,6 +73,14 @@ constexpr size_t kMaxPairRows = tile::kLanes == 4 ? 2 : 4;
 template <size_t kRows, size_t kVectors>
 using Sums16 = hn::Vec<DS16>[kRows][kVectors];
 
+// Not "= {}", which on NEON leaves them as they are.
+template <size_t kRows, size_t kVectors>
+HWY_INLINE void SetZero(Sums16<kRows, kVectors>& sums) {
+  LQ_UNROLL for (size_t r = 0; r < kRows; ++r) {
+    LQ_UNROLL for (size_t j = 0; j < kVectors; ++j) sums[r][j] = hn::Zero(DS16());
+  }
+}
+
 // sums += the low or the high nibbles of kVectors vectors x a quad of each row.
 template <bool kHigh, size_t kRows, size_t kVectors>
 HWY_INLINE void AddQuad(const PairArgs& t, const uint8_t* a, const uint8_t* w, Sums16<kRows, kVectors>& sums) {
@@ -111,7 +119,8 @@ HWY_INLINE void AddBlock(const PairArgs& t, const uint8_t* a, const S4Block& blo
   const uint8_t* scale = block.scale + channel;
   int32_t* totals = t.acc + channel;
   if (block.leading_high) {
-    Sums16<kRows, kVectors> sums = {};
+    Sums16<kRows, kVectors> sums;
+    SetZero<kRows, kVectors>(sums);
     AddQuad<true, kRows, kVectors>(t, a, w, sums);
     AddScaled<kRows, kVectors>(sums, scale, totals);
     w += t.w_step;
@@ -119,7 +128,8 @@ HWY_INLINE void AddBlock(const PairArgs& t, const uint8_t* a, const S4Block& blo
   }
   for (size_t left = block.pairs; left != 0;) {
     const size_t pairs = left < 4 ? left : 4;
-    Sums16<kRows, kVectors> sums = {};
+    Sums16<kRows, kVectors> sums;
+    SetZero<kRows, kVectors>(sums);
     for (size_t p = 0; p < pairs; ++p, w += t.w_step, a += 8) {
       AddQuad<false, kRows, kVectors>(t, a, w, sums);
       AddQuad<true, kRows, kVectors>(t, a + 4, w, sums);
@@ -128,7 +138,8 @@ HWY_INLINE void AddBlock(const PairArgs& t, const uint8_t* a, const S4Block& blo
     left -= pairs;
   }
   if (block.trailing_low) {
-    Sums16<kRows, kVectors> sums = {};
+    Sums16<kRows, kVectors> sums;
+    SetZero<kRows, kVectors>(sums);
     AddQuad<false, kRows, kVectors>(t, a, w, sums);
     AddScaled<kRows, kVectors>(sums, scale, totals);
   }

@@ -17,6 +17,7 @@
 #include "kernels/matmul_panel-inl.h"
 #include "kernels/matmul_rows.h"
 #include "kernels/matmul_s4_blocks.h"
+#include "kernels/matmul_s4_expand-inl.h"
 #include "kernels/matmul_s4_pairs-inl.h"
 #include "kernels/matmul_s4_unpack-inl.h"
 #include "kernels/matmul_s4_vnni-inl.h"

@@ -150,20 +150,6 @@ HWY_INLINE void UnpackAndMultiplyStrip(const UnpackArgs& t, const S4Blocks& bloc
   if (rows == 6) UnpackStrip<6>(t, blocks);
 }
 
-// Products of 4-bit codes with scales up to 16 fit s8.
-static HWY_NOINLINE bool ScalesFitS8(const S4Blocks& blocks, size_t groups) {
-  const hn::CappedTag<uint8_t, 16> d_group;
-  auto largest = hn::Zero(d_group);
-  S4Blocks::Cursor cursor(blocks);
-  for (size_t b = 0; b < blocks.count(); ++b) {
-    const S4Block block = cursor.Next();
-    for (size_t g = 0; g < groups; ++g) {
-      largest = hn::Max(largest, hn::LoadU(d_group, block.scale + 16 * g));
-    }
-  }
-  return hn::AllTrue(d_group, hn::Le(largest, hn::Set(d_group, uint8_t{16})));
-}
-
 }  // namespace s4
 // NOLINTNEXTLINE(google-readability-namespace-comments)
 }  // namespace HWY_NAMESPACE

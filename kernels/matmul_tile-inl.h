@@ -2,7 +2,8 @@
 // s4 ones with many rows. A tile is kRows rows x kVectors vectors of channels over the whole of k; its sums go to a
 // small buffer.
 //
-// Where the CPU multiplies u8 x s8 quads natively (AVX-512 VNNI) a step is one instruction. Elsewhere quads are split
+// Where the CPU multiplies u8 x s8 quads natively (AVX-512 VNNI; AVX-VNNI, see matmul_avx2_vnni-inl.h) a step is one
+// instruction. Elsewhere quads are split
 // into even and odd bytes, widened to 16 bits: pairs of products are exact in int32, and lanes keep their channels, so
 // the same packing serves. The rows are split once (SplitQuads), the weights in the loop.
 
@@ -49,10 +50,27 @@
 #define LQ_NATIVE_DOT 0
 #endif
 
+// The files of AVX2_VNNI define LQ_VNNI_256 as the encoding (vex, evex) of the instruction that Highway's AVX2 lacks.
+// What they make of this header has a name of its own.
+#undef LQ_TILE_NAMESPACE
+#undef LQ_NATIVE_DOT_256
+#if defined(LQ_VNNI_256) && HWY_TARGET == HWY_AVX2
+#define LQ_NATIVE_DOT_256 1
+#define LQ_TILE_NAMESPACE LQ_VNNI_256
+#define LQ_TEXT_OF(x) #x
+#define LQ_TEXT(x) LQ_TEXT_OF(x)
+#define LQ_VPDPBUSD "%{" LQ_TEXT(LQ_VNNI_256) "%} vpdpbusd"
+#else
+#define LQ_NATIVE_DOT_256 0
+#define LQ_TILE_NAMESPACE of_target
+#endif
+
 HWY_BEFORE_NAMESPACE();
 namespace lq::kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+
+inline namespace LQ_TILE_NAMESPACE {
 
 // Channels of a tile's panel that stand together in memory: one row of 64 bytes per group and quad of k.
 struct TileArgs {
@@ -83,11 +101,17 @@ HWY_INLINE V Broadcast(const uint8_t* p) {
 // No arrays of vectors there: plain loops over one group.
 constexpr size_t kMaxRows = 2, kMinRows = 1;
 constexpr size_t kQuadBytes = 4;
-#elif LQ_NATIVE_DOT
-constexpr size_t kMaxRows = 6;    // 24 accumulators, 4 weights, broadcasts
-constexpr size_t kQuadBytes = 4;  // of a row of A
+#elif LQ_NATIVE_DOT || LQ_NATIVE_DOT_256
+#if LQ_NATIVE_DOT
+constexpr size_t kMaxRows = 6;  // 24 accumulators, 4 weights, broadcasts
 constexpr size_t kMinRows = 1;
 constexpr size_t kFewVectors = 4, kManyVectors = 4;
+#else
+constexpr size_t kMaxRows = 6;  // 12 accumulators, 2 weights, a broadcast
+constexpr size_t kMinRows = 4;  // as below
+constexpr size_t kFewVectors = 8, kManyVectors = 2;
+#endif
+constexpr size_t kQuadBytes = 4;  // of a row of A
 
 struct Weights {
   hn::Vec<hn::Repartition<int8_t, D> > quads;
@@ -100,8 +124,12 @@ struct Quad {
 HWY_INLINE Quad LoadQuad(const uint8_t* a) { return {hn::BitCast(hn::Repartition<uint8_t, D>(), Broadcast(a))}; }
 
 HWY_INLINE V Dot(const Quad& a, const Weights& w, V acc) {
+#if LQ_NATIVE_DOT
   acc = hn::SumOfMulQuadAccumulate(D(), a.quad, w.quads, acc);
   LQ_OPAQUE(acc);
+#else
+  asm(LQ_VPDPBUSD " %2, %1, %0" : "+x"(acc.raw) : "x"(a.quad.raw), "x"(w.quads.raw));
+#endif
   return acc;
 }
 #else
@@ -116,6 +144,9 @@ constexpr size_t kMinRows = kLanes == 8 ? 4 : 1;
 
 using D16 = hn::Repartition<int16_t, D>;
 struct Weights {
+  // g++ 12 would give the constructor that it makes itself not the target's attributes (NEON).
+  HWY_INLINE Weights() {}
+  HWY_INLINE Weights(hn::Vec<D16> e, hn::Vec<D16> o) : even(e), odd(o) {}
   hn::Vec<D16> even, odd;
 };
 HWY_INLINE Weights LoadWeights(const int8_t* w) {
@@ -234,6 +265,7 @@ HWY_INLINE void MultiplyStrip(const TileArgs& args, size_t rows, size_t groups) 
   tile::CallStrip(args, rows, groups, std::make_index_sequence<tile::kMaxRows>());
 }
 
+}  // namespace LQ_TILE_NAMESPACE
 // NOLINTNEXTLINE(google-readability-namespace-comments)
 }  // namespace HWY_NAMESPACE
 }  // namespace lq::kernels

@@ -26,12 +26,13 @@ void MatmulU16S4(const MatmulArgs& args) {
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include "kernels/matmul_own.h"
 #include "kernels/runnable.h"
 
 namespace lq::kernels {
 
 std::span<const Variant<MatmulFn>> MatmulU16S4Variants() {
-  static const std::vector<Variant<MatmulFn>> variants = Runnable<MatmulFn>(LQ_VARIANTS(MatmulU16S4));
+  static const auto variants = WithOwnTargets(Runnable<MatmulFn>(LQ_VARIANTS(MatmulU16S4)), {MatmulU16S4OnAmx()});
   return variants;
 }
 

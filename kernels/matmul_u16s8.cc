@@ -33,12 +33,13 @@ void MatmulU16S8(const MatmulArgs& args) {
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include "kernels/matmul_own.h"
 #include "kernels/runnable.h"
 
 namespace lq::kernels {
 
 std::span<const Variant<MatmulFn>> MatmulU16S8Variants() {
-  static const std::vector<Variant<MatmulFn>> variants = Runnable<MatmulFn>(LQ_VARIANTS(MatmulU16S8));
+  static const auto variants = WithOwnTargets(Runnable<MatmulFn>(LQ_VARIANTS(MatmulU16S8)), {MatmulU16S8OnAmx()});
   return variants;
 }
 

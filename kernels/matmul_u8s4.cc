@@ -20,12 +20,14 @@ void MatmulU8S4(const MatmulArgs& args) {
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include "kernels/matmul_own.h"
 #include "kernels/runnable.h"
 
 namespace lq::kernels {
 
 std::span<const Variant<MatmulFn>> MatmulU8S4Variants() {
-  static const std::vector<Variant<MatmulFn>> variants = Runnable<MatmulFn>(LQ_VARIANTS(MatmulU8S4));
+  static const auto variants =
+      WithOwnTargets(Runnable<MatmulFn>(LQ_VARIANTS(MatmulU8S4)), {MatmulU8S4OnAmx(), MatmulU8S4OnAvx2Vnni()});
   return variants;
 }
 

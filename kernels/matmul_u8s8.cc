@@ -32,12 +32,14 @@ void MatmulU8S8(const MatmulArgs& args) {
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include "kernels/matmul_own.h"
 #include "kernels/runnable.h"
 
 namespace lq::kernels {
 
 std::span<const Variant<MatmulFn>> MatmulU8S8Variants() {
-  static const std::vector<Variant<MatmulFn>> variants = Runnable<MatmulFn>(LQ_VARIANTS(MatmulU8S8));
+  static const auto variants =
+      WithOwnTargets(Runnable<MatmulFn>(LQ_VARIANTS(MatmulU8S8)), {MatmulU8S8OnAmx(), MatmulU8S8OnAvx2Vnni()});
   return variants;
 }
 

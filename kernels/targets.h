@@ -4,13 +4,15 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 
 namespace lq::kernels {
 
 struct Target {
   const char* name;
-  int64_t bit;     // Highway's: the smaller the better
-  bool supported;  // by this CPU
+  int64_t bit;          // Highway's, or one of own_targets.h: the smaller the better
+  bool supported;       // by this CPU
+  std::string why_not;  // "not supported by this CPU"; empty if it is
 };
 
 // Best first.

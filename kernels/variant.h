@@ -9,7 +9,7 @@ namespace lq::kernels {
 template <class Fn>
 struct Variant {
   const char* name;  // as hwy::TargetName, "AVX3_ZEN4"
-  int64_t target;    // Highway's bit: smaller is better; 0: AMX, above all of them
+  int64_t target;    // Highway's bit, or one of own_targets.h: smaller is better
   Fn run;
 };
 

@@ -13,7 +13,8 @@
 
 namespace lq {
 
-// Highway's bit of a target name (any case); 0, better than all, for "" and "AMX"; nothing for an unknown name.
+// The bit of a target name (any case); 0, no cap, for "" and for "AMX" even where it is not compiled in; nothing for an
+// unknown name.
 std::optional<int64_t> TargetBit(std::string_view name);
 
 // The best variant not above the cap; if all are above it, the lowest one (the baseline always runs).
@@ -43,7 +44,7 @@ Chosen<Fn> Choose(std::span<const kernels::Variant<Fn>> variants, const std::str
     if (target.bit >= best.target) break;
     if (!chosen.why_not_better.empty()) chosen.why_not_better += "; ";
     chosen.why_not_better += target.name;
-    chosen.why_not_better += !target.supported  ? ": not supported by this CPU"
+    chosen.why_not_better += !target.supported  ? ": " + target.why_not
                              : target.bit < cap ? ": above the cap " + max_isa
                                                 : ": no variant of this kernel";
   }

@@ -87,8 +87,8 @@ TEST_F(CliTest, InfoShowsTargets) {
 // The kernel's list of flags, as grep finds it.
 TEST_F(CliTest, InfoSaysWhatBecomesOfAmx) {
   const bool has = std::system("grep -qw amx_int8 /proc/cpuinfo") == 0;
-  EXPECT_TRUE(Contains(Run("info").out, has ? "AMX: detected; no AMX kernel yet" : "AMX: not detected; no AMX kernel"));
-  EXPECT_TRUE(Contains(Run("info --json").out, has ? "\"detected\": true" : "\"detected\": false"));
+  EXPECT_NE(Contains(Run("info").out, "AMX: not "), has);
+  EXPECT_NE(Contains(Run("info --json").out, "\"amx\": \"not "), has);
 }
 
 TEST_F(CliTest, HelpShowsDefaultsAndExitStatus) {

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "kernels/own_targets.h"
 #include "kernels/targets.h"
 #include "lanequant/executor.h"
 #include "lanequant/target.h"
@@ -49,8 +50,11 @@ std::string CpuName() {
   return name.empty() ? "unknown" : name;
 }
 
-// 8-bit matrix tiles. Highway 1.2 has no target for them: the kernel's word is all there is.
-bool HasAmx() { return (" " + CpuField("flags") + " ").find(" amx_int8 ") != std::string::npos; }
+// What becomes of the matrix tiles.
+std::string AmxState() {
+  const std::string why_not = kernels::WhyNotAmx(kernels::Amx());
+  return why_not.empty() ? "supported" : why_not;
+}
 
 std::vector<Cache> Caches() {
   std::vector<Cache> caches;
@@ -74,7 +78,7 @@ void PrintText() {
   for (const TargetInfo& target : CompiledTargets()) {
     table.AddRow({target.name, target.name == chosen ? "chosen" : target.supported ? "supported" : "not supported"});
   }
-  fmt::print("{}AMX: {}; no AMX kernel yet\n", table.ToString(), HasAmx() ? "detected" : "not detected");
+  fmt::print("{}AMX: {}\n", table.ToString(), AmxState());
 }
 
 void PrintJson() {
@@ -93,7 +97,7 @@ void PrintJson() {
     json.BeginObject().String("name", target.name).Bool("supported", target.supported).End();
   }
   json.End();
-  json.BeginObject("amx").Bool("detected", HasAmx()).Bool("has_kernels", false).End();
+  json.String("amx", AmxState());
   fmt::print("{}", json.End().text());
 }
 

@@ -38,7 +38,7 @@ std::string MatmulShape::ToString() const {
          std::to_string(static_cast<int>(style)) + (wide ? ", u16" : ", u8") + ", seed " + std::to_string(Seed());
 }
 
-std::span<const kernels::Variant<kernels::MatmulFn>> MatmulVariants(MatmulKind kind) {
+MatmulVariantSpan MatmulVariants(MatmulKind kind) {
   switch (kind.weights) {
     case MatmulWeights::kS8:
       return kind.wide ? kernels::MatmulU16S8Variants() : kernels::MatmulU8S8Variants();
@@ -286,6 +286,10 @@ void MatmulCase::Expect() {
 }
 
 void CheckRandomShapes(MatmulKind kind, size_t cases, uint64_t stream) {
+  CheckRandomShapes(kind, MatmulVariants(kind), cases, stream);
+}
+
+void CheckRandomShapes(MatmulKind kind, MatmulVariantSpan variants, size_t cases, uint64_t stream) {
   Random random(stream);
   size_t exact_ties = 0;
   for (size_t i = 0; i < Cases(cases); ++i) {
@@ -305,7 +309,7 @@ void CheckRandomShapes(MatmulKind kind, size_t cases, uint64_t stream) {
     }
     const MatmulCase test(shape, random);
     exact_ties += test.exact_ties();
-    for (const auto& variant : MatmulVariants(kind)) ASSERT_TRUE(test.Check(variant));
+    for (const auto& variant : variants) ASSERT_TRUE(test.Check(variant));
   }
   EXPECT_GT(exact_ties, 10 * cases);
 }

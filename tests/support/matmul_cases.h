@@ -9,6 +9,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -103,10 +104,13 @@ struct MatmulKind {
   MatmulWeights weights;
   bool wide = false;
 };
+using MatmulVariantSpan = std::span<const kernels::Variant<kernels::MatmulFn>>;
+void CheckRandomShapes(MatmulKind kind, MatmulVariantSpan variants, size_t cases, uint64_t stream);
+// Of the library's variants.
 void CheckRandomShapes(MatmulKind kind, size_t cases, uint64_t stream);
 
 // The variants of the kernel for these weights and codes.
-std::span<const kernels::Variant<kernels::MatmulFn>> MatmulVariants(MatmulKind kind);
+MatmulVariantSpan MatmulVariants(MatmulKind kind);
 
 }  // namespace lq::testing
 
