@@ -93,7 +93,7 @@ template <FloatType kOut>
 void Run(const DequantizeFloatArgs& shared_args) {
   const DequantizeFloatArgs args = shared_args;  // stores cannot change it
   constexpr size_t kMost = ScaleChunks::kMost, kPiece = 256;
-  static_assert(kMost == packed_codes::kMost);
+  static_assert(kMost % packed_codes::kGroup == 0);
   auto* out = static_cast<Element<kOut>*>(args.out);
   stream::Lines lines(out);
   ScaleChunks chunks(args.layout, args.n);

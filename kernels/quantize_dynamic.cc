@@ -145,7 +145,8 @@ class Groups {
   const bool packed_;
   const float qmax_;
   alignas(64) float scale_[2][kMaxLanes], inverse_[2][kMaxLanes];
-  alignas(64) uint8_t codes_[packed_codes::kMost] = {};  // one to a byte, to be packed
+  static_assert(kMaxLanes * kBlock % packed_codes::kGroup == 0);
+  alignas(64) uint8_t codes_[kMaxLanes * kBlock] = {};  // one to a byte, to be packed
   stream::Lines lines_;
 };
 

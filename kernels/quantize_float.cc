@@ -117,7 +117,7 @@ HWY_INLINE void RunAnyChunk(const QuantizeFloatArgs& args, const ScaleChunk& chu
   RunChunk<false, kDivided, kIn, kRound>(args, chunk, codes);
 }
 
-// `codes`: of elements begin .. begin + n - 1, packed_codes::kMost bytes; `begin` is a multiple of that.
+// `codes`: of elements begin .. begin + n - 1, ScaleChunks::kMost bytes; `begin` is a multiple of that.
 HWY_INLINE void Write(const QuantizeFloatArgs& args, uint8_t* codes, size_t begin, size_t n, stream::Lines& lines) {
   const size_t bytes = args.packed ? (n + 1) / 2 : n;
   void* out = args.stream ? lines.next() : args.out + (args.packed ? begin / 2 : begin);
@@ -133,7 +133,7 @@ template <FloatType kIn, FloatType kRound>
 void Run(const QuantizeFloatArgs& shared_args) {
   const QuantizeFloatArgs args = shared_args;  // stores cannot change it
   constexpr size_t kMost = ScaleChunks::kMost;
-  static_assert(kMost == packed_codes::kMost);
+  static_assert(kMost % packed_codes::kGroup == 0);
   stream::Lines lines(args.out);
   ScaleChunks chunks(args.layout, args.n);
   ScaleChunk chunk;
