@@ -9,7 +9,7 @@
 #include "lanequant/float_linear.h"
 #include "lanequant/matmul.h"
 #include "runtime/aligned_buffer.h"
-#include "runtime/probe.h"
+#include "runtime/measure/probe.h"
 
 namespace {
 

@@ -8,6 +8,7 @@
 
 #include "kernels/reference/reference.h"
 #include "runtime/io/npz.h"
+#include "tests/support/temp_folder.h"
 
 namespace lq {
 namespace {
@@ -34,7 +35,7 @@ struct Case {
 
 std::map<std::string, Case> LoadCases(const std::string& kind) {
   std::map<std::string, Case> cases;
-  const Result<std::vector<NamedArray>> arrays = ReadNpz(std::string(LQ_TEST_GOLDEN) + "/weights/weights.npz");
+  const Result<std::vector<NamedArray>> arrays = ReadNpz(testing::GoldenPath("weights/weights.npz"));
   EXPECT_TRUE(arrays.ok()) << arrays.status().message();
   if (!arrays.ok()) return cases;
   for (const NamedArray& array : *arrays) {

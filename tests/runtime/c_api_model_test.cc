@@ -12,6 +12,7 @@
 #include "tests/support/golden_bundle.h"
 #include "tests/support/guarded_buffer.h"
 #include "tests/support/run_session.h"
+#include "tests/support/temp_folder.h"
 
 namespace lq {
 namespace {
@@ -21,7 +22,7 @@ using testing::ExpectOk;
 using testing::GuardedBuffer;
 using testing::Owned;
 
-std::string Golden(const char* file) { return std::string(LQ_TEST_GOLDEN) + "/digits_cnn/w4a8_lpbq/" + file; }
+std::string Golden(const char* file) { return testing::GoldenPath("digits_cnn/w4a8_lpbq/") + file; }
 
 class CApiModelTest : public ::testing::Test {
  protected:
@@ -41,7 +42,7 @@ class CApiModelTest : public ::testing::Test {
     workspace_.reset(made);
     ASSERT_NE(made, nullptr);
 
-    const auto bundle = testing::LoadBundle(std::string(LQ_TEST_GOLDEN) + "/digits_cnn/w4a8_lpbq");
+    const auto bundle = testing::LoadBundle(testing::GoldenPath("digits_cnn/w4a8_lpbq"));
     ASSERT_TRUE(bundle.ok()) << bundle.status().message();
     std::memcpy(in_.data(), bundle->data.at("input").bytes.data(), kIn * sizeof(float));
     const Result<Session> session = Session::Prepare(bundle->model, {});

@@ -9,6 +9,7 @@
 #include "tests/support/executors.h"
 #include "tests/support/golden_bundle.h"
 #include "tests/support/run_session.h"
+#include "tests/support/temp_folder.h"
 
 namespace lq {
 namespace {
@@ -55,7 +56,7 @@ size_t Compare(const SimulatorRun& expected, const SessionRun& run) {
 class SessionGolden : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    Result<Bundle> bundle = testing::LoadBundle(std::string(LQ_TEST_GOLDEN) + "/" + GetParam());
+    Result<Bundle> bundle = testing::LoadBundle(testing::GoldenPath(GetParam()));
     ASSERT_TRUE(bundle.ok()) << bundle.status().message();
     bundle_ = std::make_unique<Bundle>(*std::move(bundle));
   }
@@ -128,7 +129,7 @@ INSTANTIATE_TEST_SUITE_P(Bundles, SessionGolden,
 
 // What each layer of the LPBQ network is expected to run as.
 TEST(SessionGoldenPlan, KeepsLpbqWeightsInFourBits) {
-  const Result<Bundle> bundle = testing::LoadBundle(std::string(LQ_TEST_GOLDEN) + "/digits_cnn/w4a8_lpbq");
+  const Result<Bundle> bundle = testing::LoadBundle(testing::GoldenPath("digits_cnn/w4a8_lpbq"));
   ASSERT_TRUE(bundle.ok()) << bundle.status().message();
   const Result<Session> session = Session::Prepare(bundle->model, {});
   ASSERT_TRUE(session.ok()) << session.status().message();
@@ -148,7 +149,7 @@ TEST(SessionGoldenPlan, KeepsLpbqWeightsInFourBits) {
 }
 
 TEST(SessionGoldenPlan, RunsSixteenBitActivationsOnTheirKernels) {
-  const Result<Bundle> bundle = testing::LoadBundle(std::string(LQ_TEST_GOLDEN) + "/digits_cnn/w4a16_lpbq");
+  const Result<Bundle> bundle = testing::LoadBundle(testing::GoldenPath("digits_cnn/w4a16_lpbq"));
   ASSERT_TRUE(bundle.ok()) << bundle.status().message();
   const Result<Session> session = Session::Prepare(bundle->model, {});
   ASSERT_TRUE(session.ok()) << session.status().message();

@@ -9,6 +9,7 @@
 #include "tests/support/executors.h"
 #include "tests/support/golden_bundle.h"
 #include "tests/support/run_session.h"
+#include "tests/support/temp_folder.h"
 
 namespace lq {
 namespace {
@@ -18,7 +19,7 @@ using testing::Bundle;
 class SessionTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    Result<Bundle> bundle = testing::LoadBundle(std::string(LQ_TEST_GOLDEN) + "/digits_cnn/w4a8_lpbq");
+    Result<Bundle> bundle = testing::LoadBundle(testing::GoldenPath("digits_cnn/w4a8_lpbq"));
     ASSERT_TRUE(bundle.ok()) << bundle.status().message();
     bundle_ = std::make_unique<Bundle>(*std::move(bundle));
     Result<Session> session = Session::Prepare(bundle_->model, {});

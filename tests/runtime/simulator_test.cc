@@ -6,6 +6,7 @@
 #include <string>
 
 #include "tests/support/golden_bundle.h"
+#include "tests/support/temp_folder.h"
 
 namespace lq {
 namespace {
@@ -27,7 +28,7 @@ struct Known {
 class SimulatorGolden : public ::testing::TestWithParam<Known> {
  protected:
   void SetUp() override {
-    Result<Bundle> bundle = testing::LoadBundle(std::string(LQ_TEST_GOLDEN) + "/" + GetParam().path);
+    Result<Bundle> bundle = testing::LoadBundle(testing::GoldenPath(GetParam().path));
     ASSERT_TRUE(bundle.ok()) << bundle.status().message();
     bundle_ = std::make_unique<Bundle>(*std::move(bundle));
   }
@@ -79,7 +80,7 @@ INSTANTIATE_TEST_SUITE_P(Bundles, SimulatorGolden,
 
 // The file's int32 biases of this bundle all have the scale fl32(s_x * s_w), so deriving them gives the device's codes.
 TEST(SimulatorInt32Bias, EqualsAimetsExportedBiasesInEveryCode) {
-  const std::string path = std::string(LQ_TEST_GOLDEN) + "/digits_cnn/w8a8";
+  const std::string path = testing::GoldenPath("digits_cnn/w8a8");
   const Result<Bundle> bundle = testing::LoadBundle(path);
   ASSERT_TRUE(bundle.ok()) << bundle.status().message();
   const Result<Arrays> layers = testing::ReadArrays(path + "/layers_fp64_int32_bias.npz");

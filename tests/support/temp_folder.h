@@ -42,8 +42,8 @@ inline std::string ReadWhole(const std::string& path) {
   return contents.str();
 }
 
-// tests/golden/README.md
-inline std::string GoldenPath(const std::string& name) { return LQ_TEST_GOLDEN "/" + name; }
+// Of a file or folder of tests/golden; see its README.md.
+std::string GoldenPath(const std::string& name);
 
 }  // namespace lq::testing
 
