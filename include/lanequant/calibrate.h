@@ -78,8 +78,8 @@ class LQ_EXPORT Analyzer {
 
   // Adds what `other`, of equal options, has seen. kMinMax: as if its batches had come here. Histograms of aimet_torch:
   // as it re-bins its own when the range grows, so that a count may move by a bin against one analyzer that sees all.
-  // Errors: other options, another float type; kPercentile of aimet_onnx, whose first batch fixes the bins: other bins;
-  // onnxruntime's and quark_torch's histograms, for which there is no rule, unless one side is empty.
+  // Errors: other options, another float type; other bins in histograms of aimet_onnx (whose first batch fixes them),
+  // onnxruntime and quark_torch, for which there is no rule, unless one side is empty.
   Status Merge(const Analyzer& other);
 
   // The encodings of what came so far. Errors: nothing came.

@@ -59,7 +59,13 @@ Result<TensorView> ReadTensor(const char* name, const lq_tensor* tensor) {
 }
 
 Result<TensorView> ReadOptionalTensor(const char* name, const lq_tensor* tensor) {
-  return tensor != nullptr ? ReadTensor(name, tensor) : TensorView{};
+  if (tensor == nullptr) return TensorView{};
+  Result<TensorView> view = ReadTensor(name, tensor);
+  if (!view.ok() || !view->bytes.empty()) return view;
+  const int64_t elements = view->shape.NumElements();
+  return InvalidArgument(fmt::format("{}: 0 bytes, but {} of shape {} needs {}; null where there is none", name,
+                                     NameOf(view->dtype), view->shape.ToString(),
+                                     elements < 0 ? 0 : BytesOf(view->dtype, elements)));
 }
 
 Result<std::span<const int64_t>> ReadSizes(const char* name, const lq_sizes& sizes) {

@@ -49,7 +49,7 @@ Result<T> ReadStruct(const char* name, const T* given) {
 // Error messages call the tensor `name`.
 Result<TensorView> ReadTensor(const char* name, const lq_tensor* tensor);
 
-// The same, but null is a view without bytes.
+// The same, but null is a view without bytes, which a tensor may not be.
 Result<TensorView> ReadOptionalTensor(const char* name, const lq_tensor* tensor);
 
 // At most LQ_MAX_RANK of them: there is one for each dimension.

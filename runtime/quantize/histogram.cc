@@ -10,7 +10,8 @@ namespace {
 
 // The bin of v = (x - low) * bins / (high - low). Where that overflows torch.histc takes bin 0.
 size_t BinAt(float v, size_t bins) {
-  return std::isfinite(v) && v > 0 ? std::min(static_cast<size_t>(v), bins - 1) : 0;
+  if (!std::isfinite(v) || v <= 0) return 0;
+  return v < static_cast<float>(bins) ? static_cast<size_t>(v) : bins - 1;
 }
 
 size_t BinOf(float x, const Bins& bins, float range) {

@@ -95,9 +95,11 @@ class Cost {
   };
 
   float Middle(size_t i) const { return start_ + static_cast<float>(i) * width_ + width_ / 2; }
+  // The first one where bins are so narrow that they have no width in float32.
   size_t BinOf(float x) const {
     constexpr float kLast = static_cast<float>(DensityHistogram::kBins - 1);
-    return static_cast<size_t>(std::clamp(std::floor((x - start_) / width_), 0.0f, kLast));
+    const float bin = (x - start_) / width_;
+    return bin > 0 ? static_cast<size_t>(std::min(bin, kLast)) : 0;
   }
   static void Add(const Bin& bin, float becomes, float& sum) {
     const double error = double{bin.middle - becomes};

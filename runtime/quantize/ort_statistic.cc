@@ -50,15 +50,18 @@ Status OrtStatistic::Update(const ConstTensorView& batch, const ScaleMap& map, c
 
 Status OrtStatistic::Merge(const Statistic& other) {
   const auto& from = static_cast<const OrtStatistic&>(other);
-  if (!empty() && !from.empty()) {
+  if (from.empty()) return OkStatus();
+  if (!empty() && from.histogram_.edges != histogram_.edges) {
     return Unsupported(
-        fmt::format("onnxruntime has no rule for adding a histogram of {} bins to one of {}; feed one analyzer",
+        fmt::format("onnxruntime has no rule for adding a histogram of {} bins to one of {} others; feed one analyzer",
                     from.histogram_.counts.size(), histogram_.counts.size()));
   }
   if (empty()) {
     histogram_ = from.histogram_;
-    range_ = from.range_;
+  } else {
+    for (size_t i = 0; i < histogram_.counts.size(); ++i) histogram_.counts[i] += from.histogram_.counts[i];
   }
+  range_.Include(from.range_);
   return OkStatus();
 }
 

@@ -68,10 +68,13 @@ Ends EndsOf(std::span<const float> values, FloatRange range, const QuarkRule& ru
 }
 
 // torch.histc from the first to the last edge.
-std::vector<uint64_t> Count(std::span<const float> values, Ends ends, const QuarkRule& rule, size_t bins,
-                            const BulkOptions& bulk) {
+Result<std::vector<uint64_t>> Count(std::span<const float> values, Ends ends, const QuarkRule& rule, size_t bins,
+                                    const BulkOptions& bulk) {
   const float low = static_cast<float>(ends.low), high = static_cast<float>(ends.high),
               factor = static_cast<float>(bins);
+  if (!std::isfinite((high - low) * factor)) {
+    return InvalidArgument(fmt::format("batch: {}..{} is too wide for {} bins of float32", low, high, bins));
+  }
   return CountInTasks(values, bins, bulk, [&](std::span<const float> part, std::span<uint64_t> counts) {
     for (const float value : part) {
       const float x = rule.magnitudes ? std::abs(value) : value;
@@ -114,14 +117,14 @@ Status QuarkHistogram::Update(std::span<const float> values, FloatRange range, c
   size_t bins = counts.empty() ? rule.first_bins : counts.size();
   Ends ends = EndsOf(values, range, rule, bins);
   if (counts.empty()) {
+    LQ_ASSIGN_OR_RETURN(counts, Count(values, ends, rule, bins, bulk));
     edges = Linspace(static_cast<float>(ends.low), static_cast<float>(ends.high), bins);
-    counts = Count(values, ends, rule, bins, bulk);
     return OkStatus();
   }
   std::vector<float> grown = edges;
   LQ_RETURN_IF_ERROR(Grow(ends, rule, grown, bins));
   ends = {double{grown.front()}, double{grown.back()}};
-  std::vector<uint64_t> sums = Count(values, ends, rule, bins, bulk);
+  LQ_ASSIGN_OR_RETURN(std::vector<uint64_t> sums, Count(values, ends, rule, bins, bulk));
   for (size_t i = 0; i < counts.size(); ++i) sums[i] += counts[i];
   edges = std::move(grown);
   counts = std::move(sums);

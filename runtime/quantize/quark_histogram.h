@@ -28,7 +28,7 @@ struct QuarkHistogram {
   std::vector<uint64_t> counts;  // exact; Quark's are float32, which end at 2^24
 
   // Finite values, which lie in `range`. Errors, which leave the histogram as it was: more than max_bins; a range that
-  // bins of the first batch's width do not cover in float32, where Quark's assertions fail.
+  // float32 cannot cut into them, or that bins of the first batch's width do not cover, where Quark's assertions fail.
   Status Update(std::span<const float> values, FloatRange range, const QuarkRule& rule, const BulkOptions& bulk);
 };
 

@@ -50,14 +50,18 @@ Status QuarkStatistic::Update(const ConstTensorView& batch, const ScaleMap& map,
 
 Status QuarkStatistic::Merge(const Statistic& other) {
   const auto& from = static_cast<const QuarkStatistic&>(other);
-  if (empty())
+  if (from.empty()) return OkStatus();
+  if (empty()) {
     histogram_ = from.histogram_;
-  else if (!from.empty()) {
-    return Unsupported(
-        fmt::format("quark_torch has no rule for adding a histogram of {} bins to one of {}; feed one "
-                    "analyzer",
-                    from.histogram_.counts.size(), histogram_.counts.size()));
+    return OkStatus();
   }
+  const size_t bins = histogram_.counts.size();
+  if (from.histogram_.edges != histogram_.edges || from.histogram_.counts.size() != bins) {
+    return Unsupported(
+        fmt::format("quark_torch has no rule for adding a histogram of {} bins to one of {} others; feed one analyzer",
+                    from.histogram_.counts.size(), bins));
+  }
+  for (size_t i = 0; i < bins; ++i) histogram_.counts[i] += from.histogram_.counts[i];
   return OkStatus();
 }
 

@@ -33,7 +33,7 @@ void FuzzAffine(Arguments& arguments) {
   quantizer.scale = arguments.OneIn(64) ? nullptr : &scale.tensor;
   quantizer.offset = arguments.OneIn(2) ? nullptr : &offset.tensor;
   quantizer.block_size = ToC(blocks);
-  const int64_t bits = arguments.Int(1, arguments.OneIn(16) ? 63 : 16);
+  const int64_t bits = arguments.Int(1, arguments.OneIn(16) ? 62 : 16);
   quantizer.qmin = arguments.OneIn(2) ? 0 : -(int64_t{1} << (bits - 1));
   quantizer.qmax = quantizer.qmin + ((int64_t{1} << bits) - 1);
   if (arguments.OneIn(8)) quantizer.qmin = arguments.Int(-100, 100);

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstring>
+#include <limits>
 #include <vector>
 
 #include "lanequant/block_quantize.h"
@@ -141,6 +142,38 @@ TEST_F(CApiQuantizeTest, RefusesBadArguments) {
               LQ_INVALID_ARGUMENT, {"out is null"});
   for (uint8_t byte : packed_) EXPECT_EQ(byte, 0xA5);  // no output touched
   ExpectOk(quantize);
+}
+
+// What all three functions refuse of a quantizer, in the same words; no output is touched.
+TEST_F(CApiQuantizeTest, EveryFunctionRefusesBadQuantizers) {
+  const auto good_scale = scale_;
+  const auto refuses = [&](auto change, std::initializer_list<const char*> parts) {
+    Refuses([&](lq_message* m) { return lq_quantize(&in_, &quantizer_, &codes_, nullptr, m); }, change,
+            LQ_INVALID_ARGUMENT, parts);
+    Refuses([&](lq_message* m) { return lq_dequantize(&codes_, &quantizer_, &out_, nullptr, m); }, change,
+            LQ_INVALID_ARGUMENT, parts);
+    Refuses([&](lq_message* m) { return lq_quantize_dequantize(&in_, &quantizer_, &out_, nullptr, m); }, change,
+            LQ_INVALID_ARGUMENT, parts);
+    scale_ = good_scale;
+    block_ = {1, 8};
+  };
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  for (const float bad : {0.0f, -0.25f, kInfinity, std::numeric_limits<float>::quiet_NaN()}) {
+    refuses([&] { scale_[7] = bad; }, {"scale", "element 7", "above 0"});
+  }
+  refuses([&] { block_[1] = 7; }, {"block_size[1]", "5 scales", "blocks of 7", "40"});
+  refuses([&] { block_[0] = INT64_MIN; }, {"block_size[0]", "-9223372036854775808"});
+  refuses([&] { quantizer_.block_size.count = 1; }, {"block_size", "1 numbers", "2 dimensions"});
+  refuses([&] { scale_tensor_.dims[0] = 5, offset_tensor_.dims[0] = 5; }, {"block_size[0]", "5 scales", "6"});
+  refuses([&] { scale_tensor_.dims[0] = scale_tensor_.dims[1] = int64_t{1} << 40; }, {"scale", "overflows"});
+  refuses([&] { scale_tensor_.bytes = 119; }, {"scale", "119 bytes", "120"});
+  refuses([&] { scale_tensor_.dtype = LQ_S32; }, {"scale", "s32", "f32"});
+  refuses([&] { offset_tensor_.bytes = 0; }, {"offset", "0 bytes", "120"});
+  refuses([&] { offset_tensor_.dtype = LQ_S64; }, {"offset", "s64", "s32"});
+  refuses([&] { offset_tensor_.dims[1] = 4; }, {"offset", "(6, 4)", "(6, 5)"});
+  refuses([&] { quantizer_.zero_point_shift = 0.25f; }, {"zero_point_shift", "0.25"});
+  for (uint8_t byte : packed_) EXPECT_EQ(byte, 0xA5);
+  for (float value : y_) EXPECT_EQ(std::memcmp(&value, "\xA5\xA5\xA5\xA5", 4), 0);
 }
 
 class CApiFloatTest : public CApiQuantizeTest {

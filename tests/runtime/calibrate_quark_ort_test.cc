@@ -131,6 +131,7 @@ TEST(CalibrateQuark, HostileHistograms) {
   options.scheme = CalibrationScheme::kMse;
   Analyzer growing = Make(options), other = Make(options), empty = Make(options);
   ExpectInvalid(Update(growing, Shape{2}, {1, __builtin_inff()}), {"encoding 0", "inf", "finite"});
+  ExpectInvalid(Update(growing, Shape{2}, {1, 3e38f}), {"0..3e+38", "2048 bins"});
   ASSERT_TRUE(Update(growing, Shape{3}, {-1e-3f, 0, 1e-3f}).ok());
   const double before = growing.Compute()->max[0];
   ExpectInvalid(Update(growing, Shape{1}, {1000}), {"bins", "8192"});

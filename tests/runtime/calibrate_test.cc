@@ -153,7 +153,6 @@ TEST(Calibrate, MinMaxStreamsAndMerges) {
 TEST(Calibrate, HistogramsMerge) {
   for (const AnalyzerOptions& options : AllOptions()) {
     if (options.scheme == CalibrationScheme::kMinMax) continue;
-    if (options.tool == CalibrationTool::kOnnxRuntime || options.tool == CalibrationTool::kQuarkTorch) continue;
     const std::vector<Batch> batches = ThreeBatches({3, 6, 48});
     Analyzer a = Make(options), b = Make(options), empty = Make(options);
     Feed(a, std::span(batches).first(1));
