@@ -97,11 +97,13 @@ Result<std::vector<Shape>> Session::Impl::ShapesFor(int64_t batch) const {
     if (plan.tensors[t].place != PlanTensor::Place::kGraphInput) continue;
     const TensorInfo& input = inputs[plan.tensors[t].index];
     shapes[t] = input.shape;
-    if (batch < 1 || (input.shape.rank() > 0 && input.shape[0] >= 0 && input.shape[0] != batch)) {
+    const bool is_fixed = input.shape.rank() > 0 && input.shape[0] >= 0;
+    // Further inputs with a fixed first dimension may mean something else by it.
+    if (batch < 1 || (plan.tensors[t].index == 0 && is_fixed && input.shape[0] != batch)) {
       return InvalidArgument(
           fmt::format("batch {} does not fit input '{}' of shape {}", batch, input.name, input.shape.ToString()));
     }
-    if (input.shape.rank() > 0) shapes[t][0] = batch;
+    if (input.shape.rank() > 0 && !is_fixed) shapes[t][0] = batch;
   }
   for (const PlannedStep& step : plan.steps) {
     std::vector<Shape> in;

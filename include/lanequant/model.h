@@ -86,7 +86,7 @@ class LQ_EXPORT Session {
   const std::vector<TensorInfo>& outputs() const;
   const std::vector<StepInfo>& steps() const;
 
-  // `batch` replaces a dynamic batch (a fixed one must equal it). `workers`: of the executors that it will be run with.
+  // `batch` replaces a dynamic batch (a fixed one of the first input must equal it). `workers`: of the executors that it will be run with.
   Result<Workspace> NewWorkspace(int64_t batch, size_t workers) const;
 
   // Inputs f32 in the order of inputs(), outputs f32 in the order of outputs(), ONNX layout (NCHW).

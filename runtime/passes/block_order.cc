@@ -73,7 +73,9 @@ template <class Access>
 Status Order(const std::string& name, const Constant& weight, const std::string& producer, Access access) {
   const auto& e = access.e;
   if (e.channel_axis < e.block_axis) return OkStatus();
-  if (weight.shape.rank() != 2) {
+  // A ConvTranspose weight (K, N, height, width): both producers write the blocks in the order of its dimensions.
+  const bool is_image = weight.shape.rank() > 2 && e.channel_axis == 1 && e.block_axis == 0;
+  if (weight.shape.rank() != 2 && !is_image) {
     return Unsupported(fmt::format("tensor '{}': blocks of a MatMul weight of {} dimensions; supported: 2", name,
                                    weight.shape.rank()));
   }
@@ -82,8 +84,9 @@ Status Order(const std::string& name, const Constant& weight, const std::string&
   const size_t channels = static_cast<size_t>(n), blocks = static_cast<size_t>(k / e.block_size);
   if (channels * blocks == 0 || !access.HasLength(channels * blocks)) return OkStatus();
   // With one channel or one block both orders are the same array.
-  if (producer == "aimet-onnx" || channels == 1 || blocks == 1 || access.IsUniform()) return OkStatus();
-  if (producer == "aimet-torch") {
+  if (channels == 1 || blocks == 1 || access.IsUniform()) return OkStatus();
+  if (producer == "aimet-onnx" && !is_image) return OkStatus();
+  if (producer == "aimet-torch" || is_image) {
     access.Transpose(channels, blocks);
     return OkStatus();
   }

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "runtime/passes/constant_uses.h"
@@ -88,9 +89,11 @@ class OperatorChecker {
   }
 
   Status CheckConv(const std::string& owner, const Node& node) const {
-    LQ_ASSIGN_OR_RETURN(const Constant* weight, CheckConstant(owner, node, 1, DType::kF32, 4));
+    const Constant* source = uses_.Source(node.inputs[1]);
+    const size_t rank = source != nullptr && source->shape.rank() == 3 ? 3 : 4;  // one spatial dimension, or two
+    LQ_ASSIGN_OR_RETURN(const Constant* weight, CheckConstant(owner, node, 1, DType::kF32, rank));
     const Shape& shape = weight->shape;
-    for (size_t i = 0; i < 4; ++i) {
+    for (size_t i = 0; i < rank; ++i) {
       if (shape[i] < 1) return InvalidArgument(fmt::format("{}: weight shape {} is empty", owner, shape.ToString()));
     }
     const int64_t group = node.Int("group", 1);
@@ -98,10 +101,10 @@ class OperatorChecker {
       return InvalidArgument(
           fmt::format("{}: {} output channels are not divisible by {} groups", owner, shape[0], group));
     }
-    const std::vector<int64_t> kernel = node.Ints("kernel_shape", {shape[2], shape[3]});
-    if (kernel[0] != shape[2] || kernel[1] != shape[3]) {
+    const std::vector<int64_t> kernel = node.Ints("kernel_shape", {shape.dims().begin() + 2, shape.dims().end()});
+    if (!std::equal(kernel.begin(), kernel.end(), shape.dims().begin() + 2, shape.dims().end())) {
       return InvalidArgument(
-          fmt::format("{}: kernel_shape ({}, {}), but weight shape {}", owner, kernel[0], kernel[1], shape.ToString()));
+          fmt::format("{}: kernel_shape ({}), but weight shape {}", owner, fmt::join(kernel, ", "), shape.ToString()));
     }
     return CheckBias(owner, node, shape[0]);
   }

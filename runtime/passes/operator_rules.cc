@@ -87,6 +87,7 @@ constexpr AttributeRule kSelu[] = {{"alpha", AttributeKind::kFloat}, {"gamma", A
 constexpr AttributeRule kSlice[] = {{"axes", AttributeKind::kInts, -8, 8},
                                     {"ends", AttributeKind::kInts, INT64_MIN, INT64_MAX},
                                     {"starts", AttributeKind::kInts, INT64_MIN, INT64_MAX}};
+constexpr AttributeRule kSpaceToDepth[] = {{"blocksize", AttributeKind::kInt, 1, kMaxExtent}};
 constexpr AttributeRule kTranspose[] = {{"perm", AttributeKind::kInts, 0, 7}};
 
 constexpr OperatorRule kOperators[] = {
@@ -146,7 +147,7 @@ constexpr OperatorRule kOperators[] = {
     {"Softmax", 1, 1, kAxis},
     {"Softplus", 1, 1, {}},
     {"Softsign", 1, 1, {}},
-    {"SpaceToDepth", 1, 1, kBlocks},
+    {"SpaceToDepth", 1, 1, kSpaceToDepth},
     {"Sqrt", 1, 1, {}},
     {"Squeeze", 1, 2, kAxes},
     {"Sub", 2, 2, {}},
@@ -174,9 +175,10 @@ Status CheckInt(const std::string& owner, const AttributeRule& rule, const Attri
 Status CheckInts(const std::string& owner, const AttributeRule& rule, const Attribute& attribute) {
   const auto* values = std::get_if<std::vector<int64_t>>(&attribute);
   if (values == nullptr) return WrongType(owner, rule.name, "a list of integers");
-  if (rule.count > 0 && values->size() != rule.count) {
-    return Unsupported(fmt::format("{}: attribute '{}' has {} numbers; supported: {} (two spatial dimensions)", owner,
-                                   rule.name, values->size(), rule.count));
+  if (rule.count > 0 && values->size() != rule.count && 2 * values->size() != rule.count) {
+    return Unsupported(
+        fmt::format("{}: attribute '{}' has {} numbers; supported: {} or {} (one or two spatial dimensions)", owner,
+                    rule.name, values->size(), rule.count / 2, rule.count));
   }
   for (int64_t value : *values) LQ_RETURN_IF_ERROR(CheckRange(owner, rule, value));
   return OkStatus();

@@ -29,6 +29,10 @@ Status CheckOperators(const Graph& graph);
 // encoding's own grid, block arrays brought to [channel][block] (aimet-torch writes MatMul weights (K/B, N), aimet-onnx
 // (N, K/B)). Entries that fit no tensor become notes; ones that do not fit their tensor's shape are errors.
 Status AttachEncodings(const EncodingsFile& file, Graph& graph);
+// One-dimensional Conv, ConvTranspose, MaxPool and AveragePool become two-dimensional ones over images of height 1,
+// between an Unsqueeze and a Squeeze; an Unsqueeze of a constant (the slopes of a PRelu) becomes a constant. Runs last:
+// encodings are attached to the tensors of the file. Errors: attributes of one and of two dimensions in one node.
+Status WidenImages(Graph& graph);
 
 }  // namespace lq
 

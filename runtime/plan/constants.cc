@@ -30,6 +30,21 @@ std::vector<int32_t> Centred(const PerTensor& e, const PrepareOptions& options, 
   return centred;
 }
 
+// One scale for each index of an axis.
+std::vector<double> PerChannelReals(const Constant& constant, const PerChannel& e, const PrepareOptions& options) {
+  size_t inner = 1;
+  for (size_t d = e.axis + 1; d < constant.shape.rank(); ++d) inner *= static_cast<size_t>(constant.shape[d]);
+  std::vector<double> reals(constant.f32.size());
+  for (size_t i = 0; i < reals.size(); i += inner) {
+    const size_t channel = i / inner % e.scale.size();
+    const PerTensor one{e.grid, e.scale[channel], e.offset[channel]};
+    const auto begin = constant.f32.begin() + static_cast<ptrdiff_t>(i);
+    const std::vector<int32_t> centred = Centred(one, options, {begin, begin + static_cast<ptrdiff_t>(inner)});
+    for (size_t k = 0; k < inner; ++k) reals[i + k] = double(centred[k]) * double(one.scale);
+  }
+  return reals;
+}
+
 }  // namespace
 
 Constants::Constants(const Graph& graph) : graph_(graph) {
@@ -87,6 +102,11 @@ Result<std::vector<float>> Constants::Floats(ValueId id, const PrepareOptions& o
 
 Result<std::vector<double>> Constants::Reals(ValueId id, const PrepareOptions& options) const {
   if (IsReal(id)) return Find(id)->f64;
+  if (const Constant* constant = Find(id); constant != nullptr && constant->dtype == DType::kF32) {
+    const std::optional<Encoding>& own = EncodingOf(id);
+    const auto* channels = own ? std::get_if<PerChannel>(&*own) : nullptr;
+    if (channels != nullptr) return PerChannelReals(*constant, *channels, options);
+  }
   LQ_ASSIGN_OR_RETURN(const Constant* constant, CheckedFloats(id));
   const std::optional<Encoding>& encoding = EncodingOf(id);
   if (!encoding) return std::vector<double>(constant->f32.begin(), constant->f32.end());

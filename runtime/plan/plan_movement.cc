@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "runtime/output_arrays.h"
+#include "runtime/plan/layout.h"
 #include "runtime/plan/planner.h"
 #include "runtime/status_macros.h"
 #include "runtime/views.h"
@@ -70,13 +71,30 @@ Result<size_t> Planner::Requantized(const Node& node, size_t tensor, const PerTe
               NewTensor(encoding, false));
 }
 
+Result<size_t> Planner::WithIndexShape(const Node& node, size_t in, size_t gathered) {
+  const Constant* indices = node.op == "Gather" ? constants_.Find(node.inputs[1]) : nullptr;
+  if (indices == nullptr || indices->shape.rank() < 2) return gathered;
+  const Shape shape = OnnxShape(plan_.shapes[in]);
+  LQ_ASSIGN_OR_RETURN(const size_t axis, AxisOf(graph_.Describe(node), node.Int("axis", 0), shape.rank()));
+  Movement movement{graph_.Describe(node), std::nullopt, {}, false};
+  for (size_t d = 0; d < shape.rank(); ++d) {
+    if (d != axis) movement.dims.push_back(d == 0 ? 0 : shape[d]);  // 0: the batch, whatever it is
+    if (d == axis)
+      movement.dims.insert(movement.dims.end(), indices->shape.dims().begin(), indices->shape.dims().end());
+  }
+  const PlanTensor tensor = NewTensor(plan_.tensors[gathered].encoding, plan_.tensors[gathered].is_real);
+  return Emit(MakeMovementStep(std::move(movement)), node.op, node, {gathered}, tensor);
+}
+
 Status Planner::PlanMovement(const Node& node) {
   LQ_ASSIGN_OR_RETURN(size_t tensor, TensorOf(node, node.inputs[0]));
   const PlanTensor in = plan_.tensors[tensor];
   const bool moves = !MovesNothing(node.op);
   if (moves) {
     LQ_ASSIGN_OR_RETURN(auto step, MakeMovement(node, tensor));
-    LQ_ASSIGN_OR_RETURN(tensor, Emit(std::move(step), node.op, node, {tensor}, NewTensor(in.encoding, in.is_real)));
+    LQ_ASSIGN_OR_RETURN(const size_t moved,
+                        Emit(std::move(step), node.op, node, {tensor}, NewTensor(in.encoding, in.is_real)));
+    LQ_ASSIGN_OR_RETURN(tensor, WithIndexShape(node, tensor, moved));
   }
   const ValueId result = node.outputs[0];
   LQ_ASSIGN_OR_RETURN(const std::optional<PerTensor> out, EncodingOfValue(result));

@@ -87,12 +87,12 @@ ValueOperandSpec Planner::AllCodes(size_t tensor) const {
   return values;
 }
 
-Result<ValueOperandSpec> Planner::ConstantOperand(ValueId value) const {
+Result<ValueOperandSpec> Planner::ConstantOperand(ValueId value, ValueKind form) const {
   ValueOperandSpec operand;
   operand.is_constant = true;
   operand.shape = constants_.Find(value)->shape;
   LQ_ASSIGN_OR_RETURN(operand.real, constants_.Reals(value, options_));
-  if (!constants_.IsReal(value)) {
+  if (form != ValueKind::kReal) {
     LQ_ASSIGN_OR_RETURN(operand.f32, constants_.Floats(value, options_));
   }
   return operand;
@@ -110,7 +110,7 @@ Result<Planner::Function> Planner::Evaluate(const ValueOperator& op, std::span<c
       operand.shape = {static_cast<int64_t>(operand.real.size())};
       values.push_back(std::move(operand));
     } else if (constants_.Find(id) != nullptr) {
-      LQ_ASSIGN_OR_RETURN(ValueOperandSpec operand, ConstantOperand(id));
+      LQ_ASSIGN_OR_RETURN(ValueOperandSpec operand, ConstantOperand(id, op.form()));
       operand.shape = {1};
       values.push_back(std::move(operand));
     } else {
@@ -210,7 +210,7 @@ Status Planner::EmitValues(std::unique_ptr<ValueOperator> op, const Node& node, 
   spec.why = WhyValues(node, operands);
   for (ValueId id : operands) {
     if (constants_.Find(id) != nullptr) {
-      LQ_ASSIGN_OR_RETURN(ValueOperandSpec operand, ConstantOperand(id));
+      LQ_ASSIGN_OR_RETURN(ValueOperandSpec operand, ConstantOperand(id, op->form()));
       spec.operands.push_back(std::move(operand));
       continue;
     }

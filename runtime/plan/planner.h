@@ -102,7 +102,8 @@ class Planner {
   Result<Function> Evaluate(const ValueOperator& op, std::span<const ValueId> operands, size_t source) const;
   // Every code of the tensor's grid in its turn, as values.
   ValueOperandSpec AllCodes(size_t tensor) const;
-  Result<ValueOperandSpec> ConstantOperand(ValueId value) const;
+  // As reals, and as floats unless the operator reads reals (those may have a scale for each channel).
+  Result<ValueOperandSpec> ConstantOperand(ValueId value, ValueKind form) const;
   Status EmitFunction(const Node& node, Function function);
   // Decodes the operands, runs the operator, encodes the result.
   Status EmitValues(std::unique_ptr<ValueOperator> op, const Node& node, std::span<const ValueId> operands);
@@ -120,6 +121,8 @@ class Planner {
   // Appends a chain's movements behind the tensor that a step wrote, and registers the chain's result.
   Status EmitMovements(const Chain& chain, size_t tensor);
   Result<std::unique_ptr<Step>> MakeMovement(const Node& node, size_t tensor) const;
+  // What a Gather took by indices of several dimensions, as one list, in the shape that ONNX gives it.
+  Result<size_t> WithIndexShape(const Node& node, size_t in, size_t gathered);
   Result<PoolSpec> MakePoolSpec(const Node& node, size_t tensor) const;
   ChainContext context() const { return {graph_, consumers_, constants_, options_}; }
 

@@ -92,7 +92,7 @@ class Slice final : public Rearrangement {
   std::vector<Cut> cuts_;
 };
 
-// Indices along one axis: one dimension of them, or a single one without a dimension.
+// Indices along one axis, as one dimension, or a single one without a dimension.
 class Gather final : public Rearrangement {
  public:
   Gather(std::string name, int64_t axis, std::vector<int64_t> indices, bool scalar)
@@ -187,9 +187,8 @@ RearrangementResult MakeSlice(const MovementNode& n, const std::string& name) {
 
 RearrangementResult MakeGather(const MovementNode& n, const std::string& name) {
   const Constant* indices = n.constants.Find(n.node.inputs[1]);
-  if (indices == nullptr || indices->dtype != DType::kS64 || indices->shape.rank() > 1 || indices->s64.empty()) {
-    return Unsupported(
-        fmt::format("{}: '{}' is no constant of integers of rank 0 or 1", name, n.graph.value(n.node.inputs[1]).name));
+  if (indices == nullptr || indices->dtype != DType::kS64 || indices->s64.empty()) {
+    return Unsupported(fmt::format("{}: '{}' is no constant of integers", name, n.graph.value(n.node.inputs[1]).name));
   }
   return std::unique_ptr<Rearrangement>(
       std::make_unique<Gather>(name, n.node.Int("axis", 0), indices->s64, indices->shape.rank() == 0));

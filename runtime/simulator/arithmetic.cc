@@ -85,9 +85,25 @@ Result<RunNode> PrepareArithmetic(const NodeContext& context) {
   if (op == "Div") return Run(context, [](auto a, auto b) { return a / b; });
   if (op == "Min") return Run(context, smaller);
   if (op == "Max") return Run(context, larger);
-  if (op == "PRelu") return RunReal(context, [](double x, double slope) { return x < 0 ? slope * x : x; });
   if (op == "Pow") return RunReal(context, [](double x, double e) { return e == 2 ? x * x : std::pow(x, e); });
   return Unsupported(fmt::format("{}: no arithmetic of that name", context.Name()));
+}
+
+Result<RunNode> PreparePRelu(const NodeContext& context) {
+  if (context.ConstantInput(1) == nullptr) {
+    return Unsupported(fmt::format("{}: slope '{}' must be a constant", context.Name(), context.InputName(1)));
+  }
+  // Exact reals: they may have a scale for each channel.
+  LQ_ASSIGN_OR_RETURN(std::vector<double> slopes, RealConstant(context, 1));
+  const SimTensor slope = MakeReal(context.ConstantInput(1)->data->shape, std::move(slopes));
+  return RunNode([name = context.Name(), slope](Inputs in) -> Result<SimTensor> {
+    const SimTensor& x = *in[0];
+    LQ_ASSIGN_OR_RETURN(const Aligned at, Align(name, x, slope));
+    SimTensor out =
+        OnReals(at, x, slope, [](double value, double factor) { return value < 0 ? factor * value : value; });
+    for (size_t i = 0; i < at.a.size() && !x.magnitude.empty(); ++i) out.magnitude.push_back(x.magnitude[at.a[i]]);
+    return out;
+  });
 }
 
 }  // namespace lq::simulator

@@ -54,7 +54,7 @@ constexpr Operator kOperators[] = {
     {"Mish", PrepareFunction, 1, 1, 0, 0},
     {"Mul", PrepareArithmetic, 2, 2, 0, 0},
     {"Neg", PrepareFunction, 1, 1, 0, 0},
-    {"PRelu", PrepareArithmetic, 2, 2, 0, 0},
+    {"PRelu", PreparePRelu, 2, 2, 1, 2},
     {"Pad", PreparePad, 1, 4, 1, 4},
     {"Pow", PrepareArithmetic, 2, 2, 0, 0},
     {"RMSNormalization", PrepareNormalization, 2, 2, 1, 2},

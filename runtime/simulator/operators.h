@@ -63,7 +63,8 @@ Result<RunNode> PrepareGemm(const NodeContext& context);
 Result<RunNode> PrepareMatMul(const NodeContext& context);
 Result<RunNode> PrepareConvTranspose(const NodeContext& context);
 Result<RunNode> PrepareAdd(const NodeContext& context);
-Result<RunNode> PrepareArithmetic(const NodeContext& context);             // Sub, Mul, Div, Min, Max, PRelu, Pow
+Result<RunNode> PrepareArithmetic(const NodeContext& context);  // Sub, Mul, Div, Min, Max, Pow
+Result<RunNode> PreparePRelu(const NodeContext& context);
 Result<RunNode> PrepareFunction(const NodeContext& context);               // Sigmoid, Tanh, ...
 Result<RunNode> PrepareFunctionWithConstants(const NodeContext& context);  // Elu, Gelu, ...
 Result<RunNode> PrepareSoftmax(const NodeContext& context);

@@ -35,8 +35,11 @@ std::vector<std::string> FindBundles(const std::string& golden) {
 }
 
 // Bundles that have run on simulator and kernels: a refusal of one of them is a step back.
-constexpr const char* kRunning[] = {"digits_cnn/w4a16_lpbq",
+constexpr const char* kRunning[] = {"audio1d/w4a8_lpbq",
+                                    "audio1d/w8a8",
+                                    "digits_cnn/w4a16_lpbq",
                                     "digits_cnn/w4a8_lpbq",
+                                    "digits_cnn/w4a8_lpbq_dynamo",
                                     "digits_cnn/w4a8_lpbq_onnx",
                                     "digits_cnn/w4a8_lpbq_pointwise_onnx",
                                     "digits_cnn/w8a16",
@@ -52,6 +55,7 @@ constexpr const char* kRunning[] = {"digits_cnn/w4a16_lpbq",
                                     "mlp/w4a16_lpbq",
                                     "mlp/w4a8_lpbq",
                                     "mlp/w8a8",
+                                    "mobile/w4a8_lpbq",
                                     "mobile/w8a16",
                                     "mobile/w8a8",
                                     "residual_1/w8a8",

@@ -93,9 +93,9 @@ TEST(ModelLoadTest, NamesTheFileThatIsWrong) {
   testing::ExpectError(Model::Load(folder / "none.onnx", encodings).status(), StatusCode::kNotFound, {"none.onnx"});
   testing::ExpectError(Model::Load(onnx, folder / "none.json").status(), StatusCode::kNotFound, {"none.json"});
   const testing::OnnxGraph graph{
-      {OnnxNode("Softmax", "s", {"x"}, {"y"})}, {}, {OnnxValue("x", {1})}, {OnnxValue("y", {1})}};
+      {OnnxNode("Hardmax", "s", {"x"}, {"y"})}, {}, {OnnxValue("x", {1})}, {OnnxValue("y", {1})}};
   testing::ExpectUnsupported(Model::Load(folder.Write("soft.onnx", graph.Model()), encodings).status(),
-                             {"soft.onnx: Softmax 's'"});
+                             {"soft.onnx: Hardmax 's'"});
   // The encodings of another network.
   const std::string other =
       folder.Write("other.json", R"({"version":"1.0.0","param_encodings":[{"name":"fc1.weight","dtype":"INT",)"
