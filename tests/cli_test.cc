@@ -361,7 +361,7 @@ TEST_F(CliTest, DemoRunsWithoutArguments) {
 
 TEST_F(CliTest, RefusesBadOptionsInASentence) {
   const std::string run = "run " + ModelArguments("mlp/w8a8") + " --input " + Data("mlp/w8a8") + " ";
-  const char* commands = "info, run, validate, quantize, inspect, demo";
+  const char* commands = "info, run, validate, quantize, inspect, bench, demo";
   ExpectRefused("", {"say a command", commands});
   ExpectRefused("frobnicate", {"no command 'frobnicate'", commands});
   ExpectRefused("run", {"required"});

@@ -87,15 +87,16 @@ TEST(MemoryTest, SessionRefusesAbsurdWorkers) {
 }
 
 #ifndef LQ_ASAN  // whose shadow memory leaves nothing to limit
-// The address space that this process may still take ends before a workspace of 256 MiB.
+// The address space that this process may still take ends before a workspace of 512 MiB.
 TEST(MemoryTest, SessionReportsAnExhaustedSystem) {
   const auto bundle = testing::LoadBundle(testing::GoldenPath("mlp/w8a8"));
   ASSERT_TRUE(bundle.ok()) << bundle.status().message();
   const auto session = Session::Prepare(bundle->model);
   ASSERT_TRUE(session.ok()) << session.status().message();
-  const auto one = session->NewWorkspace(1 << 10, 1);
-  ASSERT_TRUE(one.ok()) << one.status().message();
-  const int64_t batch = (int64_t{1} << 38) / static_cast<int64_t>(one->bytes());
+  constexpr int64_t kRows = 1 << 16;
+  const auto one = session->NewWorkspace(kRows, 1), two = session->NewWorkspace(2 * kRows, 1);
+  ASSERT_TRUE(one.ok() && two.ok()) << one.status().message() << two.status().message();
+  const int64_t batch = (int64_t{1} << 29) / (static_cast<int64_t>(two->bytes() - one->bytes()) / kRows);
   rlimit limit{};
   ASSERT_EQ(getrlimit(RLIMIT_AS, &limit), 0);
   rlimit low = limit;
