@@ -32,13 +32,15 @@ std::vector<double> TimeRuns(LinearRing& ring, const TimingOptions& options) {
 
 void Limits::Probe(const AlignedBuffer& buffer, Executor& executor) {
   read = std::max(read, ReadBandwidth(buffer.data(), buffer.size(), executor));
+  tile = std::max(tile, TilePeak(executor));
   dot = std::max(dot, DotPeak(executor));
   multiply_add = std::max(multiply_add, MultiplyAddPeak(executor));
 }
 
 double Limits::Peak(const std::string& variant) const {
   const std::string target = variant.substr(variant.find('/') + 1);
-  for (const char* with_dot : {"AVX3_DL", "AVX3_ZEN4", "AVX3_SPR"}) {
+  if (target == "AMX") return tile;
+  for (const char* with_dot : {"AVX3_DL", "AVX3_ZEN4", "AVX3_SPR", "AVX2_VNNI"}) {
     if (target == with_dot) return dot;
   }
   return multiply_add;

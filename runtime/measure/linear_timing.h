@@ -14,11 +14,12 @@ namespace lq::measure {
 // What the best code could do with these threads: the best that was probed.
 struct Limits {
   double read = 0;          // bytes per second, from a buffer of as many bytes as the weights
+  double tile = 0;          // operations per second of 8-bit matrix tiles; 0 where the CPU has none
   double dot = 0;           // operations per second of 8-bit dot products; 0 where the CPU has none
   double multiply_add = 0;  // of 16-bit multiply-adds
 
   void Probe(const AlignedBuffer& buffer, Executor& executor);
-  // The unit that a variant computes with: "matmul_u8s8/AVX2" has no 8-bit dot product even where the CPU has one.
+  // Of the unit that a variant computes with: "matmul_u8s8/AVX2" uses no 8-bit dot product even where the CPU has one.
   double Peak(const std::string& variant) const;
 };
 

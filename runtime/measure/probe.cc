@@ -10,6 +10,9 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/amx_tiles.h"
+#include "kernels/own_targets.h"
+
 namespace lq {
 namespace {
 
@@ -51,6 +54,7 @@ namespace {
 #define LQ_CLOBBERS \
   "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm14", "xmm15"
 #define LQ_DOT_512(n) "vpdpbusd %%zmm15, %%zmm14, %%zmm" #n "\n"
+#define LQ_DOT_256(n) "%{vex%} vpdpbusd %%ymm15, %%ymm14, %%ymm" #n "\n"
 #define LQ_MADD_256(n) "vpmaddwd %%ymm15, %%ymm14, %%ymm" #n "\n"
 #define LQ_FUSED_512(n) "vfmadd231ps %%zmm15, %%zmm14, %%zmm" #n "\n"
 #define LQ_FUSED_256(n) "vfmadd231ps %%ymm15, %%ymm14, %%ymm" #n "\n"
@@ -58,6 +62,26 @@ namespace {
 
 void Dots512() {
   for (int i = 0; i < kIterations; ++i) asm volatile(LQ_TWELVE(LQ_DOT_512)::: LQ_CLOBBERS);
+}
+void Dots256() {
+  for (int i = 0; i < kIterations; ++i) asm volatile(LQ_TWELVE(LQ_DOT_256)::: LQ_CLOBBERS);
+}
+// Four independent products: one starts every 16 cycles and takes 52.
+constexpr int kTileIterations = 4000;
+void Tiles() {
+  kernels::TileConfig config = {};
+  config.palette = 1;
+  std::fill_n(config.row_bytes, 8, uint16_t{kernels::kTileRowBytes});
+  std::fill_n(config.rows, 8, uint8_t{kernels::kTileRows});
+  using Unit = kernels::AmxTiles;
+  Unit::Configure(config);
+  for (int i = 0; i < kTileIterations; ++i) {
+    Unit::DotU8S8<0, 4, 5>();
+    Unit::DotU8S8<1, 4, 6>();
+    Unit::DotU8S8<2, 4, 7>();
+    Unit::DotU8S8<3, 4, 5>();
+  }
+  Unit::Release();
 }
 void Fused512() {
   for (int i = 0; i < kIterations; ++i) asm volatile(LQ_TWELVE(LQ_FUSED_512)::: LQ_CLOBBERS);
@@ -119,8 +143,16 @@ void Stream(const void* in, size_t in_bytes, void* out, size_t out_bytes, bool n
   run(static_cast<const char*>(in), static_cast<char*>(out), in_bytes / (64 * reads), reads, writes);
 }
 
+double TilePeak(Executor& executor) {
+  if (!kernels::WhyNotAmx(kernels::Amx()).empty()) return 0;
+  return BestRate(kTileIterations * 4.0 * 16 * 16 * 64 * 2, executor, [](size_t) { Tiles(); });
+}
+
 double DotPeak(Executor& executor) {
-  if (!__builtin_cpu_supports("avx512vnni")) return 0;
+  if (!__builtin_cpu_supports("avx512vnni")) {
+    if (!kernels::HasAvxVnni()) return 0;
+    return BestRate(kIterations * 12.0 * 64, executor, [](size_t) { Dots256(); });
+  }
   return BestRate(kIterations * 12.0 * 128, executor, [](size_t) { Dots512(); });
 }
 
@@ -144,6 +176,7 @@ void Stream(const void* in, size_t in_bytes, void* out, size_t out_bytes, bool) 
   std::memcpy(out, in, std::min(in_bytes, out_bytes));
 }
 
+double TilePeak(Executor&) { return 0; }
 double DotPeak(Executor&) { return 0; }
 
 static uint64_t ReadAll(const char* p, size_t bytes) { return ReadWords(p, bytes); }

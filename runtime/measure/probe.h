@@ -19,6 +19,8 @@ double ReadBandwidth(const void* data, size_t bytes, Executor& executor = Serial
 void Stream(const void* in, size_t in_bytes, void* out, size_t out_bytes, bool nontemporal);
 
 // Operations per second (a multiplication and an addition are two) of independent integer dot products in registers.
+// 8-bit operands in matrix tiles (AMX). 0 where the CPU has none or the system does not let us.
+double TilePeak(Executor& executor = SerialExecutor());
 // 8-bit operands: the widest vpdpbusd that the CPU has. 0 where it has none.
 double DotPeak(Executor& executor = SerialExecutor());
 // 16-bit operands: vpmaddwd of 256 bits, 128 without AVX2. Away from x86 a plain loop.
