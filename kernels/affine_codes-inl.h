@@ -138,16 +138,16 @@ class CodesKernel {
 
   // F: VF32 or Broadcast.
   template <class F>
-  HWY_INLINE static V32 Bits(VF32 x, F scale, F inverse, F low, F high, VF32 first) {
-    const VF32 inside = Inside<false>(x, exact_division::Get(low), exact_division::Get(high));
+  HWY_INLINE static V32 Bits(VF32 x, F scale, F inverse, VF32 low, VF32 high, VF32 first) {
+    const VF32 inside = Inside<false>(x, low, high);
     return CodeBits<kRule>(Quotient<kRule>(inside, scale, inverse, hn::Zero(DF32()), first));
   }
 
   // Two vectors of the k-th run.
   HWY_INLINE void CodesOfPair(const In* in, size_t k, V32& a, V32& b) const {
     const DF32 df;
-    const auto scale = runs_.AtScale(k), inverse = runs_.AtInverse(k), low = runs_.AtLow(k), high = runs_.AtHigh(k);
-    const VF32 first = hn::Set(df, units_.First(runs_.Offset(k)));
+    const auto scale = runs_.AtScale(k), inverse = runs_.AtInverse(k);
+    const VF32 low = runs_.Low(k), high = runs_.High(k), first = hn::Set(df, units_.First(runs_.Offset(k)));
     const V32 base = hn::Set(D32(), Base(runs_.Offset(k)));
     const VF32 x = small_floats::Load<kIn>(df, in, hn::Lanes(df));
     const VF32 y = small_floats::Load<kIn>(df, in + hn::Lanes(df), hn::Lanes(df));

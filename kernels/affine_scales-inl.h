@@ -108,8 +108,6 @@ class RunScales {
   // For a short run.
   HWY_INLINE Broadcast AtScale(size_t k) const { return MakeBroadcast(scale_ + k); }
   HWY_INLINE Broadcast AtInverse(size_t k) const { return MakeBroadcast(inverse_ + k); }
-  HWY_INLINE Broadcast AtLow(size_t k) const { return MakeBroadcast(low_ + k); }
-  HWY_INLINE Broadcast AtHigh(size_t k) const { return MakeBroadcast(high_ + k); }
 
  private:
   const float* scale_ = nullptr;

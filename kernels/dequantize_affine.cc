@@ -6,6 +6,8 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <limits>
 
 #include "kernels/affine_literal-inl.h"
@@ -36,7 +38,8 @@ class Kernel {
   using In = T;
   using Out = small_floats::Element<kType>;
 
-  explicit Kernel(const DequantizeAffineArgs& args) : args_(args) {
+  // stream: runs begin at whole lines of the output, and their stores go around the caches.
+  Kernel(const DequantizeAffineArgs& args, bool stream) : args_(args), stream_(stream) {
     int64_t limit = affine::UnitLimit(args.arithmetic);
     if (args.shift != 0) limit = limit / 2 - 1;  // halves take a bit, and the last one is a half above
     const int64_t qmin = std::numeric_limits<T>::min(), qmax = std::numeric_limits<T>::max();
@@ -51,9 +54,14 @@ class Kernel {
     const D32 d;
     V32 least = hn::Set(d, std::numeric_limits<int32_t>::max());
     V32 most = hn::Set(d, std::numeric_limits<int32_t>::min());
-    for (size_t i = 0; i < n; i += hn::Lanes(d)) affine::Widen(affine::LoadOffsets(offset, i, n - i), least, most);
-    return hn::AllTrue(d,
-                       hn::And(hn::Ge(least, hn::Set(d, lowest_offset_)), hn::Le(most, hn::Set(d, highest_offset_))));
+    V32 magnitude = hn::Zero(d);
+    for (size_t i = 0; i < n; i += hn::Lanes(d)) {
+      affine::Widen(affine::LoadOffsets(offset, i, n - i), least, most);
+      magnitude = hn::Max(magnitude, hn::BitCast(d, hn::Abs(affine::LoadScales(scale + i, n - i))));
+    }
+    const auto finite = hn::Lt(magnitude, hn::Set(d, 0x7F800000));  // so that no value is NaN
+    const auto exact = hn::And(hn::Ge(least, hn::Set(d, lowest_offset_)), hn::Le(most, hn::Set(d, highest_offset_)));
+    return hn::AllTrue(d, hn::And(finite, exact));
   }
   bool PrepareRow(const float* scale, const int32_t* offset, size_t n) { return PrepareRuns(scale, offset, n); }
 
@@ -65,8 +73,7 @@ class Kernel {
     size_t i = 0;
     for (; i + 2 * lanes <= n; i += 2 * lanes) {
       const VF32 a = Values(in + i, lanes, scale, origin), b = Values(in + i + lanes, lanes, scale, origin);
-      small_floats::Store<kType>(df, a, out + i, lanes);
-      small_floats::Store<kType>(df, b, out + i + lanes, lanes);
+      small_floats::StoreNumbers<kType>(df, a, b, out + i, stream_);
     }
     for (; i < n; i += lanes) small_floats::Store<kType>(df, Values(in + i, n - i, scale, origin), out + i, n - i);
   }
@@ -110,6 +117,7 @@ class Kernel {
   }
 
   const DequantizeAffineArgs& args_;
+  const bool stream_;
   int32_t lowest_offset_ = 0, highest_offset_ = -1;
   const float* scale_ = nullptr;
   const int32_t* offset_ = nullptr;
@@ -118,7 +126,11 @@ class Kernel {
 template <class T, FloatType kType>
 HWY_NOINLINE void Run(const DequantizeAffineArgs& args) {
   using Out = small_floats::Element<kType>;
-  Kernel<T, kType> kernel(args);
+  constexpr size_t kLine = 64;
+  const bool whole_lines = reinterpret_cast<uintptr_t>(args.out) % kLine == 0 &&
+                           (args.layout.count == 1 || args.layout.run * sizeof(Out) % kLine == 0);
+  const bool direct = whole_lines || !args.stream;
+  Kernel<T, kType> kernel(args, args.stream && whole_lines);
   affine::AffineLoop<Kernel<T, kType>> loop(args.layout, args.n, kernel);
   const size_t bits = packed_codes::BitsOf(args.type);
   const T* in = static_cast<const T*>(args.in);
@@ -137,8 +149,8 @@ HWY_NOINLINE void Run(const DequantizeAffineArgs& args) {
         from = codes;
       }
     }
-    loop.Run(from, n, args.stream ? values : out + i);
-    if (args.stream) stream::Copy(values, out + i, n * sizeof(Out));
+    loop.Run(from, n, direct ? out + i : values);
+    if (!direct) stream::Copy(values, out + i, n * sizeof(Out));
   }
   if (args.stream) hwy::FlushStream();
 }

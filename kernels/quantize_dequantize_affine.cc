@@ -16,7 +16,7 @@
 
 // g++ 12 loads a vector once for each use unless its value is opaque. Costs no instruction.
 #undef LQ_OPAQUE
-#if HWY_ARCH_X86 && HWY_COMPILER_GCC_ACTUAL
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_SSE2 && HWY_COMPILER_GCC_ACTUAL
 #define LQ_OPAQUE(v) asm("" : "+v"((v).raw))
 #else
 #define LQ_OPAQUE(v) (void)(v)

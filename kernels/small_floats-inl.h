@@ -45,6 +45,13 @@ HWY_INLINE hn::Vec<DU> RoundedBF16(DF, hn::Vec<DF> v) {
   return hn::MaskedAddOr(bits, is_number, bits, hn::Add(odd, hn::Set(du, 0x7FFF)));
 }
 
+// The upper halves of floats that are not NaN, rounded by what the lower ones hold.
+template <class D16>
+HWY_INLINE hn::Vec<D16> RoundedHalves(D16 d16, hn::Vec<D16> high, hn::Vec<D16> low) {
+  const auto half = hn::Sub(hn::Set(d16, 0x8000), hn::And(high, hn::Set(d16, 1)));  // less by 1 where a tie goes up
+  return hn::MaskedAddOr(high, hn::Gt(low, half), high, hn::Set(d16, 1));
+}
+
 // Highway 1.2 has conversions of float16 for all targets, but where the CPU has none, infinities and NaN become
 // numbers: these targets take the integer operations below.
 #if HWY_TARGET == HWY_EMU128 || HWY_TARGET == HWY_SCALAR || (HWY_ARCH_X86 && HWY_TARGET > HWY_AVX2)
@@ -155,16 +162,41 @@ HWY_INLINE void LoadPair(DF df, const Element<kType>* p, hn::Vec<DF>& a, hn::Vec
   }
 }
 
+// NaN must be of those that LoadPair gives, or the CPU's own: their low half is 0, so that they are not rounded.
 template <FloatType kType, class DF>
 HWY_INLINE void StorePair(DF df, hn::Vec<DF> a, hn::Vec<DF> b, Element<kType>* p) {
   if constexpr (kType == FloatType::kBF16) {
     const hn::RebindToUnsigned<DF> du;
     const hn::Repartition<uint16_t, DF> d16;
-    const auto even = hn::ShiftRight<16>(RoundedBF16(df, a));
-    hn::StoreU(hn::BitCast(d16, hn::OrAnd(even, RoundedBF16(df, b), hn::Set(du, 0xFFFF0000u))), d16, p);
+    const auto even = hn::BitCast(du, a), odd = hn::BitCast(du, b), upper = hn::Set(du, 0xFFFF0000u);
+    const auto high = hn::OrAnd(hn::ShiftRight<16>(even), odd, upper);
+    const auto low = hn::Or(hn::ShiftLeft<16>(odd), hn::AndNot(upper, even));
+    hn::StoreU(RoundedHalves(d16, hn::BitCast(d16, high), hn::BitCast(d16, low)), d16, p);
   } else {
     Store<kType>(df, a, p, hn::Lanes(df));
     Store<kType>(df, b, p + hn::Lanes(df), hn::Lanes(df));
+  }
+}
+
+// Two vectors, in order, past the caches if `stream`: p is then aligned to a vector. No NaN.
+template <FloatType kType, class DF>
+HWY_INLINE void StoreNumbers(DF df, hn::Vec<DF> a, hn::Vec<DF> b, Element<kType>* p, bool stream) {
+  const hn::Repartition<uint16_t, DF> d16;
+  const auto store = [stream](auto d, auto v, auto* to) HWY_ATTR {
+    if (stream) {
+      hn::Stream(v, d, to);
+    } else {
+      hn::StoreU(v, d, to);
+    }
+  };
+  if constexpr (kType == FloatType::kF32) {
+    store(df, a, p);
+    store(df, b, p + hn::Lanes(df));
+  } else if constexpr (kType == FloatType::kF16) {
+    store(d16, hn::Combine(d16, Narrow<kType>(df, b), Narrow<kType>(df, a)), p);
+  } else {
+    const auto first = hn::BitCast(d16, a), second = hn::BitCast(d16, b);
+    store(d16, RoundedHalves(d16, hn::ConcatOdd(d16, second, first), hn::ConcatEven(d16, second, first)), p);
   }
 }
 
