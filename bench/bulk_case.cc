@@ -16,7 +16,6 @@ namespace {
 
 constexpr size_t kInCache = 1 << 16, kInMemory = 1 << 26;
 
-// In huge pages, written once, so that no pass pays for either.
 std::byte* Buffer(uint32_t seed) {
   constexpr size_t kBytes = kInMemory * sizeof(float);
   void* p = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -38,8 +37,8 @@ double Seconds(size_t passes, const Body& body) {
 }
 
 void Run(benchmark::State& state, const BulkCase& bulk, size_t n) {
-  static std::byte* const in = Buffer(1);
-  static std::byte* const out = Buffer(2);
+  const std::byte* in = BulkInput();
+  std::byte* out = BulkOutput();
   const bool far = n == kInMemory;
   const size_t in_bytes = n * bulk.in_bits / 8, out_bytes = n * bulk.out_bits / 8, passes = far ? 1 : 64;
   double best = 1e9, stream = 1e9, memcpy = 1e9;
@@ -57,6 +56,16 @@ void Run(benchmark::State& state, const BulkCase& bulk, size_t n) {
 }
 
 }  // namespace
+
+std::byte* BulkInput() {
+  static std::byte* const buffer = Buffer(1);
+  return buffer;
+}
+
+std::byte* BulkOutput() {
+  static std::byte* const buffer = Buffer(2);
+  return buffer;
+}
 
 void RegisterBulk(const BulkCase& bulk) {
   for (const size_t n : {kInCache, kInMemory}) {

@@ -22,6 +22,10 @@ struct BulkCase {
 };
 void RegisterBulk(const BulkCase& bulk);
 
+// 256 MiB each: floats of -1..1, in huge pages, written once, so that no pass pays for either.
+std::byte* BulkInput();
+std::byte* BulkOutput();
+
 // How scales lie: one for all, one for each row, block, or element of a row.
 struct BulkScales {
   const char* name;

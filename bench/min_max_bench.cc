@@ -1,10 +1,15 @@
-// Smallest and largest f32 of a tensor, of blocks, and of the channels of the last axis, in cache and from memory.
+// Smallest and largest f32 of a tensor, of blocks, and of the channels of the last axis, in cache and from memory,
+// beside the read bandwidth, measured in turns with them.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
+#include <chrono>
+#include <limits>
 #include <string>
 
 #include "bench/affine_layer.h"
 #include "kernels/contracts_min_max.h"
+#include "runtime/probe.h"
 
 namespace {
 
@@ -12,15 +17,25 @@ using lq::bench::ScaleLayout;
 
 // Blocks do not come back here: each has its own result, as in a weight.
 void Run(benchmark::State& state, lq::kernels::MinMaxFn run, ScaleLayout layout, size_t n) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
   const std::vector<float> in = lq::bench::Values(n);
   const size_t count = layout.count == 1 || layout.run == 1 ? layout.count : n / layout.run;
-  std::vector<float> min(count, __builtin_inff()), max(count, -__builtin_inff());
+  const size_t passes = n == lq::bench::kInCache ? 64 : 1;
+  std::vector<float> min(count, kInfinity), max(count, -kInfinity);
+  double best = 1e9, limit = 0;
   for (auto _ : state) {
-    run({in.data(), lq::kernels::FloatType::kF32, n, layout.run, count, min.data(), max.data()});
-    benchmark::ClobberMemory();
+    const auto start = std::chrono::steady_clock::now();
+    for (size_t i = 0; i < passes; ++i) {
+      run({in.data(), lq::kernels::FloatType::kF32, n, layout.run, count, min.data(), max.data()});
+    }
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    best = std::min(best, seconds / static_cast<double>(passes));
+    limit = std::max(limit, lq::ReadBandwidth(in.data(), 4 * n));
+    state.SetIterationTime(seconds);
   }
-  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(n));
-  state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(4 * n));
+  state.counters["Gelem/s"] = static_cast<double>(n) / best * 1e-9;
+  state.counters["GB/s"] = static_cast<double>(4 * n) / best * 1e-9;
+  state.counters["share_read"] = static_cast<double>(4 * n) / best / limit;
 }
 
 const bool kRegistered = [] {
@@ -30,7 +45,8 @@ const bool kRegistered = [] {
       for (const size_t n : {lq::bench::kInCache, lq::bench::kInMemory}) {
         const std::string name =
             std::string("min_max/") + variant.name + "/" + layout.name + "/" + lq::bench::SizeName(n);
-        benchmark::RegisterBenchmark(name.c_str(), Run, variant.run, layout, n);
+        auto* registered = benchmark::RegisterBenchmark(name.c_str(), Run, variant.run, layout, n);
+        registered->UseManualTime()->Iterations(n == lq::bench::kInCache ? 100 : 7);
       }
     }
   }

@@ -106,6 +106,8 @@ void Run(const DequantizeFloatArgs& shared_args) {
     }
     for (size_t i = begin; i < end; i += kPiece) {
       const ScaleChunk piece = {i, std::min(kPiece, end - i), chunk.scale, chunk.uniform};
+      if (args.stream)
+        stream::PrefetchAhead(args.in + (args.packed ? i / 2 : i), args.packed ? piece.count / 2 : piece.count);
       const uint8_t* codes = args.packed ? unpacked + i % kMost : args.in + i;
       RunChunk<kOut>(codes, piece, args, args.stream ? static_cast<Element<kOut>*>(lines.next()) : out + i);
       if (args.stream) lines.Push(piece.count * sizeof(*out));

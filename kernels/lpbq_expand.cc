@@ -1,6 +1,7 @@
 // Packed 4-bit codes times the integer scales of their blocks -> s8.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/lpbq_expand.cc"
+#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
@@ -106,41 +107,52 @@ HWY_INLINE hn::Vec<D8> Rows(const uint8_t* scale) {
   }
 }
 
-// A shuffle looks the products up: blocks of whole vectors, from block `first` on.
-HWY_INLINE void LongBlocks(const LpbqExpandArgs& args, size_t first) {
+// A shuffle looks the products up. kStream: `out` is aligned to whole lines, and whole vectors go around the caches,
+// from where they are computed: this kernel is so fast that a copy on the way would cost a quarter.
+template <bool kStream>
+HWY_INLINE void LookUp(const uint8_t* in, hn::Vec<D8> rows, int8_t* out, size_t left) {
   const D8 d;
+  const auto products = hn::TableLookupBytes(rows, LoadCodes(in, (left + 1) / 2));
+  if (kStream && left >= hn::Lanes(d)) {
+    hn::Stream(products, d, reinterpret_cast<uint8_t*>(out));
+  } else {
+    StoreProducts(hn::BitCast(D16(), products), out, left);
+  }
+}
+
+// Blocks of whole vectors, from block `first` on.
+template <bool kStream>
+HWY_INLINE void LongBlocks(const LpbqExpandArgs& args, size_t first) {
   for (size_t block = first; block * args.block < args.n; ++block) {
     const size_t begin = block * args.block, end = std::min(begin + args.block, args.n);
     const auto rows = Rows<1>(args.scale + block);
-    for (size_t i = begin; i < end; i += hn::Lanes(d)) {
-      const size_t left = end - i;
-      const auto products = hn::TableLookupBytes(rows, LoadCodes(args.in + i / 2, (left + 1) / 2));
-      StoreProducts(hn::BitCast(D16(), products), args.out + i, left);
+    for (size_t i = begin; i < end; i += hn::Lanes(D8())) {
+      LookUp<kStream>(args.in + i / 2, rows, args.out + i, end - i);
     }
   }
 }
 
 // Vectors of kBlocks blocks each.
-template <size_t kBlocks>
+template <bool kStream, size_t kBlocks>
 HWY_INLINE void ShortBlocks(const LpbqExpandArgs& args) {
-  const D8 d;
-  const size_t lanes = hn::Lanes(d), vectors = args.n / lanes;
+  const size_t lanes = hn::Lanes(D8()), vectors = args.n / lanes;
   for (size_t i = 0; i < vectors; ++i) {
-    const auto codes = LoadCodes(args.in + i * lanes / 2, lanes / 2);
-    const auto products = hn::TableLookupBytes(Rows<kBlocks>(args.scale + i * kBlocks), codes);
-    StoreProducts(hn::BitCast(D16(), products), args.out + i * lanes, lanes);
+    LookUp<kStream>(args.in + i * lanes / 2, Rows<kBlocks>(args.scale + i * kBlocks), args.out + i * lanes, lanes);
   }
-  LongBlocks(args, vectors * kBlocks);
+  LongBlocks<kStream>(args, vectors * kBlocks);
 }
 
-void Expand(const LpbqExpandArgs& args) {
+template <bool kStream>
+void Expand(const LpbqExpandArgs& shared_args) {
+  const LpbqExpandArgs args = shared_args;    // stores of bytes cannot change it
 #if !HWY_ARCH_X86 || HWY_TARGET <= HWY_SSSE3  // SSE2 has no shuffle of bytes
   constexpr size_t kLanes = hn::MaxLanes(D8());
-  if (args.block % kLanes == 0) return LongBlocks(args, 0);
+  if (args.block == hn::Lanes(D8())) return ShortBlocks<kStream, 1>(args);
+  if (args.block % kLanes == 0) return LongBlocks<kStream>(args, 0);
   if constexpr (HWY_HAVE_SCALABLE == 0 && kLanes >= 32) {
-    if (args.block == kLanes / 2) return ShortBlocks<2>(args);
+    if (args.block == kLanes / 2) return ShortBlocks<kStream, 2>(args);
     if constexpr (kLanes == 64) {
-      if (args.block == kLanes / 4) return ShortBlocks<4>(args);
+      if (args.block == kLanes / 4) return ShortBlocks<kStream, 4>(args);
     }
   }
 #endif
@@ -151,11 +163,16 @@ void Expand(const LpbqExpandArgs& args) {
 
 void LpbqExpand(const LpbqExpandArgs& args) {
   constexpr size_t kPart = 1024;  // elements
-  if (!args.stream || kPart % args.block != 0) return lpbq_expand::Expand(args);
+  if (!args.stream) return lpbq_expand::Expand<false>(args);
+  if (stream::IsAligned(args.out)) {
+    lpbq_expand::Expand<true>(args);
+    return hwy::FlushStream();
+  }
+  if (kPart % args.block != 0) return lpbq_expand::Expand<false>(args);
   stream::Lines lines(args.out);
   for (size_t i = 0; i < args.n; i += kPart) {
     const size_t n = std::min(kPart, args.n - i);
-    lpbq_expand::Expand(
+    lpbq_expand::Expand<false>(
         {args.in + i / 2, args.scale + i / args.block, n, args.block, static_cast<int8_t*>(lines.next())});
     lines.Push(n);
   }

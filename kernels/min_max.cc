@@ -7,8 +7,10 @@
 #include <algorithm>
 #include <limits>
 
+#include "kernels/block_groups-inl.h"
 #include "kernels/contracts_min_max.h"
 #include "kernels/small_floats-inl.h"
+#include "kernels/stream_lines-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lq::kernels {
@@ -81,37 +83,88 @@ HWY_INLINE void OneGroup(const small_floats::Element<kType>* in, size_t n, float
   Join({hn::Min(a.min, b.min), hn::Max(a.max, b.max), hn::Or(a.nan, b.nan)}, min, max);
 }
 
-// Element i belongs to group i: min and max are vectors, too.
-template <FloatType kType>
-HWY_INLINE void EachItsGroup(const small_floats::Element<kType>* in, size_t n, float* min, float* max) {
+// Lanes are groups: what was found goes to min and max.
+HWY_INLINE void JoinLanes(const Extremes& found, float* min, float* max) {
   const D d;
-  const V zero = hn::Zero(d);
-  size_t i = 0;
-  for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) {
-    const V v = small_floats::Load<kType>(d, in + i, hn::Lanes(d));
-    const V low = hn::LoadU(d, min + i), high = hn::LoadU(d, max + i);
-    const M nan = hn::Or(hn::IsNaN(v), hn::IsNaN(low));
-    const V sum = hn::Add(v, low);  // NaN where one is
-    hn::StoreU(hn::IfThenElse(nan, sum, hn::Add(hn::Min(low, v), zero)), d, min + i);
-    hn::StoreU(hn::IfThenElse(nan, sum, hn::Add(hn::Max(high, v), zero)), d, max + i);
+  const V low = hn::LoadU(d, min), high = hn::LoadU(d, max), zero = hn::Zero(d);
+  const M nan = hn::Or(found.nan, hn::IsNaN(low));
+  const V quiet = hn::Set(d, std::numeric_limits<float>::quiet_NaN());
+  hn::StoreU(hn::IfThenElse(nan, quiet, hn::Add(hn::Min(low, found.min), zero)), d, min);
+  hn::StoreU(hn::IfThenElse(nan, quiet, hn::Add(hn::Max(high, found.max), zero)), d, max);
+}
+
+// As many groups as there are lanes, side by side, each of `run` elements: a multiple of the lanes.
+template <FloatType kType>
+HWY_INLINE void SeveralGroups(const small_floats::Element<kType>* in, size_t run, float* min, float* max) {
+  constexpr size_t kMost = block_groups::kMaxLanes * block_groups::kMaxLanes;
+  const D d;
+  const size_t lanes = hn::Lanes(d);
+  HWY_ALIGN float mins[kMost];
+  HWY_ALIGN float maxs[kMost];
+  M nan = hn::MaskFalse(d);
+  for (size_t k = 0; k < lanes; ++k) {
+    Extremes found = NoValues();
+    for (size_t i = 0; i < run; i += lanes) found.Add(small_floats::Load<kType>(d, in + k * run + i, lanes));
+    hn::Store(found.min, d, mins + k * lanes);
+    hn::Store(found.max, d, maxs + k * lanes);
+    nan = hn::Or(nan, found.nan);
   }
-  for (; i < n; ++i) FewOfOneGroup<kType>(in + i, 1, min + i, max + i);
+  if (HWY_LIKELY(hn::AllFalse(d, nan))) {
+    const V low = block_groups::ReduceEach(d, mins, [](V a, V b) HWY_ATTR { return hn::Min(a, b); });
+    const V high = block_groups::ReduceEach(d, maxs, [](V a, V b) HWY_ATTR { return hn::Max(a, b); });
+    return JoinLanes({low, high, nan}, min, max);
+  }
+  for (size_t k = 0; k < lanes; ++k) OneGroup<kType>(in + k * run, run, min + k, max + k);
+}
+
+// Element i of each of `rows` rows, `pitch` elements apart, belongs to group i < n.
+template <FloatType kType>
+HWY_INLINE void EachItsGroup(const small_floats::Element<kType>* in, size_t rows, size_t pitch, size_t n, float* min,
+                             float* max) {
+  const D d;
+  const size_t lanes = hn::Lanes(d);
+  size_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    Extremes found = NoValues();
+    for (size_t row = 0; row < rows; ++row) found.Add(small_floats::Load<kType>(d, in + row * pitch + i, lanes));
+    JoinLanes(found, min + i, max + i);
+  }
+  for (; i < n; ++i) {
+    for (size_t row = 0; row < rows; ++row) FewOfOneGroup<kType>(in + row * pitch + i, 1, min + i, max + i);
+  }
+}
+
+// Four rows at a time: what is loaded and stored most are min and max, and with thousands of groups these fill the L1
+// cache.
+template <FloatType kType>
+HWY_INLINE void RunRows(const MinMaxArgs& args) {
+  const auto* in = static_cast<const small_floats::Element<kType>*>(args.in);
+  for (size_t i = 0; i < args.n;) {
+    const size_t rows = args.n - i >= 4 * args.count ? 4 : 1, n = std::min(args.count, args.n - i);
+    EachItsGroup<kType>(in + i, rows, args.count, n, args.min, args.max);
+    i += rows * n;
+  }
 }
 
 template <FloatType kType>
 void Run(const MinMaxArgs& args) {
+  constexpr size_t kFar = 1 << 17, kShort = 256;  // bytes of a tensor, elements of a group
+  const size_t run = args.count == 1 ? args.n : args.run, lanes = hn::Lanes(D());
+  if (run == 1) return RunRows<kType>(args);
   const auto* in = static_cast<const small_floats::Element<kType>*>(args.in);
-  const size_t run = args.count == 1 ? args.n : args.run;
-  const size_t step = run == 1 ? args.count : run;
+  const bool several = run % lanes == 0 && run <= kShort, far = args.n * sizeof(*in) >= kFar;
   size_t group = 0;
-  for (size_t i = 0; i < args.n; i += step) {
-    const size_t n = std::min(step, args.n - i);
-    if (run == 1) {
-      EachItsGroup<kType>(in + i, n, args.min, args.max);
+  for (size_t i = 0; i < args.n;) {
+    const bool together = several && group + lanes <= args.count && args.n - i >= lanes * run;
+    const size_t groups = together ? lanes : 1, n = std::min(groups * run, args.n - i);
+    if (together) {
+      if (far) stream::PrefetchAhead(in + i, n * sizeof(*in));
+      SeveralGroups<kType>(in + i, run, args.min + group, args.max + group);
     } else {
       OneGroup<kType>(in + i, n, args.min + group, args.max + group);
-      group = group + 1 == args.count ? 0 : group + 1;
     }
+    i += n;
+    group = group + groups == args.count ? 0 : group + groups;
   }
 }
 

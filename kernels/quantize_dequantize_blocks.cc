@@ -2,6 +2,7 @@
 // across lanes; along any other axis each lane is a block of its own.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/quantize_dequantize_blocks.cc"
+#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
@@ -33,22 +34,25 @@ HWY_INLINE void RunRow(DF df, const Element<kType>* in, Element<kType>* out, siz
   constexpr size_t kPart = 256;      // elements, if a block has no more
   const BlockRule rule = args.rule;  // stores cannot change it
   const size_t block = args.block, group = block * hn::Lanes(df);
-  const bool streams = args.stream && block * sizeof(*out) <= stream::Lines::kMost;
+  const bool grouped = block % hn::Lanes(df) == 0 && usual_blocks::TakesRule(rule);
+  const bool direct = args.stream && grouped && kType == FloatType::kF32 && stream::IsAligned(out);
+  const bool by_lines = args.stream && !direct && block * sizeof(*out) <= stream::Lines::kMost;
   stream::Lines lines(out);
   size_t i = 0;
-  if (block % hn::Lanes(df) == 0 && length >= group && usual_blocks::TakesRule(rule)) {
+  if (grouped && length >= group) {
     const size_t groups = length / group;
-    usual_blocks::Run<kType>(df, {in, out, streams ? &lines : nullptr, block, groups}, rule);
+    usual_blocks::Run<kType>(df, {in, out, by_lines ? &lines : nullptr, direct, block, groups}, rule);
     i = groups * group;
   }
-  const size_t part = streams ? std::max<size_t>(1, kPart / block) * block : length;
+  const size_t part = by_lines ? std::max<size_t>(1, kPart / block) * block : length;
   for (; i < length; i += part) {
     const size_t n = std::min(part, length - i);
-    auto* to = streams ? static_cast<Element<kType>*>(lines.next()) : out + i;
+    auto* to = by_lines ? static_cast<Element<kType>*>(lines.next()) : out + i;
     QuantizeEach<kType>(df, in + i, n, block, rule, to);
-    if (streams) lines.Push(n * sizeof(*out));
+    if (by_lines) lines.Push(n * sizeof(*out));
   }
-  if (streams) lines.Finish();
+  if (by_lines) lines.Finish();
+  if (direct) hwy::FlushStream();
 }
 
 template <FloatType kType, class DF>

@@ -74,7 +74,7 @@ void Run(const QuantizeDequantizeFloatArgs& args) {
   const auto* in = static_cast<const Element<kIn>*>(args.in);
   auto* out = static_cast<Element<kOut>*>(args.out);
   const FloatGrid grid = args.grid;  // stores through floats could change args
-  constexpr size_t kPiece = 256;
+  constexpr size_t kPiece = 128;     // elements: of float, 0.94 of a stream; 256 0.82, 512 0.76
   stream::Lines lines(out);
   ScaleChunks chunks(args.layout, args.n);
   ScaleChunk chunk;
@@ -82,6 +82,7 @@ void Run(const QuantizeDequantizeFloatArgs& args) {
     const size_t end = chunk.begin + chunk.count, most = args.stream ? kPiece : chunk.count;
     for (size_t i = chunk.begin; i < end; i += most) {
       const ScaleChunk piece = {i, std::min(most, end - i), chunk.scale, chunk.uniform};
+      if (args.stream) stream::PrefetchAhead(in + i, piece.count * sizeof(*in));
       auto* to = args.stream ? static_cast<Element<kOut>*>(lines.next()) : out + i;
       RunAnyChunk<kKind, kIn, kOut, kRound>(in + i, piece, grid, to);
       if (args.stream) lines.Push(piece.count * sizeof(*out));

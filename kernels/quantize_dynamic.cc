@@ -1,6 +1,7 @@
 // float -> codes with scales found from the data, block by block.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/quantize_dynamic.cc"
+#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
@@ -58,7 +59,12 @@ template <size_t kBlock>
 class Groups {
  public:
   explicit Groups(const QuantizeDynamicArgs& args)
-      : args_(args), packed_(args.type == CodeType::kS4), qmax_(packed_ ? 7 : 127), lines_(args.out) {}
+      : args_(args),
+        packed_(args.type == CodeType::kS4),
+        direct_(args.stream && !packed_ && stream::IsAligned(args.out)),
+        by_lines_(args.stream && !direct_),
+        qmax_(packed_ ? 7 : 127),
+        lines_(args.out) {}
 
   // NaN, infinities and scales that exact_division-inl.h does not take fail the comparisons.
   HWY_INLINE bool Prepare(V32 largest, size_t g) {
@@ -106,7 +112,8 @@ class Groups {
   }
 
   void Finish() {
-    if (args_.stream) lines_.Finish();
+    if (by_lines_) lines_.Finish();
+    if (direct_) hwy::FlushStream();
   }
 
  private:
@@ -116,18 +123,23 @@ class Groups {
     return hn::BitCast(D32(), hn::Add(t, hn::Set(df, 12582912.0f)));
   }
 
-  HWY_INLINE static void StoreFour(V32 v0, V32 v1, V32 v2, V32 v3, uint8_t* codes) {
+  HWY_INLINE void StoreFour(V32 v0, V32 v1, V32 v2, V32 v3, uint8_t* codes) const {
     const hn::RebindToUnsigned<D32> d32;
     const hn::Repartition<uint16_t, D32> d16;
     const hn::Repartition<uint8_t, D32> d8;
     const auto low = hn::OrderedTruncate2To(d16, hn::BitCast(d32, v0), hn::BitCast(d32, v1));
     const auto high = hn::OrderedTruncate2To(d16, hn::BitCast(d32, v2), hn::BitCast(d32, v3));
-    hn::StoreU(hn::OrderedTruncate2To(d8, low, high), d8, codes);
+    const auto all = hn::OrderedTruncate2To(d8, low, high);
+    if (direct_) {
+      hn::Stream(all, d8, codes);
+    } else {
+      hn::StoreU(all, d8, codes);
+    }
   }
 
   // Where the bytes of codes from element `begin` on are written.
   HWY_INLINE uint8_t* Out(size_t begin) {
-    if (args_.stream) return static_cast<uint8_t*>(lines_.next());
+    if (by_lines_) return static_cast<uint8_t*>(lines_.next());
     return static_cast<uint8_t*>(args_.out) + (packed_ ? begin / 2 : begin);
   }
 
@@ -138,11 +150,12 @@ class Groups {
     } else if (packed_) {
       packed_codes::Pack(codes_, n, 4, Out(begin));
     }
-    if (args_.stream) lines_.Push(packed_ ? (n + 1) / 2 : n);
+    if (by_lines_) lines_.Push(packed_ ? (n + 1) / 2 : n);
   }
 
   const QuantizeDynamicArgs args_;
   const bool packed_;
+  const bool direct_, by_lines_;  // how codes go around the caches
   const float qmax_;
   alignas(64) float scale_[2][kMaxLanes], inverse_[2][kMaxLanes];
   static_assert(kMaxLanes * kBlock % packed_codes::kGroup == 0);
@@ -155,7 +168,7 @@ void Run(const QuantizeDynamicArgs& args) {
   const DF32 df;
   const size_t group = hn::Lanes(df) * kBlock, groups = args.n / group;
   Groups<kBlock> kernel(args);
-  if (groups != 0) block_groups::RunGroups<FloatType::kF32>(df, args.in, kBlock, groups, kernel);
+  if (groups != 0) block_groups::RunGroups<FloatType::kF32>(df, args.in, kBlock, groups, args.stream, kernel);
   if (groups * group != args.n) kernel.QuantizeEach(groups * group, args.n - groups * group);
   kernel.Finish();
 }

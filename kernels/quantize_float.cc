@@ -67,19 +67,20 @@ HWY_INLINE V16 CodesOf(VF32 low, VF32 high, const QuantizeFloatArgs& args) {
                                 hn::BitCast(du, CodeOf(high, args.grid, args.code)));
 }
 
-// x / s on the grid. Its sign is that of x, as zeros lose theirs in Division::kCorrected, where no 0 is added.
+// x / s on the grid, where no 0 is added with the sign of x: zeros lose theirs in Division::kCorrected.
 template <Division kDivision, FloatType kRound>
 HWY_INLINE VF32 Rounded(VF32 x, VF32 scale, VF32 inverse, const QuantizeFloatArgs& args) {
   const DF32 df;
   if (args.code.nan == 0) x = hn::IfThenElse(hn::IsNaN(x), hn::Inf(df), x);  // becomes the limit
   VF32 t = float_quotient::Quotient<kDivision, kRound>(x, scale, inverse, hn::Set(df, args.grid.limit));
-  if (args.zero_point) t = hn::Add(t, hn::Zero(df));
-  return round_float::RoundToGrid<GridKind::kPlain>(t, args.zero_point ? t : x, args.grid);
+  if (args.zero_point) x = t = hn::Add(t, hn::Zero(df));
+  return round_float::RoundToGrid<GridKind::kPlain>(t, x, args.grid);
 }
 
-// Writes whole vectors: `codes` has room for them.
+// Writes whole vectors: `codes` has room for them. Not inlined, so that what does not change stays in registers.
 template <bool kUniform, Division kDivision, FloatType kIn, FloatType kRound>
-HWY_INLINE void RunChunk(const QuantizeFloatArgs& args, const ScaleChunk& chunk, uint8_t* codes) {
+HWY_NOINLINE void RunChunk(const QuantizeFloatArgs& shared_args, const ScaleChunk& chunk, uint8_t* codes) {
+  const QuantizeFloatArgs args = shared_args;  // stores cannot change it
   const DF32 df;
   const hn::Rebind<uint8_t, D16> d8;
   const size_t lanes = hn::Lanes(df);
@@ -130,8 +131,7 @@ HWY_INLINE void Write(const QuantizeFloatArgs& args, uint8_t* codes, size_t begi
 }
 
 template <FloatType kIn, FloatType kRound>
-void Run(const QuantizeFloatArgs& shared_args) {
-  const QuantizeFloatArgs args = shared_args;  // stores cannot change it
+void Run(const QuantizeFloatArgs& args) {
   constexpr size_t kMost = ScaleChunks::kMost;
   static_assert(kMost % packed_codes::kGroup == 0);
   stream::Lines lines(args.out);
@@ -140,6 +140,10 @@ void Run(const QuantizeFloatArgs& shared_args) {
   alignas(64) uint8_t codes[kMost + 64] = {};  // stores go past the last one
   while (chunks.Next(chunk)) {
     const size_t at = chunk.begin % kMost, end = at + chunk.count;
+    if (args.stream) {
+      stream::PrefetchAhead(static_cast<const Element<kIn>*>(args.in) + chunk.begin,
+                            chunk.count * sizeof(Element<kIn>));
+    }
     RunAnyChunk<kIn, kRound>(args, chunk, codes + at);
     if (end == kMost || chunk.begin + chunk.count == args.n) Write(args, codes, chunk.begin - at, end, lines);
   }

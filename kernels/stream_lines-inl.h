@@ -24,6 +24,20 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 namespace stream {
 
+// Asks for what lies kAhead bytes behind the input of a kernel that works from memory, past its end in the end. CPUs'
+// own prefetchers keep up with copies but not with kernels that compute; into the L1 cache it would be too early. Zen
+// 4, quantize_dynamic, shares of a stream: 0.65 without, 0.73 at 4 KiB, 0.92 at 6, 0.9 to 1 from 8 to 32; 0.55 into L1.
+HWY_INLINE void PrefetchAhead(const void* in, size_t bytes) {
+  constexpr uintptr_t kAhead = 16384, kLineBytes = 64;
+  const uintptr_t from = reinterpret_cast<uintptr_t>(in) + kAhead;
+  for (size_t i = 0; i < bytes; i += kLineBytes) {
+    __builtin_prefetch(reinterpret_cast<const void*>(from + i), 0, 2);  // into L2
+  }
+}
+
+// Whether whole vectors may go around the caches from where they are computed: a fifth faster still than by Lines.
+HWY_INLINE bool IsAligned(const void* out) { return reinterpret_cast<uintptr_t>(out) % 64 == 0; }
+
 class Lines {
  public:
   static constexpr size_t kMost = 4096;  // bytes to a Push

@@ -1,0 +1,149 @@
+// The public bulk quantizers on one thread and on all: 1 Mi elements, which the last-level cache holds, and 64 Mi.
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bench/bulk_case.h"
+#include "lanequant/block_quantize.h"
+#include "lanequant/executor.h"
+#include "lanequant/float_quantize.h"
+#include "lanequant/lpbq.h"
+#include "lanequant/quantize.h"
+#include "runtime/probe.h"
+
+namespace lq::bench {
+namespace {
+
+constexpr int64_t kRow = 1024, kBlock = 64;
+constexpr size_t kInSharedCache = size_t{1} << 20, kInMemory = size_t{1} << 26;
+
+// A tensor of rows, quantized with a scale for each block.
+struct Tensors {
+  explicit Tensors(size_t n) : shape{static_cast<int64_t>(n) / kRow, kRow}, scale(n / kBlock, 0.0078f) {}
+
+  ConstTensorView In(DType type, const std::byte* data) const { return {type, shape, {data, BytesOf(type, shape.NumElements())}}; }
+  TensorView Out(DType type, std::byte* data) const { return {type, shape, {data, BytesOf(type, shape.NumElements())}}; }
+  AffineQuantizer Quantizer() const {
+    static constexpr std::array<int64_t, 2> kBlockSize = {1, kBlock};
+    AffineQuantizer quantizer;
+    quantizer.scale = {DType::kF32, Shape{shape[0], kRow / kBlock}, std::as_bytes(std::span(scale))};
+    quantizer.block_size = kBlockSize;
+    quantizer.qmin = -128;
+    quantizer.qmax = 127;
+    return quantizer;
+  }
+
+  Shape shape;
+  std::vector<float> scale;
+};
+
+struct Call {
+  const char* name;
+  DType in, out;
+  std::function<Status(const ConstTensorView&, const TensorView&, const Tensors&, const BulkOptions&)> run;
+};
+
+LpbqScales LpbqScalesOf(const Tensors& tensors) {
+  LpbqLayout layout;
+  layout.scale_shape = Shape{tensors.shape[0], kRow / kBlock};
+  layout.block_size = {1, kBlock};
+  layout.block_grouping = {1, -1};
+  std::vector<uint32_t> int_scale(tensors.scale.size(), 13);
+  return *MakeLpbqScales(layout, std::move(int_scale),
+                         std::vector<double>(static_cast<size_t>(tensors.shape[0]), 0.01));
+}
+
+std::vector<Call> Calls() {
+  const auto quantize = [](const ConstTensorView& in, const TensorView& out, const Tensors& t, const BulkOptions& o) {
+    return Quantize(in, t.Quantizer(), out, o);
+  };
+  const auto dequantize = [](const ConstTensorView& in, const TensorView& out, const Tensors& t, const BulkOptions& o) {
+    return Dequantize(in, t.Quantizer(), out, o);
+  };
+  const auto both = [](const ConstTensorView& in, const TensorView& out, const Tensors& t, const BulkOptions& o) {
+    return QuantizeDequantize(in, t.Quantizer(), out, o);
+  };
+  const auto e4m3 = [](const ConstTensorView& in, const TensorView& out, const Tensors&, const BulkOptions& o) {
+    return QuantizeDequantizeFloat(in, {kFloat8E4M3Fn, {}, {}}, out, o);
+  };
+  const auto mxfp4 = [](const ConstTensorView& in, const TensorView& out, const Tensors&, const BulkOptions& o) {
+    return QuantizeDequantizeBlocks(in, TorchMx(BlockElement::kE2M1, BlockExponent::kEven), -1, out, o);
+  };
+  const auto expand = [](const ConstTensorView& in, const TensorView& out, const Tensors& t, const BulkOptions& o) {
+    static const LpbqScales near = LpbqScalesOf(Tensors(kInSharedCache)), far = LpbqScalesOf(Tensors(kInMemory));
+    return LpbqExpand(in, t.shape.NumElements() == int64_t{kInMemory} ? far : near, out, o);
+  };
+  return {{"quantize_s8", DType::kF32, DType::kS8, quantize},
+          {"dequantize_s8", DType::kS8, DType::kF32, dequantize},
+          {"quantize_dequantize_s8", DType::kF32, DType::kF32, both},
+          {"quantize_dequantize_e4m3", DType::kF32, DType::kF32, e4m3},
+          {"quantize_dequantize_mxfp4", DType::kF32, DType::kF32, mxfp4},
+          {"lpbq_expand", DType::kS4, DType::kS8, expand}};
+}
+
+template <class Body>
+double Seconds(const Body& body) {
+  const auto start = std::chrono::steady_clock::now();
+  body();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// A stream of the same bytes, each worker its part.
+void StreamAll(const ConstTensorView& in, const TensorView& out, bool far, Executor& executor) {
+  const size_t parts = executor.workers(), in_part = in.bytes.size() / parts / 512 * 512;
+  const size_t out_part = in_part * out.bytes.size() / in.bytes.size();
+  const auto part = [&](size_t i, size_t) {
+    Stream(in.bytes.data() + i * in_part, in_part, out.bytes.data() + i * out_part, out_part, far);
+  };
+  executor.ForEach(parts, part);
+}
+
+// Best passes of turns: one thread, all threads, the streams of both.
+void Run(benchmark::State& state, const Call& call, size_t n) {
+  static const std::unique_ptr<Executor> all = MakeTbbExecutor();
+  const Tensors tensors(n);
+  const ConstTensorView in = tensors.In(call.in, BulkInput());
+  const TensorView out = tensors.Out(call.out, BulkOutput());
+  const bool far = n == kInMemory;
+  double best[2] = {1e9, 1e9}, stream[2] = {1e9, 1e9};
+  for (auto _ : state) {
+    for (const size_t i : {0, 1}) {
+      Executor& executor = i == 0 ? SerialExecutor() : *all;
+      BulkOptions options;
+      options.executor = &executor;
+      Status status = OkStatus();
+      best[i] = std::min(best[i], Seconds([&] { status = call.run(in, out, tensors, options); }));
+      if (!status.ok()) return state.SkipWithError(status.message().c_str());
+      stream[i] = std::min(stream[i], Seconds([&] { StreamAll(in, out, far, executor); }));
+    }
+    state.SetIterationTime(best[1]);
+  }
+  state.counters["Gelem/s"] = static_cast<double>(n) / best[1] * 1e-9;
+  state.counters["one_thread"] = static_cast<double>(n) / best[0] * 1e-9;
+  state.counters["speedup"] = best[0] / best[1];
+  state.counters["stream_speedup"] = stream[0] / stream[1];
+  state.counters["share_stream"] = stream[1] / best[1];
+  state.counters["threads"] = static_cast<double>(all->workers());
+}
+
+const bool kRegistered = [] {
+  for (const Call& call : Calls()) {
+    for (const size_t n : {kInSharedCache, kInMemory}) {
+      const std::string name = std::string("api/all_threads/") + call.name + (n == kInMemory ? "/memory" : "/cache");
+      auto* registered = benchmark::RegisterBenchmark(name.c_str(), Run, call, n);
+      registered->UseManualTime()->Iterations(n == kInMemory ? 9 : 400);
+    }
+  }
+  return true;
+}();
+
+}  // namespace
+}  // namespace lq::bench
+
+BENCHMARK_MAIN();
