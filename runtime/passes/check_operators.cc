@@ -106,7 +106,21 @@ class OperatorChecker {
       return InvalidArgument(
           fmt::format("{}: kernel_shape ({}), but weight shape {}", owner, fmt::join(kernel, ", "), shape.ToString()));
     }
+    LQ_RETURN_IF_ERROR(CheckSpatial(owner, node, rank - 2));
     return CheckBias(owner, node, shape[0]);
+  }
+
+  // Lists of a window's numbers go with its dimensions.
+  static Status CheckSpatial(const std::string& owner, const Node& node, size_t dimensions) {
+    constexpr std::pair<const char*, size_t> kLists[] = {
+        {"dilations", 1}, {"kernel_shape", 1}, {"pads", 2}, {"strides", 1}};
+    for (const auto& list : kLists) {
+      const size_t expected = dimensions * list.second, numbers = node.Ints(list.first, {}).size();
+      if (numbers == 0 || numbers == expected) continue;
+      return Unsupported(fmt::format("{}: attribute '{}' has {} numbers; supported: {} ({} spatial dimensions)", owner,
+                                     list.first, numbers, expected, dimensions));
+    }
+    return OkStatus();
   }
 
   Status CheckGemm(const std::string& owner, const Node& node) const {
@@ -150,7 +164,8 @@ class OperatorChecker {
   }
 
   static Status CheckPool(const std::string& owner, const Node& node) {
-    if (node.attributes.count("kernel_shape") != 0) return OkStatus();
+    const size_t dimensions = node.Ints("kernel_shape", {}).size();
+    if (dimensions != 0) return CheckSpatial(owner, node, dimensions);
     return InvalidArgument(fmt::format("{}: attribute 'kernel_shape' of 2 numbers is missing", owner));
   }
 

@@ -23,9 +23,13 @@ using testing::TempFolder;
 
 const Arrays& Golden() {
   static const Arrays arrays = [] {
-    Result<Arrays> read = testing::ReadArrays(GoldenPath("qdq/qdq.npz"));
-    EXPECT_TRUE(read.ok()) << read.status().message();
-    return *std::move(read);
+    Arrays all;
+    for (const char* file : {"qdq/qdq.npz", "qdq/operators.npz"}) {
+      Result<Arrays> read = testing::ReadArrays(GoldenPath(file));
+      EXPECT_TRUE(read.ok()) << read.status().message();
+      if (read.ok()) all.merge(*read);
+    }
+    return all;
   }();
   return arrays;
 }
@@ -129,7 +133,15 @@ constexpr Case kCases[] = {{"onnxruntime/cnn/qdq_u8s8_perchannel", 11540, 0},
                            {"onnxruntime/cnn/qdq_u8s8_weight_qdq_pair", 11540, 0},
                            {"onnxruntime/cnn/qdq_u8s8_float_bias", 11540, 0},
                            {"quark/cnn/A8W8_perchannel", 11540, 0},
-                           {"quark/cnn/VINT8", 20756, 0}};
+                           {"quark/cnn/VINT8", 20756, 0},
+                           {"quark/cnn/XINT8", 11540, 0},
+                           {"onnxruntime/mlp/qdq_u8s8", 532, 0},
+                           {"onnxruntime/mlp/qdq_s8s8_symmetric", 660, 0},
+                           {"quark/mlp/XINT8", 532, 0},
+                           {"onnxruntime/transformer/qdq_u8s8", 20436, 0},
+                           {"onnxruntime/transformer/qdq_s8s8_perchannel", 20436, 0},
+                           {"quark/transformer/A8W8", 21460, 0},
+                           {"quark/transformer/XINT8", 21460, 0}};
 INSTANTIATE_TEST_SUITE_P(Tools, QdqGolden, ::testing::ValuesIn(kCases), Name);
 
 // AIMET's QDQ exports of the networks beside this folder. Their biases have int32 codes.
