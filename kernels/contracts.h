@@ -93,7 +93,9 @@ struct RowTerms {
   const double* weight_sum;  // per channel, the sum of w over k; readable as the epilogue's arrays
   const double* offset;
   const double* start;
-  const double* scale;  // null: 1; only without it can outputs be codes, and the epilogue is never `fast`
+  // null: 1; only without it can outputs be codes. `fast` then also says that acc and offset * weight_sum + start fit
+  // int32.
+  const double* scale;
 };
 
 // out[m][n_begin..n_end) = epilogue(a * w^T).

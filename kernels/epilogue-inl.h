@@ -31,6 +31,7 @@
 #include "kernels/contracts.h"
 #include "kernels/epilogue.h"
 #include "kernels/epilogue_real-inl.h"
+#include "kernels/packing.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lq::kernels {
@@ -46,8 +47,9 @@ using V32 = hn::Vec<D32>;
 
 // What every row needs, from channel n0 on. A local copy: stores of codes could alias the Epilogue.
 struct FastWay {
-  explicit FastWay(const FinishArgs& args)
-      : start(args.start + args.n0),
+  explicit FastWay(const FinishArgs& args) : FastWay(args, args.start + args.n0) {}
+  FastWay(const FinishArgs& args, const int32_t* start_in)
+      : start(start_in),
         mul(args.epilogue->fast_mul + args.n0),
         add(args.epilogue->fast_add + args.n0),
         window(args.epilogue->window),
@@ -103,9 +105,8 @@ HWY_INLINE hn::Mask<D32> NearTie(V32 u, int32_t window) {
 }
 
 // About one row of 64 in 100 comes here. `acc` and `out` are rows.
-static HWY_NOINLINE void RedoNearTies(const int32_t* acc, const FinishArgs& args, uint8_t* out) {
+static HWY_NOINLINE void RedoNearTies(const int32_t* acc, const FastWay& way, const FinishArgs& args, uint8_t* out) {
   const D32 d;
-  const FastWay way(args);
   alignas(64) int32_t fixed[hn::MaxLanes(d)];
   for (size_t i = 0; i < args.count; i += hn::Lanes(d)) {
     const V32 u = FixedPoint(acc, way, i);
@@ -164,8 +165,48 @@ static HWY_NOINLINE void FinishFast(const FinishArgs& args) {
   uint8_t* out = static_cast<uint8_t*>(args.out);
   const size_t count = args.count, acc_stride = args.acc_stride, out_stride = args.out_stride;
   for (size_t left = args.rows; left != 0; --left, acc += acc_stride, out += out_stride) {
-    if (HWY_UNLIKELY(epilogue::FastRow(acc, way, count, out))) epilogue::RedoNearTies(acc, args, out);
+    if (HWY_UNLIKELY(epilogue::FastRow(acc, way, count, out))) epilogue::RedoNearTies(acc, way, args, out);
   }
+}
+
+namespace epilogue {
+
+// What the dots of a row are short of, for each channel; fits int32.
+HWY_INLINE void RowStart(const FinishArgs& args, size_t row, int32_t* HWY_RESTRICT start) {
+  const RowTerms& terms = *args.row_terms;
+  const double offset = terms.offset[args.first_row + row] + args.missing, constant = terms.start[args.first_row + row];
+#if HWY_HAVE_FLOAT64
+  const D64 d;
+  for (size_t i = 0; i < args.count; i += hn::Lanes(d)) {
+    const auto sum = hn::LoadU(d, terms.weight_sum + args.n0 + i);
+    const auto all = hn::MulAdd(hn::Set(d, offset), sum, hn::Set(d, constant));
+    hn::StoreU(hn::DemoteInRangeTo(DHalf(), all), DHalf(), start + i);
+  }
+#else
+  for (size_t i = 0; i < args.count; ++i) {
+    start[i] = static_cast<int32_t>(offset * terms.weight_sum[args.n0 + i] + constant);
+  }
+#endif
+}
+
+}  // namespace epilogue
+
+static HWY_NOINLINE void FinishFastRowTerms(const FinishArgs& args) {
+  HWY_ALIGN int32_t start[kPanelChannels] = {};
+  const epilogue::FastWay way(args, start);
+  for (size_t row = 0; row < args.rows; ++row) {
+    const int32_t* acc = args.acc + row * args.acc_stride;
+    uint8_t* out = static_cast<uint8_t*>(args.out) + row * args.out_stride;
+    epilogue::RowStart(args, row, start);
+    if (HWY_UNLIKELY(epilogue::FastRow(acc, way, args.count, out))) epilogue::RedoNearTies(acc, way, args, out);
+  }
+}
+
+// Of kPlanes rows of accumulators for each row of outputs.
+template <size_t kPlanes>
+[[maybe_unused]] static void FinishRowTerms(const FinishArgs& args) {
+  if (kPlanes == 1 && args.type == OutputType::kU8 && args.epilogue->fast) return FinishFastRowTerms(args);
+  FinishReal<RowSums<kPlanes> >(args);
 }
 
 [[maybe_unused]] static void Finish(const FinishArgs& args) {

@@ -288,12 +288,6 @@ static HWY_NOINLINE void FinishReal(const FinishArgs& args) {
 // Two rows of accumulators for each row of outputs, see PlaneSums.
 [[maybe_unused]] static void FinishPlanes(const FinishArgs& args) { FinishReal<PlaneSums>(args); }
 
-// One or two rows of accumulators for each row of outputs, whose terms vary.
-template <size_t kPlanes>
-[[maybe_unused]] static void FinishRowTerms(const FinishArgs& args) {
-  FinishReal<RowSums<kPlanes> >(args);
-}
-
 [[maybe_unused]] static void FinishFloats(const FinishArgs& args) { FinishReal<FloatSums>(args); }
 
 // NOLINTNEXTLINE(google-readability-namespace-comments)

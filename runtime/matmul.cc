@@ -29,6 +29,7 @@ struct Matmul::Impl {
   RightOperand right;
   kernels::MatmulFn kernel = nullptr;
   std::vector<double> scale, real_mul, real_add;  // of one panel: all channels are alike
+  std::vector<float> fast_mul, fast_add;
   kernels::Epilogue epilogue{};
   LayerInfo info;
 
@@ -50,6 +51,7 @@ struct Matmul::Impl {
   void SetUpOutput(RoundingProfile profile);
   void ChooseKernel(const std::string& max_isa);
   Status CheckK(size_t k) const;
+  bool FitsInt32(size_t k) const;
   Partition Cut(const Sizes& sizes, size_t workers) const;
   Memory Divide(std::byte* memory, size_t rows, size_t k) const;
   void RunTask(const Call& call, size_t task, const Memory& memory) const;
@@ -90,6 +92,9 @@ void Matmul::Impl::SetUpOutput(RoundingProfile profile) {
   if (!output) return;
   epilogue.to = MakeQuantizeTo(*output, profile, -HUGE_VALF, HUGE_VALF);
   kernels::SetUpRealEpilogue(kPanelChannels, real_mul.data(), real_add.data(), &epilogue);
+  fast_mul.resize(kPanelChannels);
+  fast_add.resize(kPanelChannels);
+  kernels::SetUpFastEpilogue(kPanelChannels, fast_mul.data(), fast_add.data(), &epilogue);
 }
 
 void Matmul::Impl::ChooseKernel(const std::string& max_isa) {
@@ -113,6 +118,13 @@ Status Matmul::Impl::CheckK(size_t k) const {
   const size_t most = right.wide() ? exact : std::min(exact, kMaxK8);
   if (k <= most) return OkStatus();
   return Unsupported(fmt::format("{}: k {}, but sums of these codes are exact up to {}", name, k, most));
+}
+
+// acc, and what the dots are short of it.
+bool Matmul::Impl::FitsInt32(size_t k) const {
+  const int64_t o_a = std::abs(left.offset()), o_w = std::abs(right.offset());
+  const int64_t largest = LargestCentred(a) * LargestCentred(b), terms = 128 * o_a + o_w * (255 + o_a);
+  return static_cast<double>(std::max(largest, terms)) * static_cast<double>(k) < std::ldexp(1.0, 31);
 }
 
 // Few large matrices are cut, many are shared out whole.
@@ -157,6 +169,8 @@ void Matmul::Impl::RunTask(const Call& call, size_t task, const Memory& memory) 
     memory.offset[i] = o_a;
     memory.start[i] = o_w * (memory.start[i] + static_cast<double>(k) * o_a);
   }
+  kernels::Epilogue finish = epilogue;
+  finish.fast = epilogue.fast && FitsInt32(k);
   const kernels::RowTerms terms = {memory.weight_sum, memory.offset, memory.start, nullptr};
   kernels::MatmulArgs args{};
   args.a = reinterpret_cast<const uint8_t*>(codes);
@@ -164,7 +178,7 @@ void Matmul::Impl::RunTask(const Call& call, size_t task, const Memory& memory) 
   args.m = count;
   args.k = k;
   args.w = memory.panel;
-  args.epilogue = &epilogue;
+  args.epilogue = &finish;
   args.out_type = call.type;
   args.out_stride = n;
   args.scratch = memory.scratch;
