@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Draws the bulk quantizers' benchmarks from their JSON: how near the machine's limits they come, and where the peers are.
 
-    for b in quantize_affine quantize_dequantize_affine dequantize_affine; do
+    for b in quantize_affine quantize_dequantize_affine dequantize_affine quantize_dynamic lpbq_expand quantize_float \\
+        dequantize_float quantize_dequantize_float quantize_dequantize_blocks min_max bulk_threads; do
       build/release/bench/${b}_bench --benchmark_format=json > $b.json
     done
     bench/peers/quantize_peers.py > peers.json           # optional: needs onnxruntime, torch or aimet-torch from PyPI
     bench/plot.py *.json --output quantize.png           # needs matplotlib
 
-The first variant of each kernel in a file is drawn: the best one of that CPU.
+The first variant of each kernel in a file is drawn: the best one of that CPU. Rows "api" are calls of the public
+functions on all threads.
 """
 import argparse
 import json
