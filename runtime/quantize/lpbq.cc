@@ -126,6 +126,9 @@ Result<LpbqScales> DeriveLpbq(const ConstTensorView& raw_scale, const LpbqLayout
 Result<LpbqScales> DeriveLpbqOfWeight(const ConstTensorView& weight, const LpbqLayout& layout, CalibrationTool tool,
                                       const BulkOptions& bulk) {
   LQ_RETURN_IF_ERROR(CheckLpbqLayout(layout));
+  if (weight.dtype != DType::kF32) {
+    return InvalidArgument(fmt::format("weight of type {}; f32 is supported", NameOf(weight.dtype)));
+  }
   AnalyzerOptions options;
   options.tool = tool;
   options.qmax = (int64_t{1} << (layout.bitwidth - 1)) - 1;

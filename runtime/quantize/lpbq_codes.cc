@@ -116,6 +116,9 @@ Status ExpandToS8(const ConstTensorView& codes, const LpbqScales& scales, const 
 Status LpbqCompress(const ConstTensorView& weight, const LpbqScales& scales, RoundingProfile profile,
                     const TensorView& codes, const BulkOptions& bulk) {
   LQ_RETURN_IF_ERROR(CheckScales(scales));
+  if (weight.dtype != DType::kF32) {
+    return InvalidArgument(fmt::format("weight of type {}; f32 is supported", NameOf(weight.dtype)));
+  }
   return Quantize(weight, QuantizerOf(scales, profile), codes, bulk);
 }
 
@@ -123,6 +126,9 @@ Status LpbqExpand(const ConstTensorView& codes, const LpbqScales& scales, const 
                   const BulkOptions& bulk) {
   LQ_RETURN_IF_ERROR(CheckScales(scales));
   if (out.dtype == DType::kS8) return ExpandToS8(codes, scales, out, bulk);
+  if (out.dtype != DType::kF32) {
+    return InvalidArgument(fmt::format("out of type {}; s8 and f32 are supported", NameOf(out.dtype)));
+  }
   return Dequantize(codes, QuantizerOf(scales, RoundingProfile::kAimetDiv), out, bulk);
 }
 

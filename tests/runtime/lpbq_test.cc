@@ -109,12 +109,16 @@ TEST(Lpbq, HostileTensors) {
   ExpectInvalid(compress(DType::kS4, Shape{2, 24}, 32), {"(2, 24)"});
   ExpectInvalid(compress(DType::kS2, shape, 32), {"s2"});
   ExpectInvalid(compress(DType::kU4, shape, 32), {"u4"});
+  const ConstTensorView half{DType::kF16, shape, std::span(weight).first(128)};
+  ExpectInvalid(LpbqCompress(half, scales, RoundingProfile::kAimetDiv, {DType::kS4, shape, wide}), {"weight", "f16"});
+  ExpectInvalid(DeriveLpbqOfWeight(half, TwoByFour(), CalibrationTool::kAimetTorch).status(), {"weight", "f16"});
   const auto expand = [&](DType from, DType to, size_t bytes) {
     return LpbqExpand({from, shape, codes}, scales, {to, shape, std::span(wide).first(bytes)});
   };
   EXPECT_TRUE(expand(DType::kS4, DType::kS8, 64).ok());
   ExpectInvalid(expand(DType::kS4, DType::kS8, 63), {"63 bytes", "64"});
   ExpectInvalid(expand(DType::kS8, DType::kS8, 64), {"32 bytes", "64"});
+  ExpectInvalid(expand(DType::kS4, DType::kF16, 128), {"out", "f16"});
   ExpectInvalid(expand(DType::kS2, DType::kS8, 64), {"s2", "bitwidth is 4"});
   ExpectInvalid(expand(DType::kF32, DType::kS8, 64), {"f32"});
   LpbqScales broken = scales;
