@@ -24,8 +24,8 @@ namespace lq::kernels {
 // |total - exact sum| <= (block + k / block + 2) * 2^-24 * (sum of |a| * (|code| + |offset|) * |scale|), so shorter
 // blocks than k are also more exact. Any k; what leaves binary32 becomes infinite or subnormal as floats do.
 //
-// Fused although not every target has it: multiplying and adding apart would give AVX2, AVX-512 of Intel and Arm half
-// of their peak; SSE4 and below emulate the fused operation exactly, by binary64 rounded to odd, at a tenth of theirs.
+// Fused although not every target has it: multiplying and adding apart would give AVX2 and AVX-512 of Intel and Arm
+// half of their peak; SSE4 and below emulate the fused operation exactly, by binary64 rounded to odd, and are slow.
 struct MatmulFloatArgs {
   const void* a;  // m rows of k floats; nothing beyond k is read
   FloatType a_type = FloatType::kF32;
