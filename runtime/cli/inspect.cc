@@ -45,7 +45,7 @@ void PrintText(const Inspection& inspection) {
                {"encoding", Align::kLeft, ""}});
   Table layers({{"tensor", Align::kLeft, ""},
                 {"variant", Align::kLeft, ""},
-                {"weights", Align::kLeft, ""},
+                {"weights, or why not on codes", Align::kLeft, ""},
                 {"bytes", Align::kRight, ""}});
   for (const StepInfo& step : inspection.session.steps()) {
     const std::string name = ShortenLeft(step.output.empty() ? step.name : step.output, kNameWidth);

@@ -41,29 +41,49 @@ Result<size_t> Planner::TensorOf(const Node& node, ValueId value) {
   return tensor_of_[value];
 }
 
+std::optional<size_t> Planner::SourceOf(ValueId operand) const {
+  if (const auto function = functions_.find(operand); function != functions_.end()) return function->second.source;
+  const auto tensor = tensor_of_.find(operand);
+  if (tensor == tensor_of_.end() || !plan_.tensors[tensor->second].encoding) return std::nullopt;
+  return tensor->second;
+}
+
+size_t Planner::RootOf(size_t tensor) const {
+  const auto lookup = lookups_.find(tensor);
+  return lookup != lookups_.end() && !options_.keep_encoded_tensors ? lookup->second.source : tensor;
+}
+
 std::optional<size_t> Planner::CommonSource(std::span<const ValueId> operands) const {
-  std::optional<size_t> source;
+  std::optional<size_t> source, root;
+  bool one_source = true, one_root = true;
   size_t rank = 0;
   for (ValueId id : operands) {
-    const auto function = functions_.find(id);
-    const auto tensor = tensor_of_.find(id);
-    size_t own = 0;
-    if (function != functions_.end()) {
-      own = function->second.source;
-    } else if (tensor != tensor_of_.end() && plan_.tensors[tensor->second].encoding) {
-      own = tensor->second;
-    } else if (const Constant* constant = constants_.Find(id); constant != nullptr) {
+    if (const Constant* constant = constants_.Find(id); constant != nullptr) {
       if (constant->shape.NumElements() != 1) return std::nullopt;
       rank = std::max(rank, constant->shape.rank());
       continue;
-    } else {
-      return std::nullopt;
     }
-    if (source && *source != own) return std::nullopt;
-    source = own;
+    const std::optional<size_t> own = SourceOf(id);
+    if (!own) return std::nullopt;
+    one_source = one_source && (!source || *source == *own);
+    one_root = one_root && (!root || *root == RootOf(*own));
+    source = *own;
+    root = RootOf(*own);
   }
+  if (!one_source) source = one_root ? root : std::nullopt;
   if (source && rank > plan_.shapes[*source].rank()) return std::nullopt;  // the constant adds dimensions
   return source;
+}
+
+ValueOperandSpec Planner::OverRoot(const ValueOperandSpec& table, size_t from) const {
+  const std::vector<uint16_t>& codes = lookups_.at(from).codes;
+  ValueOperandSpec out;
+  out.shape = {static_cast<int64_t>(codes.size())};
+  for (uint16_t code : codes) {
+    if (!table.f32.empty()) out.f32.push_back(table.f32[code]);
+    if (!table.real.empty()) out.real.push_back(table.real[code]);
+  }
+  return out;
 }
 
 ValueOperandSpec Planner::AllCodes(size_t tensor) const {
@@ -102,20 +122,23 @@ Result<Planner::Function> Planner::Evaluate(const ValueOperator& op, std::span<c
                                             size_t source) const {
   std::vector<ValueOperandSpec> values;
   for (ValueId id : operands) {
-    if (const auto function = functions_.find(id); function != functions_.end()) {
-      const ValueTable& table = function->second.table;
-      ValueOperandSpec operand;
-      operand.f32 = table.f32;
-      operand.real = table.real.empty() ? std::vector<double>(table.f32.begin(), table.f32.end()) : table.real;
-      operand.shape = {static_cast<int64_t>(operand.real.size())};
-      values.push_back(std::move(operand));
-    } else if (constants_.Find(id) != nullptr) {
+    if (constants_.Find(id) != nullptr) {
       LQ_ASSIGN_OR_RETURN(ValueOperandSpec operand, ConstantOperand(id, op.form()));
       operand.shape = {1};
       values.push_back(std::move(operand));
-    } else {
-      values.push_back(AllCodes(source));
+      continue;
     }
+    const size_t own = *SourceOf(id);
+    ValueOperandSpec operand;
+    if (const auto function = functions_.find(id); function != functions_.end()) {
+      const ValueTable& table = function->second.table;
+      operand.f32 = table.f32;
+      operand.real = table.real.empty() ? std::vector<double>(table.f32.begin(), table.f32.end()) : table.real;
+      operand.shape = {static_cast<int64_t>(operand.real.size())};
+    } else {
+      operand = AllCodes(own);
+    }
+    values.push_back(own == source ? std::move(operand) : OverRoot(operand, own));
   }
   std::vector<ValueArray> arrays;
   for (const ValueOperandSpec& v : values) arrays.push_back({v.shape, nullptr, 0, v.f32.data(), v.real.data()});
@@ -139,6 +162,7 @@ Status Planner::EmitFunction(const Node& node, Function function) {
                             : reinterpret_cast<const std::byte*>(function.table.f32.data());
   const ValueEncoder encoder(*out, options_);
   const bool wide_in = CodeBytes(EncodingOf(function.source).grid) == 2, wide_out = CodeBytes(out->grid) == 2;
+  const size_t source = function.source;
   std::unique_ptr<Step> step;
   std::vector<uint8_t> bytes(wide_out ? 0 : size);
   std::vector<uint16_t> words(wide_out ? size : 0);
@@ -147,15 +171,18 @@ Status Planner::EmitFunction(const Node& node, Function function) {
   } else {
     encoder.Encode(values, real, size, reinterpret_cast<std::byte*>(bytes.data()));
   }
+  if (!wide_out) words.assign(bytes.begin(), bytes.end());
+  Lookup lookup{source, words};
   if (!wide_in && !wide_out) {
     step = MakeLookupStep(std::move(bytes), options_);
   } else {
-    if (!wide_out) words.assign(bytes.begin(), bytes.end());
     step = MakeWideLookupStep(std::move(words));
   }
   PlanTensor output = NewTensor(out, false);
   output.value = result;
-  LQ_ASSIGN_OR_RETURN(tensor_of_[result], Emit(std::move(step), node.op, node, {function.source}, output));
+  LQ_ASSIGN_OR_RETURN(const size_t tensor, Emit(std::move(step), node.op, node, {source}, output));
+  tensor_of_[result] = tensor;
+  lookups_.emplace(tensor, std::move(lookup));
   return OkStatus();
 }
 

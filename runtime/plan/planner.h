@@ -97,8 +97,15 @@ class Planner {
     ValueTable table;
     bool is_real() const { return !table.real.empty(); }
   };
-  // The tensor of codes of which all operands are functions; nothing if there is none, or more than one.
+  // The tensor of codes of which all operands are functions; nothing if there is none, or more than one. Where a tensor
+  // was looked up itself, so may be what it was looked up from: x * erf(x / sqrt(2)) is a function of x though the
+  // quotient has an encoding.
   std::optional<size_t> CommonSource(std::span<const ValueId> operands) const;
+  // The tensor of whose codes this operand is a function; nothing for values.
+  std::optional<size_t> SourceOf(ValueId operand) const;
+  size_t RootOf(size_t tensor) const;
+  // A table over the codes of `from`, as one over the codes of its root.
+  ValueOperandSpec OverRoot(const ValueOperandSpec& table, size_t from) const;
   Result<Function> Evaluate(const ValueOperator& op, std::span<const ValueId> operands, size_t source) const;
   // Every code of the tensor's grid in its turn, as values.
   ValueOperandSpec AllCodes(size_t tensor) const;
@@ -133,6 +140,12 @@ class Planner {
   std::vector<bool> absorbed_;
   std::map<ValueId, size_t> tensor_of_;
   std::map<ValueId, Function> functions_;
+  // Tensors that were looked up from another one: its codes' codes.
+  struct Lookup {
+    size_t source;
+    std::vector<uint16_t> codes;
+  };
+  std::map<size_t, Lookup> lookups_;
   Plan plan_;
 };
 

@@ -99,7 +99,7 @@ class ValueStep final : public Step {
     return OkStatus();
   }
 
-  LayerInfo info() const override { return {spec_.op->is_real() ? "binary64" : "float32", spec_.why, "", 0}; }
+  LayerInfo info() const override { return {spec_.op->is_real() ? "binary64" : "float32", "", spec_.why, 0}; }
 
  private:
   std::array<Shape, kMostOperands> OnnxShapes(std::span<const Shape> in) const {
