@@ -15,7 +15,7 @@
 #include "lanequant/float_quantize.h"
 #include "lanequant/lpbq.h"
 #include "lanequant/quantize.h"
-#include "runtime/probe.h"
+#include "runtime/measure/probe.h"
 
 namespace lq::bench {
 namespace {

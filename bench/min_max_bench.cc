@@ -9,7 +9,7 @@
 
 #include "bench/affine_layer.h"
 #include "kernels/contracts_min_max.h"
-#include "runtime/probe.h"
+#include "runtime/measure/probe.h"
 
 namespace {
 
