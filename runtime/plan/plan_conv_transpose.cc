@@ -46,6 +46,22 @@ std::optional<Encoding> Exchanged(Encoding encoding, size_t groups) {
   return encoding;
 }
 
+// From the padding that ConvTranspose takes away from its output to that of the convolution of the spread image, which
+// has `more` at its ends.
+Status InvertPadding(const std::string& name, const std::vector<int64_t>& more, WindowAttributes& window) {
+  for (size_t axis = 0; axis < 2; ++axis) {
+    const size_t reach = window.dilation[axis] * (window.kernel[axis] - 1);
+    const size_t end = reach + static_cast<size_t>(more[axis]);
+    if (window.padding[axis] > reach || window.padding[axis + 2] > end) {
+      return Unsupported(fmt::format("{}: pads {} and {} are wider than its window of {}", name, window.padding[axis],
+                                     window.padding[axis + 2], reach));
+    }
+    window.padding[axis] = reach - window.padding[axis];
+    window.padding[axis + 2] = end - window.padding[axis + 2];
+  }
+  return OkStatus();
+}
+
 }  // namespace
 
 Status Planner::PlanConvTranspose(const Node& node) {
@@ -69,16 +85,7 @@ Status Planner::PlanConvTranspose(const Node& node) {
                     "or one group, and 0 on the input's grid",
                     name, graph_.value(node.inputs[1]).name, weight.constant->shape.ToString(), groups, image[3]));
   }
-  for (size_t axis = 0; axis < 2; ++axis) {
-    const size_t reach = window.dilation[axis] * (window.kernel[axis] - 1);
-    const size_t end = reach + static_cast<size_t>(more[axis]);
-    if (window.padding[axis] > reach || window.padding[axis + 2] > end) {
-      return Unsupported(fmt::format("{}: pads {} and {} are wider than its window of {}", name, window.padding[axis],
-                                     window.padding[axis + 2], reach));
-    }
-    window.padding[axis] = reach - window.padding[axis];
-    window.padding[axis + 2] = end - window.padding[axis + 2];
-  }
+  LQ_RETURN_IF_ERROR(InvertPadding(name, more, window));
   auto spread =
       MakeRearrangeStep(MakeSpreading(static_cast<int64_t>(window.stride[0]), static_cast<int64_t>(window.stride[1])),
                         static_cast<uint16_t>(-codes.offset));

@@ -116,6 +116,18 @@ int64_t PadSource(const std::string& mode, int64_t at, int64_t length) {
   return at < 0 ? -at : 2 * (length - 1) - at;  // reflect
 }
 
+// The elements, and behind them the constant as one more.
+SimTensor WithConstant(const SimTensor& x, float value) {
+  // A real value among codes makes all of them real (exact_simulator.md 6).
+  SimTensor all = value == 0 || x.kind != Kind::kCoded ? x : MakeReal(x.shape, Reals(x));
+  all.shape = {static_cast<int64_t>(x.size()) + 1};
+  if (all.kind == Kind::kCoded) all.w.push_back(0);
+  if (all.kind == Kind::kF32) all.f32.push_back(value);
+  if (all.kind == Kind::kReal) all.real.push_back(value);
+  if (!all.magnitude.empty()) all.magnitude.push_back(std::abs(value));
+  return all;
+}
+
 Result<SimTensor> RunPad(const Padding& node, const SimTensor& x) {
   const size_t rank = x.shape.rank();
   std::vector<int64_t> axes = node.axes;
@@ -138,19 +150,8 @@ Result<SimTensor> RunPad(const Padding& node, const SimTensor& x) {
     begin[d] = before;
     out[d] += before + after;
   }
-  // The constant joins the elements as one more of them.
-  SimTensor all = x;
-  const bool exact = node.value == 0 || x.kind != Kind::kCoded;
-  if (!exact) {  // a real value among codes (exact_simulator.md 6)
-    all = MakeReal(x.shape, Reals(x));
-  }
   const auto elements = static_cast<int64_t>(x.size());
-  all.shape = {elements + 1};
-  if (all.kind == Kind::kCoded) all.w.push_back(0);
-  if (all.kind == Kind::kF32) all.f32.push_back(node.value);
-  if (all.kind == Kind::kReal) all.real.push_back(node.value);
-  if (!all.magnitude.empty()) all.magnitude.push_back(std::abs(node.value));
-  return Rearrange(node.name, all, out, [&](const Position& p) {
+  return Rearrange(node.name, WithConstant(x, node.value), out, [&](const Position& p) {
     int64_t from = 0;
     for (size_t d = 0; d < rank; ++d) {
       const int64_t at = PadSource(node.mode, p[d] - begin[d], x.shape[d]);
