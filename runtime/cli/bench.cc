@@ -1,6 +1,7 @@
 // lanequant bench: times layers, quantizers or a network beside the limits of this machine.
 #include "runtime/cli/bench.h"
 
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "lanequant/target.h"

@@ -1,3 +1,5 @@
+#include <CLI/CLI.hpp>
+
 #include "lanequant/block_quantize.h"
 #include "runtime/cli/choose.h"
 #include "runtime/cli/code_arrays.h"

@@ -1,5 +1,7 @@
 #include "runtime/cli/calibration_options.h"
 
+#include <CLI/CLI.hpp>
+
 #include "runtime/cli/choose.h"
 #include "runtime/status_macros.h"
 

@@ -2,11 +2,15 @@
 #ifndef LANEQUANT_RUNTIME_CLI_CALIBRATION_OPTIONS_H_
 #define LANEQUANT_RUNTIME_CLI_CALIBRATION_OPTIONS_H_
 
-#include <CLI/CLI.hpp>
 #include <string>
 
 #include "lanequant/calibrate.h"
 #include "lanequant/status.h"
+
+namespace CLI {
+class App;
+class Option;
+}  // namespace CLI
 
 namespace lq::cli {
 

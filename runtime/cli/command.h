@@ -2,10 +2,13 @@
 #ifndef LANEQUANT_RUNTIME_CLI_COMMAND_H_
 #define LANEQUANT_RUNTIME_CLI_COMMAND_H_
 
-#include <CLI/CLI.hpp>
 #include <functional>
 
 #include "lanequant/status.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
 
 namespace lq::cli {
 

@@ -1,6 +1,7 @@
 // lanequant demo: what the library does, in a minute, on data that comes with it.
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <memory>

@@ -1,6 +1,7 @@
 // lanequant inspect: what a session makes of a network, step by step.
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <memory>

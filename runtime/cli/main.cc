@@ -1,4 +1,5 @@
 // lanequant: the program. Results on stdout, progress and errors on stderr.
+#include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>

@@ -2,7 +2,6 @@
 #ifndef LANEQUANT_RUNTIME_CLI_MODEL_OPTIONS_H_
 #define LANEQUANT_RUNTIME_CLI_MODEL_OPTIONS_H_
 
-#include <CLI/CLI.hpp>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -10,6 +9,10 @@
 #include "lanequant/executor.h"
 #include "lanequant/model.h"
 #include "lanequant/status.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
 
 namespace lq::cli {
 

@@ -2,7 +2,6 @@
 #ifndef LANEQUANT_RUNTIME_CLI_OTHER_QUANTIZERS_H_
 #define LANEQUANT_RUNTIME_CLI_OTHER_QUANTIZERS_H_
 
-#include <CLI/CLI.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,6 +9,10 @@
 #include "lanequant/quantize.h"
 #include "runtime/cli/quantizer_options.h"
 #include "runtime/io/npz.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
 
 namespace lq::cli {
 

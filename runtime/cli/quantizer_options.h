@@ -2,7 +2,6 @@
 #ifndef LANEQUANT_RUNTIME_CLI_QUANTIZER_OPTIONS_H_
 #define LANEQUANT_RUNTIME_CLI_QUANTIZER_OPTIONS_H_
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -12,6 +11,10 @@
 #include "lanequant/status.h"
 #include "runtime/cli/calibration_options.h"
 #include "runtime/io/npz.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
 
 namespace lq::cli {
 

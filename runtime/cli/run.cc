@@ -1,6 +1,7 @@
 // lanequant run: a network on an input, on the kernels or on the exact simulator.
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 #include <optional>

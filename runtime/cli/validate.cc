@@ -1,6 +1,7 @@
 // lanequant validate: kernels against the exact simulator, and both against AIMET's activations.
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
