@@ -191,7 +191,7 @@ HWY_INLINE void RowStart(const FinishArgs& args, size_t row, int32_t* HWY_RESTRI
 
 }  // namespace epilogue
 
-static HWY_NOINLINE void FinishFastRowTerms(const FinishArgs& args) {
+[[maybe_unused]] static HWY_NOINLINE void FinishFastRowTerms(const FinishArgs& args) {
   HWY_ALIGN int32_t start[kPanelChannels] = {};
   const epilogue::FastWay way(args, start);
   for (size_t row = 0; row < args.rows; ++row) {

@@ -8,11 +8,10 @@
 #include "kernels/amx_tiles.h"
 #include "kernels/matmul_amx-inl.h"
 
+#if HWY_TARGET == HWY_AVX3_SPR  // of every CPU with AMX
 HWY_BEFORE_NAMESPACE();
 namespace lq::kernels {
 namespace HWY_NAMESPACE {
-
-#if HWY_TARGET == HWY_AVX3_SPR  // of every CPU with AMX
 
 void MatmulU8S8(const MatmulArgs& args);
 void MatmulU8S4(const MatmulArgs& args);
@@ -41,12 +40,11 @@ void MatmulU16S4Amx(const MatmulArgs& args) {
   if (2 * args.m <= kVectorRowsS4 || !amx_panels::MultiplyS4<AmxTiles, 2>(args)) MatmulU16S4(args);
 }
 
-#endif
-
 // NOLINTNEXTLINE(google-readability-namespace-comments)
 }  // namespace HWY_NAMESPACE
 }  // namespace lq::kernels
 HWY_AFTER_NAMESPACE();
+#endif
 
 #if HWY_ONCE
 #include "kernels/matmul_own.h"
