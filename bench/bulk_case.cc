@@ -4,11 +4,11 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <vector>
 
+#include "runtime/measure/clock.h"
 #include "runtime/measure/probe.h"
 
 namespace lq::bench {
@@ -30,10 +30,11 @@ std::byte* Buffer(uint32_t seed) {
 }
 
 template <class Body>
-double Seconds(size_t passes, const Body& body) {
-  const auto start = std::chrono::steady_clock::now();
-  for (size_t i = 0; i < passes; ++i) body();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() / static_cast<double>(passes);
+double Average(size_t passes, const Body& body) {
+  return measure::Seconds([&] {
+           for (size_t i = 0; i < passes; ++i) body();
+         }) /
+         static_cast<double>(passes);
 }
 
 void Run(benchmark::State& state, const BulkCase& bulk, size_t n) {
@@ -43,10 +44,10 @@ void Run(benchmark::State& state, const BulkCase& bulk, size_t n) {
   const size_t in_bytes = n * bulk.in_bits / 8, out_bytes = n * bulk.out_bits / 8, passes = far ? 1 : 64;
   double best = 1e9, stream = 1e9, memcpy = 1e9;
   for (auto _ : state) {
-    const double seconds = Seconds(passes, [&] { bulk.run(in, out, n, far); });
+    const double seconds = Average(passes, [&] { bulk.run(in, out, n, far); });
     best = std::min(best, seconds);
-    stream = std::min(stream, Seconds(passes, [&] { Stream(in, in_bytes, out, out_bytes, far); }));
-    memcpy = std::min(memcpy, Seconds(passes, [&] { std::memcpy(out, in, n * sizeof(float)); }));
+    stream = std::min(stream, Average(passes, [&] { Stream(in, in_bytes, out, out_bytes, far); }));
+    memcpy = std::min(memcpy, Average(passes, [&] { std::memcpy(out, in, n * sizeof(float)); }));
     state.SetIterationTime(seconds);
   }
   state.counters["Gelem/s"] = static_cast<double>(n) / best * 1e-9;

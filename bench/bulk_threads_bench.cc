@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -15,6 +14,7 @@
 #include "lanequant/float_quantize.h"
 #include "lanequant/lpbq.h"
 #include "lanequant/quantize.h"
+#include "runtime/measure/clock.h"
 #include "runtime/measure/probe.h"
 
 namespace lq::bench {
@@ -27,8 +27,12 @@ constexpr size_t kInSharedCache = size_t{1} << 20, kInMemory = size_t{1} << 26;
 struct Tensors {
   explicit Tensors(size_t n) : shape{static_cast<int64_t>(n) / kRow, kRow}, scale(n / kBlock, 0.0078f) {}
 
-  ConstTensorView In(DType type, const std::byte* data) const { return {type, shape, {data, BytesOf(type, shape.NumElements())}}; }
-  TensorView Out(DType type, std::byte* data) const { return {type, shape, {data, BytesOf(type, shape.NumElements())}}; }
+  ConstTensorView In(DType type, const std::byte* data) const {
+    return {type, shape, {data, BytesOf(type, shape.NumElements())}};
+  }
+  TensorView Out(DType type, std::byte* data) const {
+    return {type, shape, {data, BytesOf(type, shape.NumElements())}};
+  }
   AffineQuantizer Quantizer() const {
     static constexpr std::array<int64_t, 2> kBlockSize = {1, kBlock};
     AffineQuantizer quantizer;
@@ -87,23 +91,6 @@ std::vector<Call> Calls() {
           {"lpbq_expand", DType::kS4, DType::kS8, expand}};
 }
 
-template <class Body>
-double Seconds(const Body& body) {
-  const auto start = std::chrono::steady_clock::now();
-  body();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-// A stream of the same bytes, each worker its part.
-void StreamAll(const ConstTensorView& in, const TensorView& out, bool far, Executor& executor) {
-  const size_t parts = executor.workers(), in_part = in.bytes.size() / parts / 512 * 512;
-  const size_t out_part = in_part * out.bytes.size() / in.bytes.size();
-  const auto part = [&](size_t i, size_t) {
-    Stream(in.bytes.data() + i * in_part, in_part, out.bytes.data() + i * out_part, out_part, far);
-  };
-  executor.ForEach(parts, part);
-}
-
 // Best passes of turns: one thread, all threads, the streams of both.
 void Run(benchmark::State& state, const Call& call, size_t n) {
   static const std::unique_ptr<Executor> all = MakeTbbExecutor();
@@ -118,9 +105,12 @@ void Run(benchmark::State& state, const Call& call, size_t n) {
       BulkOptions options;
       options.executor = &executor;
       Status status = OkStatus();
-      best[i] = std::min(best[i], Seconds([&] { status = call.run(in, out, tensors, options); }));
+      best[i] = std::min(best[i], measure::Seconds([&] { status = call.run(in, out, tensors, options); }));
       if (!status.ok()) return state.SkipWithError(status.message().c_str());
-      stream[i] = std::min(stream[i], Seconds([&] { StreamAll(in, out, far, executor); }));
+      stream[i] =
+          std::min(stream[i], measure::Seconds([&] {
+                     Stream(in.bytes.data(), in.bytes.size(), out.bytes.data(), out.bytes.size(), far, executor);
+                   }));
     }
     state.SetIterationTime(best[1]);
   }

@@ -3,12 +3,12 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
-#include <chrono>
 #include <limits>
 #include <string>
 
 #include "bench/affine_layer.h"
 #include "kernels/contracts_min_max.h"
+#include "runtime/measure/clock.h"
 #include "runtime/measure/probe.h"
 
 namespace {
@@ -24,11 +24,11 @@ void Run(benchmark::State& state, lq::kernels::MinMaxFn run, ScaleLayout layout,
   std::vector<float> min(count, kInfinity), max(count, -kInfinity);
   double best = 1e9, limit = 0;
   for (auto _ : state) {
-    const auto start = std::chrono::steady_clock::now();
-    for (size_t i = 0; i < passes; ++i) {
-      run({in.data(), lq::kernels::FloatType::kF32, n, layout.run, count, min.data(), max.data()});
-    }
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double seconds = lq::measure::Seconds([&] {
+      for (size_t i = 0; i < passes; ++i) {
+        run({in.data(), lq::kernels::FloatType::kF32, n, layout.run, count, min.data(), max.data()});
+      }
+    });
     best = std::min(best, seconds / static_cast<double>(passes));
     limit = std::max(limit, lq::ReadBandwidth(in.data(), 4 * n));
     state.SetIterationTime(seconds);

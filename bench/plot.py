@@ -1,15 +1,25 @@
 #!/usr/bin/env python3
-"""Draws the bulk quantizers' benchmarks from their JSON: how near the machine's limits they come, and where the peers are.
+"""Draws benchmarks from their JSON: how near the machine's limits they come, and where the peers are (needs matplotlib).
+
+The bulk quantizers:
 
     for b in quantize_affine quantize_dequantize_affine dequantize_affine quantize_dynamic lpbq_expand quantize_float \\
         dequantize_float quantize_dequantize_float quantize_dequantize_blocks min_max bulk_threads; do
       build/release/bench/${b}_bench --benchmark_format=json > $b.json
     done
     bench/peers/quantize_peers.py > peers.json           # optional: needs onnxruntime, torch or aimet-torch from PyPI
-    bench/plot.py *.json --output quantize.png           # needs matplotlib
+    bench/plot.py quantize *.json --output quantize.png
 
 The first variant of each kernel in a file is drawn: the best one of that CPU. Rows "api" are calls of the public
 functions on all threads.
+
+Linear layers, as a roofline:
+
+    bench/peers/linear_peers.py --rows 1,2,4,8,16,32,64,128,256,512 --output linear.json
+    bench/plot.py linear linear.json --output linear.png
+
+`lanequant bench linear --json` gives such a file without peers. A peer's point stands above the bytes of our layer with
+weights of as many bits.
 """
 import argparse
 import json
@@ -53,15 +63,11 @@ def draw_bars(axis, labels, values, title, color):
         axis.text(value, i, f" {value:.2f}", va="center", fontsize=6)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("json", nargs="+")
-    parser.add_argument("--output", default="quantize.png")
-    args = parser.parse_args()
-    ours, peers = read(args.json)
+def draw_quantizers(paths):
+    ours, peers = read(paths)
     ours = best_variants(ours)
     if not ours:
-        raise SystemExit("plot.py: no benchmark of a bulk kernel in " + ", ".join(args.json))
+        raise SystemExit("plot.py: no benchmark of a bulk kernel in " + ", ".join(paths))
 
     figure, axes = plt.subplots(1, 3, figsize=(15, 0.19 * max(len(ours) / 2, 12) + 2))
     for axis, (size, counter, title) in zip(axes, PANELS):
@@ -74,9 +80,62 @@ def main():
               ["tab:orange"] * len(peers))
     variants = ", ".join(sorted({row[1] for row in ours}))
     figure.suptitle(f"lanequant bulk quantizers ({variants})", fontsize=10)
+    return figure
+
+
+def intensity(row):
+    return row["operations"] / row["bytes"]
+
+
+def draw_roofline(axis, ours, peers):
+    """One precision: `ours` and `peers` of the same shapes and rows."""
+    read, peak = (max(row[limit] for row in ours) for limit in ("read_bandwidth", "peak"))
+    ends = min(map(intensity, ours)) / 1.5, max(max(map(intensity, ours)), peak / read) * 1.5
+    corners = [ends[0], peak / read, ends[1]]
+    axis.plot(corners, [min(x * read, peak) * 1e-12 for x in corners], color="black", linewidth=0.8)
+    axis.plot([intensity(row) for row in ours], [row["operations"] / row["best_seconds"] * 1e-12 for row in ours], "o-",
+              color="tab:blue", label="lanequant")
+    layer = {(f"{row['n']}x{row['k']}", row["m"]): row for row in ours}
+    for name in dict.fromkeys(row["peer"] for row in peers):
+        points = [(layer[row["shape"], row["m"]], row["peer_seconds"]) for row in peers if row["peer"] == name]
+        axis.plot([intensity(row) for row, _ in points],
+                  [row["operations"] / seconds * 1e-12 for row, seconds in points], ".--", linewidth=0.8, label=name)
+    axis.set(xscale="log", yscale="log", xlabel="operations per byte read and written")
+    axis.set_title(f"{ours[0]['precision']} ({ours[0]['variant']})", fontsize=9)
+    axis.legend(fontsize=7)
+
+
+def draw_layers(paths):
+    ours, peers = [], []
+    for path in paths:
+        with open(path, encoding="utf-8") as file:
+            content = json.load(file)
+        ours += content.get("linear", [])
+        peers += content.get("peers", [])
+    precisions = list(dict.fromkeys(row["precision"] for row in ours))
+    if not precisions:
+        raise SystemExit("plot.py: no layer in " + ", ".join(paths))
+    figure, axes = plt.subplots(1, len(precisions), figsize=(6 * len(precisions), 4.5), squeeze=False, sharey=True)
+    axes[0][0].set_ylabel("10^12 operations per second")
+    for axis, precision in zip(axes[0], precisions):
+        bits = 4 if "w4" in precision else 8
+        draw_roofline(axis, [row for row in ours if row["precision"] == precision],
+                      [row for row in peers if row["weight_bits"] == bits and precision.startswith("a8")])
+    figure.suptitle("Linear layers below the read bandwidth and the peak that were probed beside them", fontsize=10)
+    return figure
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("quantize", "linear"))
+    parser.add_argument("json", nargs="+")
+    parser.add_argument("--output", help="default: quantize.png or linear.png")
+    args = parser.parse_args()
+    figure = (draw_quantizers if args.what == "quantize" else draw_layers)(args.json)
+    output = args.output or f"{args.what}.png"
     figure.tight_layout()
-    figure.savefig(args.output, dpi=150)
-    print(args.output)
+    figure.savefig(output, dpi=120)
+    print(output)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 """Linear layers of lanequant beside its peers on one thread: the same sizes in one run, as a table and as JSON.
 
     bench/peers/linear_peers.py --rows 1,16,64,512 --output linear.json
+    bench/plot.py linear linear.json --output linear.png
 
 Needs numpy, onnx and onnxruntime from PyPI. oneDNN joins where bench/peers/onednn_linear was built (see its first lines).
 lanequant is timed before and after each peer; of each the best run counts. Work of the same kind is compared: 8-bit
@@ -91,15 +92,19 @@ def onednn_rows(program, shape, m):
             for row in json.loads(result.stdout)]
 
 
+def faster(before, after):
+    return [min(pair, key=lambda row: row["best_seconds"]) for pair in zip(before, after)]
+
+
 def measure(args, shape, m, cases):
+    """Our rows and the peers' rows."""
     before = lanequant_rows(args.lanequant, shape, m)
     peers = [(name, bits, best_seconds(make(m))) for name, bits, make in cases] + onednn_rows(args.onednn, shape, m)
-    after = lanequant_rows(args.lanequant, shape, m)
-    ours = {8 if row["precision"] == "a8w8" else 4: min(row["best_seconds"], again["best_seconds"])
-            for row, again in zip(before, after)}
-    for name, bits, seconds in peers:
-        yield {"shape": shape, "m": m, "peer": name, "weight_bits": bits, "peer_seconds": seconds,
-               "lanequant_seconds": ours[bits], "lanequant_is_faster_by": seconds / ours[bits]}
+    ours = faster(before, lanequant_rows(args.lanequant, shape, m))
+    seconds_of = {8 if row["precision"] == "a8w8" else 4: row["best_seconds"] for row in ours}
+    return ours, [{"shape": shape, "m": m, "peer": name, "weight_bits": bits, "peer_seconds": seconds,
+                   "lanequant_seconds": seconds_of[bits], "lanequant_is_faster_by": seconds / seconds_of[bits]}
+                  for name, bits, seconds in peers]
 
 
 def main():
@@ -110,18 +115,20 @@ def main():
     parser.add_argument("--rows", default="1,16,64,512")
     parser.add_argument("--output", help="JSON")
     args = parser.parse_args()
-    rows = []
+    ours, peers = [], []
     for shape in args.shapes.split(","):
         n, k = (int(size) for size in shape.split("x"))
         cases = list(onnxruntime_cases(n, k))
         for m in (int(m) for m in args.rows.split(",")):
-            for row in measure(args, shape, m, cases):
-                rows.append(row)
+            ours_here, peers_here = measure(args, shape, m, cases)
+            ours += ours_here
+            peers += peers_here
+            for row in peers_here:
                 print(f"{shape} M={m:<5} {row['peer']:32} {1e3 * row['peer_seconds']:9.3f} ms, lanequant "
                       f"{1e3 * row['lanequant_seconds']:9.3f} ms: {row['lanequant_is_faster_by']:.2f} x", flush=True)
     if args.output:
         with open(args.output, "w", encoding="utf-8") as file:
-            json.dump({"peers": rows}, file, indent=1)
+            json.dump({"linear": ours, "peers": peers}, file, indent=1)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ namespace lq::cli {
 namespace {
 
 Result<int> Bench(const BenchOptions& options) {
-  LQ_RETURN_IF_ERROR(ValidateTarget(options.MaxIsa()));
+  LQ_RETURN_IF_ERROR(ValidateTarget(MaxIsa(options.target)));
   const std::unique_ptr<Executor> executor = MakeExecutor(options.threads);
   if (options.what == "linear") {
     LQ_RETURN_IF_ERROR(BenchLinear(options, *executor));
@@ -26,8 +26,6 @@ Result<int> Bench(const BenchOptions& options) {
 }
 
 }  // namespace
-
-std::string BenchOptions::MaxIsa() const { return target.empty() ? DefaultMaxIsa() : target; }
 
 void AddBench(CLI::App& app, Command& chosen) {
   auto options = std::make_shared<BenchOptions>();

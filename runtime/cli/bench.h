@@ -22,8 +22,6 @@ struct BenchOptions {
   std::string target;
   size_t threads = 1;
   bool json = false;
-
-  std::string MaxIsa() const;
 };
 
 // Each prints a table, or JSON.

@@ -5,6 +5,7 @@
 
 #include "runtime/cli/bench.h"
 #include "runtime/cli/json.h"
+#include "runtime/cli/model_options.h"
 #include "runtime/cli/progress.h"
 #include "runtime/cli/table.h"
 #include "runtime/measure/linear_timing.h"
@@ -96,7 +97,7 @@ void PrintJson(const std::vector<Row>& rows, const BenchOptions& options, size_t
 Status BenchLinear(const BenchOptions& options, Executor& executor) {
   LQ_ASSIGN_OR_RETURN(const std::vector<LinearCase> cases, Cases(options));
   PrepareOptions prepare;
-  prepare.max_isa = options.MaxIsa();
+  prepare.max_isa = MaxIsa(options.target);
   std::vector<Row> rows;
   {
     Progress progress("bench");
@@ -112,11 +113,10 @@ Status BenchLinear(const BenchOptions& options, Executor& executor) {
   }
   PrintTable(rows);
   fmt::print(
-      "\n{} thread{}; weights from {}. 'of read' and 'of peak' are shares of what was probed around each row: reading\n"
-      "as many bytes, and the arithmetic unit that the variant uses (16-bit activations count twice); 'roofline' is "
-      "the\n"
-      "larger one.\n",
-      executor.workers(), executor.workers() == 1 ? "" : "s", options.cold ? "memory" : "the caches, where they fit");
+      "\n{}; weights from {}. 'of read' and 'of peak' are shares of what was probed around each row: reading\n"
+      "as many bytes, and the arithmetic unit that the variant uses (16-bit activations count twice); 'roofline' is\n"
+      "the larger one.\n",
+      Threads(executor.workers()), options.cold ? "memory" : "the caches, where they fit");
   return OkStatus();
 }
 

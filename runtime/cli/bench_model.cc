@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <random>
 #include <span>
@@ -10,14 +9,15 @@
 #include "lanequant/model.h"
 #include "runtime/cli/bench.h"
 #include "runtime/cli/json.h"
+#include "runtime/cli/model_options.h"
 #include "runtime/cli/progress.h"
+#include "runtime/measure/clock.h"
 #include "runtime/status_macros.h"
 
 namespace lq::cli {
 namespace {
 
 constexpr double kSeconds = 1;
-constexpr size_t kLeastRuns = 11;
 
 // One run of a session on random inputs; everything it needs lives here.
 class ModelRun {
@@ -64,20 +64,16 @@ class ModelRun {
   std::vector<std::vector<float>> in_, out_;
 };
 
-double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
-Result<std::vector<double>> TimeRuns(ModelRun& run, Executor& executor) {
+Result<std::vector<double>> Time(ModelRun& run, Executor& executor) {
   Progress progress("bench");
-  LQ_RETURN_IF_ERROR(run.Run(executor));
-  std::vector<double> times;
-  const double begin = Now();
-  while (times.size() < kLeastRuns || Now() < begin + kSeconds) {
-    const double start = Now();
-    LQ_RETURN_IF_ERROR(run.Run(executor));
-    times.push_back(Now() - start);
-    progress.Update(std::min(1.0, (Now() - begin) / kSeconds));
-  }
-  std::sort(times.begin(), times.end());
+  Status status = run.Run(executor);
+  LQ_RETURN_IF_ERROR(status);
+  const double begin = measure::Now();
+  const std::vector<double> times = measure::TimeRuns(kSeconds, [&] {
+    status = run.Run(executor);
+    progress.Update(std::min(1.0, (measure::Now() - begin) / kSeconds));
+  });
+  LQ_RETURN_IF_ERROR(status);
   return times;
 }
 
@@ -86,10 +82,10 @@ Result<std::vector<double>> TimeRuns(ModelRun& run, Executor& executor) {
 Status BenchModel(const BenchOptions& options, Executor& executor) {
   LQ_ASSIGN_OR_RETURN(const Model model, Model::Load(options.what, options.encodings));
   SessionOptions session_options;
-  session_options.max_isa = options.MaxIsa();
+  session_options.max_isa = MaxIsa(options.target);
   LQ_ASSIGN_OR_RETURN(const Session session, Session::Prepare(model, session_options));
   LQ_ASSIGN_OR_RETURN(ModelRun run, ModelRun::Make(session, options.batch, executor.workers()));
-  LQ_ASSIGN_OR_RETURN(const std::vector<double> times, TimeRuns(run, executor));
+  LQ_ASSIGN_OR_RETURN(const std::vector<double> times, Time(run, executor));
   const double best = times.front(), median = times[times.size() / 2];
   if (options.json) {
     JsonWriter json;
@@ -98,9 +94,8 @@ Status BenchModel(const BenchOptions& options, Executor& executor) {
     fmt::print("{}", json.End().text());
     return OkStatus();
   }
-  fmt::print("batch {}, {} thread{}: best {:.3f} ms, median {:.3f} ms; {:.0f} rows per second\n", run.batch(),
-             executor.workers(), executor.workers() == 1 ? "" : "s", 1e3 * best, 1e3 * median,
-             static_cast<double>(run.batch()) / best);
+  fmt::print("batch {}, {}: best {:.3f} ms, median {:.3f} ms; {:.0f} rows per second\n", run.batch(),
+             Threads(executor.workers()), 1e3 * best, 1e3 * median, static_cast<double>(run.batch()) / best);
   return OkStatus();
 }
 

@@ -4,6 +4,7 @@
 
 #include "runtime/cli/bench.h"
 #include "runtime/cli/json.h"
+#include "runtime/cli/model_options.h"
 #include "runtime/cli/progress.h"
 #include "runtime/cli/table.h"
 #include "runtime/measure/bulk_timing.h"
@@ -17,7 +18,7 @@ using measure::BulkTiming;
 Result<std::vector<BulkTiming>> TimeAll(const BenchOptions& options, Executor& executor) {
   Progress progress("bench");
   return measure::TimeQuantizers(
-      {executor, options.MaxIsa(), measure::kBulkRows, [&progress](double share) { progress.Update(share); }});
+      {executor, MaxIsa(options.target), measure::kBulkRows, [&progress](double share) { progress.Update(share); }});
 }
 
 void PrintJson(const std::vector<BulkTiming>& timings, size_t threads) {
@@ -47,8 +48,8 @@ Status BenchQuantize(const BenchOptions& options, Executor& executor) {
                   fmt::format("{:.1f}", 1e-9 * timing.bytes / timing.seconds),
                   fmt::format("{:.2f}", timing.ShareOfStream())});
   }
-  fmt::print("{}\n{} thread{}; 'of stream' is the share of what moving the same bytes takes, without any arithmetic.\n",
-             table.ToString(), executor.workers(), executor.workers() == 1 ? "" : "s");
+  fmt::print("{}\n{}; 'of stream' is the share of what moving the same bytes takes, without any arithmetic.\n",
+             table.ToString(), Threads(executor.workers()));
   return OkStatus();
 }
 

@@ -79,9 +79,9 @@ Status ShowSpeed(const Network& network) {
     best = std::min(best, outcome.seconds);
   }
   const size_t workers = network.executor->workers();
-  fmt::print("2. The whole network\n\n{} test images: {}; {:.0f} images per second on {}, {} thread{}\n\n",
-             outcome.rows, accuracy.ToString(), static_cast<double>(outcome.rows) / best,
-             ChosenTarget(network.options.max_isa), workers, workers == 1 ? "" : "s");
+  fmt::print("2. The whole network\n\n{} test images: {}; {:.0f} images per second on {}, {}\n\n", outcome.rows,
+             accuracy.ToString(), static_cast<double>(outcome.rows) / best, ChosenTarget(network.options.max_isa),
+             Threads(workers));
   return OkStatus();
 }
 

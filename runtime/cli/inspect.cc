@@ -62,9 +62,8 @@ void PrintText(const Inspection& inspection) {
     fmt::print("{}: better targets: {}\n", step.layer.variant, last);
   }
   fmt::print("{}\n", Describe(inspection.options));
-  fmt::print("packed weights: {} bytes; workspace: {} bytes for a batch of {} on {} thread{}\n",
-             inspection.packed_bytes, inspection.workspace_bytes, inspection.batch, inspection.workers,
-             inspection.workers == 1 ? "" : "s");
+  fmt::print("packed weights: {} bytes; workspace: {} bytes for a batch of {} on {}\n", inspection.packed_bytes,
+             inspection.workspace_bytes, inspection.batch, Threads(inspection.workers));
   for (const std::string& note : inspection.graph.notes) fmt::print("note: {}\n", note);
 }
 

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <utility>
 
+#include "lanequant/target.h"
 #include "runtime/status_macros.h"
 #include "runtime/variants.h"
 
@@ -68,7 +69,7 @@ Result<Model> LoadModel(const ModelOptions& options) { return Model::Load(option
 
 Result<SessionOptions> MakeSessionOptions(const ModelOptions& options, RoundingProfile default_profile) {
   SessionOptions session;
-  if (!options.target.empty()) session.max_isa = options.target;
+  session.max_isa = MaxIsa(options.target);
   LQ_RETURN_IF_ERROR(ValidateTarget(session.max_isa));
   LQ_ASSIGN_OR_RETURN(session.bias, ParseBias(options.bias));
   session.profile = default_profile;
@@ -79,6 +80,10 @@ Result<SessionOptions> MakeSessionOptions(const ModelOptions& options, RoundingP
 }
 
 std::unique_ptr<Executor> MakeExecutor(size_t threads) { return MakeTbbExecutor(threads); }
+
+std::string MaxIsa(const std::string& target) { return target.empty() ? DefaultMaxIsa() : target; }
+
+std::string Threads(size_t count) { return fmt::format("{} thread{}", count, count == 1 ? "" : "s"); }
 
 const char* NameOf(BiasMode bias) { return bias == BiasMode::kFloat ? "float" : "int32"; }
 

@@ -36,6 +36,12 @@ Result<SessionOptions> MakeSessionOptions(const ModelOptions& options, RoundingP
 
 std::unique_ptr<Executor> MakeExecutor(size_t threads);
 
+// What --target asked for; "": DefaultMaxIsa().
+std::string MaxIsa(const std::string& target);
+
+// "1 thread", "2 threads"
+std::string Threads(size_t count);
+
 const char* NameOf(BiasMode bias);
 const char* NameOf(RoundingProfile profile);
 Result<RoundingProfile> ParseProfile(const std::string& name);

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <chrono>
 #include <memory>
 #include <optional>
 #include <span>
@@ -21,6 +20,7 @@
 #include "runtime/cli/output_files.h"
 #include "runtime/cli/progress.h"
 #include "runtime/cli/quantizer_options.h"
+#include "runtime/measure/clock.h"
 #include "runtime/status_macros.h"
 
 namespace lq::cli {
@@ -113,16 +113,15 @@ Result<int> Run(const Options& options) {
   LQ_ASSIGN_OR_RETURN(const std::optional<DType> codes, ParseOptional("--codes", options.codes));
   std::optional<Progress> progress("quantize");
   const std::unique_ptr<Executor> executor = MakeExecutor(options.threads);
-  BulkOptions bulk{executor.get()};
-  if (!options.target.empty()) bulk.max_isa = options.target;
+  const BulkOptions bulk{executor.get(), MaxIsa(options.target)};
   LQ_ASSIGN_OR_RETURN(NamedArray read, ReadArray(options.input));
   LQ_ASSIGN_OR_RETURN(const NamedArray in, FromFile(std::move(read), codes, options.shape));
   progress->Update(0.4);  // files take longer than quantizing
-  const auto start = std::chrono::steady_clock::now();
+  const double start = measure::Now();
   LQ_ASSIGN_OR_RETURN(std::vector<NamedArray> arrays, Apply(options, {operation, in, dtype, options.affine, bulk}));
-  const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
+  const double seconds = measure::Now() - start;
   progress->Update(0.5);
-  const std::string result = Summary(in, arrays, took.count());
+  const std::string result = Summary(in, arrays, 1e3 * seconds);
   std::vector<NamedArray> to_file = ForFile(std::move(arrays[0]));
   for (size_t i = 1; i < arrays.size(); ++i) to_file.push_back(std::move(arrays[i]));
   OutputFiles files;

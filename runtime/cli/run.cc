@@ -29,8 +29,8 @@ void Print(const Options& options, const SessionOptions& session, const RunOutco
   if (options.reference) {
     fmt::print("{} rows on the exact simulator, {}\n", outcome.rows, Describe(session));
   } else {
-    fmt::print("{} rows on {}, {} thread{}, {}\n", outcome.rows, ChosenTarget(session.max_isa), workers,
-               workers == 1 ? "" : "s", Describe(session));
+    fmt::print("{} rows on {}, {}, {}\n", outcome.rows, ChosenTarget(session.max_isa), Threads(workers),
+               Describe(session));
   }
   // A dump costs more time than the kernels: it has no rate of interest.
   if (options.layers.empty()) {

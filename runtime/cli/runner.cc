@@ -1,6 +1,5 @@
 #include "runtime/cli/runner.h"
 
-#include <chrono>
 #include <optional>
 #include <span>
 #include <utility>
@@ -10,6 +9,7 @@
 #include "runtime/compare/rows.h"
 #include "runtime/compare/session_rows.h"
 #include "runtime/compare/share_graph.h"
+#include "runtime/measure/clock.h"
 #include "runtime/simulator/simulator.h"
 #include "runtime/status_macros.h"
 
@@ -17,8 +17,6 @@ namespace lq::cli {
 namespace {
 
 constexpr int64_t kRows = 64;  // enough rows for kernels to reach their peak; more only costs memory
-
-double Seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 struct Prepared {
   std::vector<Rows> slices;
@@ -50,10 +48,10 @@ Result<RunOutcome> RunOnKernels(const RunRequest& request) {
       LQ_ASSIGN_OR_RETURN(workspace, session.NewWorkspace(rows.count, request.executor.workers()));
       workspace_rows = rows.count;
     }
-    const double start = Seconds();
+    const double start = measure::Now();
     LQ_ASSIGN_OR_RETURN(const RowOutputs outputs,
                         RunRows({session, inputs, rows, request.executor}, *workspace, request.observer));
-    prepared.outcome.seconds += Seconds() - start;
+    prepared.outcome.seconds += measure::Now() - start;
     for (size_t o = 0; o < outputs.size(); ++o) {
       AppendRows(outputs[o], OutputShapeFor(session, o, rows.count), prepared.outcome.outputs[o]);
     }
@@ -71,9 +69,9 @@ Result<RunOutcome> RunOnSimulator(const RunRequest& request) {
   for (size_t i = 0; i < prepared.slices.size(); ++i) {
     std::vector<ConstTensorView> inputs;
     for (const NamedArray& input : request.inputs) inputs.push_back(RowsOf(input.view(), prepared.slices[i]));
-    const double start = Seconds();
+    const double start = measure::Now();
     LQ_ASSIGN_OR_RETURN(const std::vector<Simulator::Output> outputs, simulator.Run(inputs, request.observer));
-    prepared.outcome.seconds += Seconds() - start;
+    prepared.outcome.seconds += measure::Now() - start;
     for (size_t o = 0; o < outputs.size(); ++o) {
       AppendRows(outputs[o].values, outputs[o].shape, prepared.outcome.outputs[o]);
     }

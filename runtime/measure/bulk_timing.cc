@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <span>
 
 #include "lanequant/quantize.h"
 #include "runtime/aligned_buffer.h"
+#include "runtime/measure/clock.h"
 #include "runtime/measure/probe.h"
 #include "runtime/status_macros.h"
 
@@ -40,19 +40,6 @@ std::string NameOf(const Case& c) {
   return c.block == kColumns ? what + ", per channel" : fmt::format("{}, block {}", what, c.block);
 }
 
-double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
-// Each worker a part, in whole cache lines of both sides.
-void StreamAll(const AlignedBuffer& in, size_t in_bytes, const AlignedBuffer& out, size_t out_bytes,
-               Executor& executor) {
-  const size_t parts = executor.workers();
-  const auto part = [&](size_t bytes, size_t i) { return bytes / 4096 * i / parts * 4096; };
-  executor.ForEach(parts, [&](size_t i, size_t) {
-    Stream(in.data() + part(in_bytes, i), part(in_bytes, i + 1) - part(in_bytes, i), out.data() + part(out_bytes, i),
-           part(out_bytes, i + 1) - part(out_bytes, i), true);
-  });
-}
-
 class BulkTimer {
  public:
   static Result<BulkTimer> Make(const BulkTimingOptions& options) {
@@ -79,12 +66,12 @@ class BulkTimer {
     const TensorView out{to, shape, out_.span().first(out_bytes)};
     BulkTiming timing{NameOf(c), HUGE_VAL, HUGE_VAL, static_cast<double>(in_bytes + out_bytes)};
     for (int pass = 0; pass < kPasses; ++pass) {
-      double start = Now();
-      LQ_RETURN_IF_ERROR(Run(c, in, out));
-      timing.seconds = std::min(timing.seconds, Now() - start);
-      start = Now();
-      StreamAll(in_, in_bytes, out_, out_bytes, options_.executor);
-      timing.stream_seconds = std::min(timing.stream_seconds, Now() - start);
+      Status status = OkStatus();
+      timing.seconds = std::min(timing.seconds, Seconds([&] { status = Run(c, in, out); }));
+      LQ_RETURN_IF_ERROR(status);
+      timing.stream_seconds =
+          std::min(timing.stream_seconds,
+                   Seconds([&] { Stream(in_.data(), in_bytes, out_.data(), out_bytes, true, options_.executor); }));
     }
     return timing;
   }

@@ -1,35 +1,15 @@
 #include "runtime/measure/linear_timing.h"
 
 #include <algorithm>
-#include <chrono>
 #include <initializer_list>
 #include <string>
 #include <vector>
 
+#include "runtime/measure/clock.h"
 #include "runtime/measure/probe.h"
 #include "runtime/status_macros.h"
 
 namespace lq::measure {
-namespace {
-
-constexpr size_t kLeastRuns = 11;
-
-double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
-std::vector<double> TimeRuns(LinearRing& ring, const TimingOptions& options) {
-  ring.Run(options.executor);
-  std::vector<double> times;
-  for (const double end = Now() + options.seconds; times.size() < kLeastRuns || Now() < end;) {
-    const double start = Now();
-    ring.Run(options.executor);
-    times.push_back(Now() - start);
-  }
-  std::sort(times.begin(), times.end());
-  return times;
-}
-
-}  // namespace
-
 void Limits::Probe(const AlignedBuffer& buffer, Executor& executor) {
   read = std::max(read, ReadBandwidth(buffer.data(), buffer.size(), executor));
   tile = std::max(tile, TilePeak(executor));
@@ -55,7 +35,7 @@ Result<LinearTiming> TimeLinear(const LinearCase& layer, const TimingOptions& op
                       AlignedBuffer::Make("probe", options.cold ? kColdBytes : ring.info().packed_bytes));
   LinearTiming timing{ring.info(), 0, 0, ring.BytesPerRun(), layer.Operations(), {}};
   timing.limits.Probe(probed, options.executor);
-  const std::vector<double> times = TimeRuns(ring, options);
+  const std::vector<double> times = TimeRuns(options.seconds, [&] { ring.Run(options.executor); });
   timing.limits.Probe(probed, options.executor);
   timing.best = times.front();
   timing.median = times[times.size() / 2];

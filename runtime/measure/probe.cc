@@ -6,17 +6,15 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <cstring>
 
 #include "kernels/amx_tiles.h"
 #include "kernels/own_targets.h"
+#include "runtime/measure/clock.h"
 
 namespace lq {
 namespace {
-
-double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 // Best rate of a few passes, in each of which body(worker) is called for every worker, each call worth `work`.
 template <class Body>
@@ -24,9 +22,8 @@ double BestRate(double work, Executor& executor, Body body) {
   const size_t parts = executor.workers();
   double best = 0;
   for (int pass = 0; pass < 5; ++pass) {
-    const double start = Now();
-    executor.ForEach(parts, [&](size_t part, size_t) { body(part); });
-    best = std::max(best, static_cast<double>(parts) * work / (Now() - start));
+    const double seconds = measure::Seconds([&] { executor.ForEach(parts, [&](size_t part, size_t) { body(part); }); });
+    best = std::max(best, static_cast<double>(parts) * work / seconds);
   }
   return best;
 }
@@ -42,6 +39,15 @@ uint64_t ReadWords(const char* p, size_t bytes) {
 }
 
 constexpr int kIterations = 40000;  // about 0.1 ms
+
+// A step mixes `reads` lines of 64 bytes into one, which it writes `writes` times; one of the two is 1.
+struct StreamSteps {
+  size_t count, reads, writes;
+  bool nontemporal;
+};
+
+// The smaller side of each step.
+void CopySteps(const char* in, char* out, const StreamSteps& steps) { std::memcpy(out, in, 64 * steps.count); }
 
 }  // namespace
 
@@ -108,21 +114,20 @@ void MultiplyAdds128() {
   return static_cast<uint64_t>(total[0] ^ total[1] ^ total[2] ^ total[3]);
 }
 
-// Lines of 64 bytes: `reads` of them are mixed into one, which is written `writes` times.
 template <bool kNonTemporal>
-[[gnu::target("avx512f")]] void StreamLines(const char* in, char* out, size_t steps, size_t reads, size_t writes) {
-  for (size_t i = 0; i < steps; ++i) {
+[[gnu::target("avx512f")]] void StreamLines(const char* in, char* out, const StreamSteps& steps) {
+  for (size_t i = 0; i < steps.count; ++i) {
     __m512i line = _mm512_load_si512(in);
-    for (size_t j = 1; j < reads; ++j) line = _mm512_xor_si512(line, _mm512_load_si512(in + 64 * j));
-    for (size_t j = 0; j < writes; ++j) {
+    for (size_t j = 1; j < steps.reads; ++j) line = _mm512_xor_si512(line, _mm512_load_si512(in + 64 * j));
+    for (size_t j = 0; j < steps.writes; ++j) {
       if (kNonTemporal) {
         _mm512_stream_si512(reinterpret_cast<__m512i*>(out + 64 * j), line);
       } else {
         _mm512_store_si512(out + 64 * j, line);
       }
     }
-    in += 64 * reads;
-    out += 64 * writes;
+    in += 64 * steps.reads;
+    out += 64 * steps.writes;
   }
   _mm_sfence();
 }
@@ -131,17 +136,12 @@ uint64_t ReadAll(const char* p, size_t bytes) {
   return __builtin_cpu_supports("avx2") ? ReadVectors(p, bytes) : ReadWords(p, bytes);
 }
 
-}  // namespace
-
-void Stream(const void* in, size_t in_bytes, void* out, size_t out_bytes, bool nontemporal) {
-  if (!__builtin_cpu_supports("avx512f")) {
-    std::memcpy(out, in, std::min(in_bytes, out_bytes));
-    return;
-  }
-  const size_t reads = std::max<size_t>(1, in_bytes / out_bytes), writes = std::max<size_t>(1, out_bytes / in_bytes);
-  const auto run = nontemporal ? StreamLines<true> : StreamLines<false>;
-  run(static_cast<const char*>(in), static_cast<char*>(out), in_bytes / (64 * reads), reads, writes);
+void StreamAll(const char* in, char* out, const StreamSteps& steps) {
+  if (!__builtin_cpu_supports("avx512f")) return CopySteps(in, out, steps);
+  (steps.nontemporal ? StreamLines<true> : StreamLines<false>)(in, out, steps);
 }
+
+}  // namespace
 
 double TilePeak(Executor& executor) {
   if (!kernels::WhyNotAmx(kernels::Amx()).empty()) return 0;
@@ -172,14 +172,12 @@ double FloatPeak(Executor& executor) {
 
 double FloatPeak(Executor&) { return 0; }
 
-void Stream(const void* in, size_t in_bytes, void* out, size_t out_bytes, bool) {
-  std::memcpy(out, in, std::min(in_bytes, out_bytes));
-}
-
 double TilePeak(Executor&) { return 0; }
 double DotPeak(Executor&) { return 0; }
 
 static uint64_t ReadAll(const char* p, size_t bytes) { return ReadWords(p, bytes); }
+
+static void StreamAll(const char* in, char* out, const StreamSteps& steps) { CopySteps(in, out, steps); }
 
 double MultiplyAddPeak(Executor& executor) {
   return BestRate(kIterations * 128.0, executor, [](size_t) {
@@ -194,6 +192,16 @@ double MultiplyAddPeak(Executor& executor) {
 }
 
 #endif
+
+void Stream(const void* in, size_t in_bytes, void* out, size_t out_bytes, bool nontemporal, Executor& executor) {
+  const size_t reads = std::max<size_t>(1, in_bytes / out_bytes), writes = std::max<size_t>(1, out_bytes / in_bytes);
+  const size_t count = in_bytes / (64 * reads), parts = executor.workers();
+  executor.ForEach(parts, [&](size_t part, size_t) {
+    const size_t first = count * part / parts, last = count * (part + 1) / parts;
+    StreamAll(static_cast<const char*>(in) + 64 * reads * first, static_cast<char*>(out) + 64 * writes * first,
+              {last - first, reads, writes, nontemporal});
+  });
+}
 
 double ReadBandwidth(const void* data, size_t bytes, Executor& executor) {
   std::atomic<uint64_t> sink = 0;  // what is not used would not be read

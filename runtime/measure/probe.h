@@ -14,9 +14,10 @@ namespace lq {
 double ReadBandwidth(const void* data, size_t bytes, Executor& executor = SerialExecutor());
 
 // One pass over memory that moves what a kernel moves and computes nothing: reads in_bytes, writes out_bytes in step,
-// around the caches where `nontemporal`. Of the two sizes one divides the other; both are multiples of 64 bytes, the
-// buffers 64-byte aligned. Without AVX-512 it stands in with memcpy of the smaller size.
-void Stream(const void* in, size_t in_bytes, void* out, size_t out_bytes, bool nontemporal);
+// around the caches where `nontemporal`, each worker a part. Of the two sizes one divides the other; both are multiples
+// of 64 bytes, the buffers 64-byte aligned. Without AVX-512 it stands in with memcpy of the smaller size.
+void Stream(const void* in, size_t in_bytes, void* out, size_t out_bytes, bool nontemporal,
+            Executor& executor = SerialExecutor());
 
 // Operations per second (a multiplication and an addition are two) of independent integer dot products in registers.
 // 8-bit operands in matrix tiles (AMX). 0 where the CPU has none or the system does not let us.

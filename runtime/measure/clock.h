@@ -1,0 +1,36 @@
+// Times of repeated runs by the steady clock.
+#ifndef LANEQUANT_RUNTIME_MEASURE_CLOCK_H_
+#define LANEQUANT_RUNTIME_MEASURE_CLOCK_H_
+
+#include <algorithm>
+#include <chrono>
+#include <vector>
+
+namespace lq::measure {
+
+inline double Now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// What body() takes, in seconds.
+template <class Body>
+double Seconds(const Body& body) {
+  const double start = Now();
+  body();
+  return Now() - start;
+}
+
+// After one run that does not count: the seconds of as many as `seconds` hold, at least 11, the fastest first.
+template <class Body>
+std::vector<double> TimeRuns(double seconds, const Body& body) {
+  constexpr size_t kLeastRuns = 11;
+  body();
+  std::vector<double> times;
+  for (const double end = Now() + seconds; times.size() < kLeastRuns || Now() < end;) times.push_back(Seconds(body));
+  std::sort(times.begin(), times.end());
+  return times;
+}
+
+}  // namespace lq::measure
+
+#endif  // LANEQUANT_RUNTIME_MEASURE_CLOCK_H_
