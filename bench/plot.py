@@ -28,9 +28,12 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 PANELS = (("memory", "share_stream", "64 Mi elements, DRAM:\nshare of a stream of the same bytes"),
           ("cache", "share_memcpy", "64 Ki elements, L2: floats per second\nas share of libc memcpy's"))
+
+PEER_COLORS = ("tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown")
 
 
 def read(paths):
@@ -92,15 +95,18 @@ def draw_roofline(axis, ours, peers):
     read, peak = (max(row[limit] for row in ours) for limit in ("read_bandwidth", "peak"))
     ends = min(map(intensity, ours)) / 1.5, max(max(map(intensity, ours)), peak / read) * 1.5
     corners = [ends[0], peak / read, ends[1]]
-    axis.plot(corners, [min(x * read, peak) * 1e-12 for x in corners], color="black", linewidth=0.8)
-    axis.plot([intensity(row) for row in ours], [row["operations"] / row["best_seconds"] * 1e-12 for row in ours], "o-",
+    axis.plot(corners, [min(x * read, peak) * 1e-9 for x in corners], color="black", linewidth=0.8)
+    axis.plot([intensity(row) for row in ours], [row["operations"] / row["best_seconds"] * 1e-9 for row in ours], "o-",
               color="tab:blue", label="lanequant")
     layer = {(f"{row['n']}x{row['k']}", row["m"]): row for row in ours}
-    for name in dict.fromkeys(row["peer"] for row in peers):
+    for name, color in zip(dict.fromkeys(row["peer"] for row in peers), PEER_COLORS):
         points = [(layer[row["shape"], row["m"]], row["peer_seconds"]) for row in peers if row["peer"] == name]
         axis.plot([intensity(row) for row, _ in points],
-                  [row["operations"] / seconds * 1e-12 for row, seconds in points], ".--", linewidth=0.8, label=name)
-    axis.set(xscale="log", yscale="log", xlabel="operations per byte read and written")
+                  [row["operations"] / seconds * 1e-9 for row, seconds in points], ".--", linewidth=0.8, color=color,
+                  label=name)
+    axis.set(xscale="log", yscale="log", xlabel="operations per byte that our layer reads and writes")
+    axis.yaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), major_formatter=ScalarFormatter(),
+                   minor_formatter=NullFormatter())
     axis.set_title(f"{ours[0]['precision']} ({ours[0]['variant']})", fontsize=9)
     axis.legend(fontsize=7)
 
@@ -116,7 +122,7 @@ def draw_layers(paths):
     if not precisions:
         raise SystemExit("plot.py: no layer in " + ", ".join(paths))
     figure, axes = plt.subplots(1, len(precisions), figsize=(6 * len(precisions), 4.5), squeeze=False, sharey=True)
-    axes[0][0].set_ylabel("10^12 operations per second")
+    axes[0][0].set_ylabel("10^9 operations per second")
     for axis, precision in zip(axes[0], precisions):
         bits = 4 if "w4" in precision else 8
         draw_roofline(axis, [row for row in ours if row["precision"] == precision],
@@ -134,7 +140,7 @@ def main():
     figure = (draw_quantizers if args.what == "quantize" else draw_layers)(args.json)
     output = args.output or f"{args.what}.png"
     figure.tight_layout()
-    figure.savefig(output, dpi=120)
+    figure.savefig(output, dpi=100)
     print(output)
 
 

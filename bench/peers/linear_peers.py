@@ -68,12 +68,12 @@ def onnxruntime_cases(n, k):
     weights = numpy_helper.from_array(random.integers(-128, 128, (k, n), dtype=np.int8), "w")
     integer = session([helper.make_node("MatMulInteger", ["x", "w"], ["y"])], [value("x", TensorProto.UINT8, k)],
                       [value("y", TensorProto.INT32, n)], [weights])
-    yield "MatMulInteger", 8, timed(integer, lambda m: random.integers(0, 256, (m, k), dtype=np.uint8))
+    yield "ONNX Runtime MatMulInteger", 8, timed(integer, lambda m: random.integers(0, 256, (m, k), dtype=np.uint8))
 
     scale = numpy_helper.from_array(np.full((1,), 0.01, np.float32), "s")
     dynamic = session([helper.make_node("DynamicQuantizeMatMul", ["x", "w", "s"], ["y"], domain="com.microsoft")],
                       [value("x", TensorProto.FLOAT, k)], [value("y", TensorProto.FLOAT, n)], [weights, scale])
-    yield "DynamicQuantizeMatMul", 8, timed(dynamic, lambda m: random.standard_normal((m, k), dtype=np.float32))
+    yield "ONNX Runtime DynamicQuantizeMatMul", 8, timed(dynamic, lambda m: random.standard_normal((m, k), dtype=np.float32))
 
     if k % BLOCK == 0:
         codes = numpy_helper.from_array(random.integers(0, 256, (n, k // BLOCK, BLOCK // 2), dtype=np.uint8), "w")
@@ -81,7 +81,7 @@ def onnxruntime_cases(n, k):
         node = helper.make_node("MatMulNBits", ["x", "w", "s"], ["y"], domain="com.microsoft", K=k, N=n, bits=4,
                                 block_size=BLOCK, accuracy_level=4)
         nbits = session([node], [value("x", TensorProto.FLOAT, k)], [value("y", TensorProto.FLOAT, n)], [codes, scales])
-        yield "MatMulNBits", 4, timed(nbits, lambda m: random.standard_normal((m, k), dtype=np.float32))
+        yield "ONNX Runtime MatMulNBits", 4, timed(nbits, lambda m: random.standard_normal((m, k), dtype=np.float32))
 
 
 def onednn_rows(program, shape, m):
@@ -124,7 +124,7 @@ def main():
             ours += ours_here
             peers += peers_here
             for row in peers_here:
-                print(f"{shape} M={m:<5} {row['peer']:32} {1e3 * row['peer_seconds']:9.3f} ms, lanequant "
+                print(f"{shape} M={m:<5} {row['peer']:34} {1e3 * row['peer_seconds']:9.3f} ms, lanequant "
                       f"{1e3 * row['lanequant_seconds']:9.3f} ms: {row['lanequant_is_faster_by']:.2f} x", flush=True)
     if args.output:
         with open(args.output, "w", encoding="utf-8") as file:
