@@ -4,10 +4,11 @@
     bench/peers/linear_peers.py --rows 1,16,64,512 --output linear.json
     bench/plot.py linear linear.json --output linear.png
 
-Needs numpy, onnx and onnxruntime from PyPI. oneDNN joins where bench/peers/onednn_linear was built (see its first lines).
+Needs numpy, onnx and onnxruntime from PyPI. oneDNN and ggml join where bench/peers/onednn_linear.cc and
+ggml_linear.cc were built (see their first lines).
 lanequant is timed before and after each peer; of each the best run counts. Work of the same kind is compared: 8-bit
 activations with 8-bit weights (the peers give int32 sums, lanequant requantized codes), and with 4-bit weights (of which
-only lanequant's are LPBQ; MatMulNBits has a float scale for each block and quantizes its float activations itself).
+only lanequant's are LPBQ; MatMulNBits and ggml have float scales in them and quantize their float activations themselves).
 """
 import argparse
 import json
@@ -84,11 +85,12 @@ def onnxruntime_cases(n, k):
         yield "ONNX Runtime MatMulNBits", 4, timed(nbits, lambda m: random.standard_normal((m, k), dtype=np.float32))
 
 
-def onednn_rows(program, shape, m):
+def program_rows(name, program, shape, m):
+    """Of onednn_linear or ggml_linear: (name, bits of the weights, seconds)"""
     if not program:
         return []
     result = subprocess.run([program, shape, str(m)], check=True, capture_output=True, text=True)
-    return [("oneDNN " + row["version"] + " " + row["weights"], 4 if row["weights"] == "s4" else 8, row["seconds"])
+    return [(f"{name} {row['version']} {row['weights']}", 8 if row["weights"] in ("s8", "q8_0") else 4, row["seconds"])
             for row in json.loads(result.stdout)]
 
 
@@ -99,7 +101,8 @@ def faster(before, after):
 def measure(args, shape, m, cases):
     """Our rows and the peers' rows."""
     before = lanequant_rows(args.lanequant, shape, m)
-    peers = [(name, bits, best_seconds(make(m))) for name, bits, make in cases] + onednn_rows(args.onednn, shape, m)
+    peers = [(name, bits, best_seconds(make(m))) for name, bits, make in cases] + \
+        program_rows("oneDNN", args.onednn, shape, m) + program_rows("ggml", args.ggml, shape, m)
     ours = faster(before, lanequant_rows(args.lanequant, shape, m))
     seconds_of = {8 if row["precision"] == "a8w8" else 4: row["best_seconds"] for row in ours}
     return ours, [{"shape": shape, "m": m, "peer": name, "weight_bits": bits, "peer_seconds": seconds,
@@ -111,6 +114,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lanequant", default="build/release/bin/lanequant")
     parser.add_argument("--onednn", default="", help="the program of bench/peers/onednn_linear.cc")
+    parser.add_argument("--ggml", default="", help="the program of bench/peers/ggml_linear.cc")
     parser.add_argument("--shapes", default="4096x4096", help="NxK,...")
     parser.add_argument("--rows", default="1,16,64,512")
     parser.add_argument("--output", help="JSON")
