@@ -296,15 +296,15 @@ void CheckRandomShapes(MatmulKind kind, MatmulVariantSpan variants, size_t cases
     MatmulShape shape;
     shape.weights = kind.weights;
     shape.wide = kind.wide;
-    shape.m = random.LogSize(1, 300);
-    shape.n = random.LogSize(1, 300);
-    shape.k = random.LogSize(1, 300);
+    shape.m = random.LogSize(1, 400);
+    shape.n = random.LogSize(1, 400);
+    shape.k = random.LogSize(1, 400);
     shape.style = random.Chance(0.2)   ? MatmulStyle::kTies
                   : random.Chance(0.1) ? MatmulStyle::kEnds
                                        : MatmulStyle::kRandom;
     if (kind.weights == MatmulWeights::kS4) {
       shape.block = 4 * random.LogSize(1, 20);
-      shape.k = shape.block * random.LogSize(1, std::max<size_t>(1, 300 / shape.block));
+      shape.k = shape.block * random.LogSize(1, std::max<size_t>(1, 400 / shape.block));
       shape.largest_scale = random.Chance(0.8) ? 16 : 255;
     }
     const MatmulCase test(shape, random);
