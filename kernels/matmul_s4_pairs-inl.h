@@ -2,7 +2,7 @@
 // ones that would widen them to 32 bits multiplies by the block's scale instead.
 //
 // Weights are multiplied as they are packed, q + 8: two products are at most 2 * 255 * 15 = 7650. What that is too
-// much, 8 * (sum of codes), is where the sums start from, so that it costs nothing (0.86 instead of 1.0 of the peak of
+// much, 8 * (sum of codes), is where the sums start from, so that it costs nothing (0.86 instead of 0.97 of the peak of
 // 16-bit multiply-adds if each weight is brought to -8..7). A 16-bit lane takes two products a quad: of 8 quads the
 // finished sum is at most 16 * 255 * 8 = 32640 < 2^15, and what wraps on the way comes back.
 
@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 #include "kernels/matmul_s4_blocks.h"
@@ -55,29 +56,40 @@ inline ChunkStart StartOf(const uint8_t* a, size_t quads, bool high) {
   return start;
 }
 
-// Of one row of codes, in the order in which AddBlock takes its chunks; returns the end.
-[[maybe_unused]] static ChunkStart* StartRow(const uint8_t* a, const S4Blocks& blocks, ChunkStart* out) {
+// Of one row of codes, in the order in which AddBlock takes its chunks, `rows` apart.
+[[maybe_unused]] static void StartRow(const uint8_t* a, const S4Blocks& blocks, size_t rows, ChunkStart* out) {
   S4Blocks::Cursor cursor(blocks);
   for (size_t b = 0; b < blocks.count(); ++b) {
     const S4Block block = cursor.Next();
-    if (block.leading_high) *out++ = StartOf(a, 1, true), a += 4;
+    if (block.leading_high) *out = StartOf(a, 1, true), a += 4, out += rows;
     for (size_t left = block.pairs; left != 0;) {
       const size_t pairs = left < kChunkPairs ? left : kChunkPairs;
-      *out++ = StartOf(a, 2 * pairs, false);
+      *out = StartOf(a, 2 * pairs, false);
+      out += rows;
       a += 8 * pairs;
       left -= pairs;
     }
-    if (block.trailing_low) *out++ = StartOf(a, 1, false), a += 4;
+    if (block.trailing_low) *out = StartOf(a, 1, false), a += 4, out += rows;
   }
-  return out;
+}
+
+// A row of codes, quad by quad, `rows` quads apart. Rows of a strip stand together: read from rows that are a power of
+// two apart, their quads cost a fifth of the speed.
+[[maybe_unused]] static void InterleaveRow(const uint8_t* a, size_t k, size_t rows, uint8_t* out) {
+  for (size_t i = 0; i < k; i += 4) std::memcpy(out + i * rows, a + i, 4);
+}
+
+inline size_t ChunksOfRow(const S4Blocks& blocks) {
+  size_t chunks = 0;
+  S4Blocks::Cursor cursor(blocks);
+  for (size_t b = 0; b < blocks.count(); ++b) chunks += Chunks(cursor.Next());
+  return chunks;
 }
 
 struct PairArgs {
-  const uint8_t* a;
-  size_t a_stride;
-  const ChunkStart* start;
-  size_t start_stride;  // chunks of a row
-  size_t w_step;        // bytes per pair of quads: 64 per group
+  const uint8_t* a;         // [quad][row][4 k]
+  const ChunkStart* start;  // [chunk][row]
+  size_t w_step;            // bytes per pair of quads: 64 per group
   size_t block_size;
   int32_t* acc;  // kPanelChannels per row
 };
@@ -91,7 +103,7 @@ HWY_INLINE void AddQuad(const PairArgs& t, const uint8_t* a, const uint8_t* w, i
   for (size_t i = 0; i < t.w_step; ++i) sums[i / 4] += ((w[i] >> shift & 15) - 8) * int32_t{a[i % 4]};
 }
 
-static void PairRow(const PairArgs& t, const S4Blocks& blocks) {
+static void PairRow(const PairArgs& t, const S4Blocks& blocks, size_t rows) {
   std::memset(t.acc, 0, t.w_step / 4 * sizeof(int32_t));
   const uint8_t* a = t.a;
   S4Blocks::Cursor cursor(blocks);
@@ -100,7 +112,7 @@ static void PairRow(const PairArgs& t, const S4Blocks& blocks) {
     const uint8_t* w = block.w;
     int32_t sums[kPanelChannels] = {};
     bool high = block.leading_high;
-    for (size_t quad = 0; quad < t.block_size / 4; ++quad, a += 4) {
+    for (size_t quad = 0; quad < t.block_size / 4; ++quad, a += 4 * rows) {
       AddQuad(t, a, w, high ? 4 : 0, sums);
       if (high) w += t.w_step;
       high = !high;
@@ -111,7 +123,7 @@ static void PairRow(const PairArgs& t, const S4Blocks& blocks) {
 
 template <size_t kRows>
 static void PairStrip(PairArgs t, const S4Blocks& blocks) {
-  for (size_t r = 0; r < kRows; ++r, t.a += t.a_stride, t.acc += kPanelChannels) PairRow(t, blocks);
+  for (size_t r = 0; r < kRows; ++r, t.a += 4, t.acc += kPanelChannels) PairRow(t, blocks, kRows);
 }
 
 #else
@@ -125,9 +137,9 @@ template <size_t kRows, size_t kVectors>
 using Sums16 = hn::Vec<DS16>[kRows][kVectors];
 
 template <size_t kRows, size_t kVectors>
-HWY_INLINE void SetStart(const PairArgs& t, const uint16_t* start, Sums16<kRows, kVectors>& sums) {
+HWY_INLINE void SetStart(const uint16_t* start, Sums16<kRows, kVectors>& sums) {
   LQ_UNROLL for (size_t r = 0; r < kRows; ++r) {
-    const auto* at = reinterpret_cast<const uint8_t*>(start + r * t.start_stride * (sizeof(ChunkStart) / 2));
+    const auto* at = reinterpret_cast<const uint8_t*>(start) + r * sizeof(ChunkStart);
     LQ_UNROLL for (size_t j = 0; j < kVectors; ++j) {
       sums[r][j] = hn::BitCast(DS16(), tile::Broadcast(at));
       LQ_OPAQUE(sums[r][j]);
@@ -137,10 +149,9 @@ HWY_INLINE void SetStart(const PairArgs& t, const uint16_t* start, Sums16<kRows,
 
 // sums += one vector of weights (column j of the sums) x a quad of each row.
 template <size_t kRows, size_t kVectors>
-HWY_INLINE void AddQuad(const PairArgs& t, const uint8_t* a, hn::Vec<DU8> weights, size_t j,
-                        Sums16<kRows, kVectors>& sums) {
+HWY_INLINE void AddQuad(const uint8_t* a, hn::Vec<DU8> weights, size_t j, Sums16<kRows, kVectors>& sums) {
   LQ_UNROLL for (size_t r = 0; r < kRows; ++r) {
-    const auto quad = hn::BitCast(DU8(), tile::Broadcast(a + r * t.a_stride));
+    const auto quad = hn::BitCast(DU8(), tile::Broadcast(a + 4 * r));
     sums[r][j] = hn::Add(sums[r][j], hn::SatWidenMulPairwiseAdd(DS16(), quad, hn::BitCast(DS8(), weights)));
     LQ_OPAQUE(sums[r][j]);
   }
@@ -169,14 +180,14 @@ struct Chunk {
 
 // A quad alone, in the low or the high nibbles.
 template <bool kHigh, size_t kRows, size_t kVectors>
-HWY_INLINE void AddSingle(const PairArgs& t, const Chunk& c) {
+HWY_INLINE void AddSingle(const Chunk& c) {
   const DU8 d8;
   const tile::D d;
   Sums16<kRows, kVectors> sums;
-  SetStart<kRows, kVectors>(t, kHigh ? c.start->high : c.start->low, sums);
+  SetStart<kRows, kVectors>(kHigh ? c.start->high : c.start->low, sums);
   LQ_UNROLL for (size_t j = 0; j < kVectors; ++j) {
     const auto x = hn::LoadU(d8, c.w + j * 4 * tile::kLanes);
-    AddQuad<kRows, kVectors>(t, c.a, kHigh ? HighNibbles(x) : LowNibbles(x), j, sums);
+    AddQuad<kRows, kVectors>(c.a, kHigh ? HighNibbles(x) : LowNibbles(x), j, sums);
   }
   LQ_UNROLL for (size_t j = 0; j < kVectors; ++j) {
     const auto scale = Scales(c.scale + j * tile::kLanes);
@@ -188,25 +199,39 @@ HWY_INLINE void AddSingle(const PairArgs& t, const Chunk& c) {
 }
 
 template <size_t kRows, size_t kVectors>
+HWY_INLINE void AddPair(const uint8_t* a, const uint8_t* w, Sums16<kRows, kVectors>& low,
+                        Sums16<kRows, kVectors>& high) {
+  LQ_UNROLL for (size_t j = 0; j < kVectors; ++j) {
+    auto x = hn::LoadU(DU8(), w + j * 4 * tile::kLanes);
+    LQ_OPAQUE(x);  // else it is loaded twice, and loads are what is scarce
+    AddQuad<kRows, kVectors>(a, LowNibbles(x), j, low);
+    AddQuad<kRows, kVectors>(a + 4 * kRows, HighNibbles(x), j, high);
+  }
+}
+
+template <size_t kRows, size_t kVectors>
 HWY_INLINE void AddPairs(const PairArgs& t, const Chunk& c, size_t pairs) {
-  const DU8 d8;
   const tile::D d;
   Sums16<kRows, kVectors> low, high;
-  SetStart<kRows, kVectors>(t, c.start->low, low);
-  SetStart<kRows, kVectors>(t, c.start->high, high);
+  SetStart<kRows, kVectors>(c.start->low, low);
+  SetStart<kRows, kVectors>(c.start->high, high);
   const uint8_t* a = c.a;
   const uint8_t* w = c.w;
-  for (size_t p = 0; p < pairs; ++p, w += t.w_step, a += 8) {
-    LQ_UNROLL for (size_t j = 0; j < kVectors; ++j) {
-      const auto x = hn::LoadU(d8, w + j * 4 * tile::kLanes);
-      AddQuad<kRows, kVectors>(t, a, LowNibbles(x), j, low);
-      AddQuad<kRows, kVectors>(t, a + 4, HighNibbles(x), j, high);
-    }
+  size_t left = pairs;
+  if (left == 8) {  // blocks of 64 k
+    LQ_UNROLL for (size_t p = 0; p < 8; ++p, w += t.w_step, a += 8 * kRows) AddPair<kRows, kVectors>(a, w, low, high);
+    left = 0;
   }
+  for (; left >= 4; left -= 4) {
+    LQ_UNROLL for (size_t p = 0; p < 4; ++p, w += t.w_step, a += 8 * kRows) AddPair<kRows, kVectors>(a, w, low, high);
+  }
+  for (; left != 0; --left, w += t.w_step, a += 8 * kRows) AddPair<kRows, kVectors>(a, w, low, high);
+  int32_t* totals = c.totals;
+  LQ_OPAQUE_POINTER(totals);  // else they are loaded early, and spilled
   LQ_UNROLL for (size_t j = 0; j < kVectors; ++j) {
     const auto scale = Scales(c.scale + j * tile::kLanes);
     LQ_UNROLL for (size_t r = 0; r < kRows; ++r) {
-      int32_t* total = c.totals + r * kPanelChannels + j * tile::kLanes;
+      int32_t* total = totals + r * kPanelChannels + j * tile::kLanes;
       const auto both =
           hn::Add(hn::WidenMulPairwiseAdd(d, low[r][j], scale), hn::WidenMulPairwiseAdd(d, high[r][j], scale));
       hn::StoreU(hn::Add(hn::LoadU(d, total), both), d, total);
@@ -218,36 +243,44 @@ HWY_INLINE void AddPairs(const PairArgs& t, const Chunk& c, size_t pairs) {
 template <size_t kRows, size_t kVectors>
 HWY_INLINE void AddBlock(const PairArgs& t, Chunk c, const S4Block& block) {
   if (block.leading_high) {
-    AddSingle<true, kRows, kVectors>(t, c);
+    AddSingle<true, kRows, kVectors>(c);
     c.w += t.w_step;
-    c.a += 4;
-    ++c.start;
+    c.a += 4 * kRows;
+    c.start += kRows;
   }
-  for (size_t left = block.pairs; left != 0; ++c.start) {
+  for (size_t left = block.pairs; left != 0; c.start += kRows) {
     const size_t pairs = left < kChunkPairs ? left : kChunkPairs;
     AddPairs<kRows, kVectors>(t, c, pairs);
     c.w += pairs * t.w_step;
-    c.a += 8 * pairs;
+    c.a += 8 * kRows * pairs;
     left -= pairs;
   }
-  if (block.trailing_low) AddSingle<false, kRows, kVectors>(t, c);
+  if (block.trailing_low) AddSingle<false, kRows, kVectors>(c);
 }
 
 // Blocks outside, channels inside: the weights are read in order, the totals stay in L1.
-template <size_t kRows>
-static HWY_NOINLINE void PairStrip(const PairArgs& t, const S4Blocks& blocks) {
+template <size_t kRows, class Cursor>
+static HWY_NOINLINE void AddBlocks(const PairArgs& args, const S4Blocks& blocks) {
+  PairArgs t = args;  // which no store of totals can change
+  if (std::is_same_v<Cursor, S4Blocks::FullCursor>) t.w_step = kPanelChannels * 4;
   constexpr size_t kVectors = kRows == 1 ? tile::kGroupVectors : 1;
   for (size_t r = 0; r < kRows; ++r) std::memset(t.acc + r * kPanelChannels, 0, kPanelChannels * sizeof(int32_t));
-  S4Blocks::Cursor cursor(blocks);
+  Cursor cursor(blocks);
   Chunk first = {t.a, t.start, nullptr, nullptr, nullptr};
-  for (size_t b = 0; b < blocks.count(); ++b, first.a += t.block_size) {
+  for (size_t b = 0; b < blocks.count(); ++b, first.a += kRows * t.block_size) {
     const S4Block block = cursor.Next();
     for (size_t channel = 0; channel < t.w_step / 4; channel += kVectors * tile::kLanes) {
       AddBlock<kRows, kVectors>(
           t, {first.a, first.start, block.w + channel * 4, block.scale + channel, t.acc + channel}, block);
     }
-    first.start += Chunks(block);
+    first.start += kRows * Chunks(block);
   }
+}
+
+template <size_t kRows>
+static void PairStrip(const PairArgs& t, const S4Blocks& blocks) {
+  if (blocks.full_pairs()) return AddBlocks<kRows, S4Blocks::FullCursor>(t, blocks);
+  AddBlocks<kRows, S4Blocks::Cursor>(t, blocks);
 }
 
 #endif  // HWY_HAVE_SCALABLE
