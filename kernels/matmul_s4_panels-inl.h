@@ -137,23 +137,47 @@ static void MultiplyPanels(const MatmulArgs& args, const PanelRows& rows, uint8_
 
 #else  // LQ_NATIVE_DOT
 
+// Rows of A, with their planes, that are interleaved at a time: k bytes each, and at most k / 4 chunk starts of 8
+// bytes, so that they fit where other targets unpack a panel (S4Scratch). Five strips hide the reading of a panel.
+constexpr size_t kInterleavedRows = 20;
+
 template <size_t kPlanes>
-static void MultiplyPanels(const MatmulArgs& args, const PanelRows& rows, uint8_t* /*scratch*/) {
+static void MultiplySomeRows(const MatmulArgs& args, const PanelRows& rows, uint8_t* scratch) {
   const PackedS4 layout = {args.n, args.k, args.block};
+  const S4Blocks any_panel(layout, static_cast<const uint8_t*>(args.w), 1);
+  const size_t chunks = ChunksOfRow(any_panel);
+  uint8_t* a = scratch;
+  auto* start = reinterpret_cast<ChunkStart*>(scratch + RoundUp(rows.count * kPlanes * args.k, 64));
   const Strips strips(rows.count, kMaxPairRows / kPlanes);
+  for (size_t i = 0, row = 0; i < strips.count(); row += strips.rows(i) * kPlanes, ++i) {
+    const size_t count = strips.rows(i) * kPlanes;
+    for (size_t r = 0; r < count; ++r) {
+      const uint8_t* from = rows.a + (row + r) * rows.a_stride;
+      InterleaveRow(from, args.k, count, a + row * args.k + 4 * r);
+      StartRow(from, any_panel, count, start + row * chunks + r);
+    }
+  }
   HWY_ALIGN int32_t acc[kMaxPairRows * kPanelChannels];
   const Panels panels(args, layout);
   for (size_t n0 = args.n_begin; n0 < args.n_end; n0 += kPanelChannels) {
     const Panel panel = panels.At(n0);
     const S4Blocks blocks(layout, panel.data, panel.groups);
     for (size_t i = 0, row = 0; i < strips.count(); ++i) {
-      const size_t strip = strips.rows(i);
-      const uint8_t* a = rows.a + row * kPlanes * rows.a_stride;
-      CallPairStrip({a, rows.a_stride, panel.groups * 64, args.block, acc}, blocks, strip * kPlanes,
-                    std::make_index_sequence<kMaxPairRows>());
+      const size_t strip = strips.rows(i), first = row * kPlanes;
+      CallPairStrip({a + first * args.k, start + first * chunks, panel.groups * 64, args.block, acc}, blocks,
+                    strip * kPlanes, std::make_index_sequence<kMaxPairRows>());
       FinishStrip<kPlanes>(args, acc, Bytes::kRaw, {rows.first + row, strip, n0});
       row += strip;
     }
+  }
+}
+
+template <size_t kPlanes>
+static void MultiplyPanels(const MatmulArgs& args, const PanelRows& rows, uint8_t* scratch) {
+  const Strips parts(rows.count, kInterleavedRows / kPlanes);
+  for (size_t i = 0, row = 0; i < parts.count(); row += parts.rows(i), ++i) {
+    MultiplySomeRows<kPlanes>(
+        args, {rows.a + row * kPlanes * rows.a_stride, rows.a_stride, rows.first + row, parts.rows(i)}, scratch);
   }
 }
 

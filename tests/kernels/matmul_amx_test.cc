@@ -30,7 +30,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, MatmulAmx,
                                            MatmulKind{MatmulWeights::kS4, false},
                                            MatmulKind{MatmulWeights::kS4, true}));
 
-TEST_P(MatmulAmx, RandomShapes) { CheckRandomShapes(GetParam(), Models(GetParam()), 10000, 90); }
+TEST_P(MatmulAmx, RandomShapes) { CheckRandomShapes(GetParam(), Models(GetParam()), 1000, 90); }
 
 // Rows around whole tiles, strips of three tiles and packed blocks; steps that end within the panel; one group to four.
 TEST_P(MatmulAmx, EdgesOfTiles) {

@@ -13,7 +13,7 @@ void Check(const MatmulFloatShape& shape) {
 
 TEST(MatmulF32S4, HasVariants) { EXPECT_FALSE(MatmulFloatVariants(4).empty()); }
 
-TEST(MatmulF32S4, RandomShapes) { CheckRandomFloatShapes(4, 400, 42); }
+TEST(MatmulF32S4, RandomShapes) { CheckRandomFloatShapes(4, 1000, 42); }
 
 // Every number of rows of a tile with every width of a panel, blocks that are no whole words and a short last one.
 TEST(MatmulF32S4, Tiles) {

@@ -13,7 +13,7 @@ void Check(const MatmulFloatShape& shape) {
 
 TEST(MatmulF32S8, HasVariants) { EXPECT_FALSE(MatmulFloatVariants(8).empty()); }
 
-TEST(MatmulF32S8, RandomShapes) { CheckRandomFloatShapes(8, 400, 82); }
+TEST(MatmulF32S8, RandomShapes) { CheckRandomFloatShapes(8, 1000, 82); }
 
 // Every number of rows of a tile with every width of a panel, blocks that are no whole words and a short last one.
 TEST(MatmulF32S8, Tiles) {

@@ -13,7 +13,7 @@ void Check(const MatmulShape& shape) {
 
 TEST(MatmulU8S16, HasVariants) { EXPECT_FALSE(MatmulVariants({MatmulWeights::kS16}).empty()); }
 
-TEST(MatmulU8S16, RandomShapes) { CheckRandomShapes({MatmulWeights::kS16}, 2000, 160); }
+TEST(MatmulU8S16, RandomShapes) { CheckRandomShapes({MatmulWeights::kS16}, 1000, 160); }
 
 // Around the number of pairs that 32 bits hold (128 pairs of the largest products), and sums far beyond 2^32.
 TEST(MatmulU8S16, LargestSums) {
