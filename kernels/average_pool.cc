@@ -74,7 +74,7 @@ HWY_INLINE void Store(const AveragePoolArgs& args, double y, size_t index) {
     case OutputType::kF32:
       static_cast<float*>(args.out)[index] = static_cast<float>(y);
       break;
-    case OutputType::kF64:
+    default:
       static_cast<double*>(args.out)[index] = y;
       break;
   }

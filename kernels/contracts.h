@@ -47,9 +47,25 @@ enum class OutputType {
   kU16,  // the same, of a grid of 9 to 16 bits
   kF32,  // the real value, rounded once to float
   kF64,  // the real value
+  kF16,  // the float of kF32, rounded again to nearest even
+  kBF16,
+  kS32,  // acc, which fits; matmuls of codes only
 };
 constexpr size_t SizeOf(OutputType type) {
-  return type == OutputType::kU8 ? 1 : type == OutputType::kU16 ? 2 : type == OutputType::kF32 ? 4 : 8;
+  switch (type) {
+    case OutputType::kU8:
+      return 1;
+    case OutputType::kU16:
+    case OutputType::kF16:
+    case OutputType::kBF16:
+      return 2;
+    case OutputType::kF32:
+    case OutputType::kS32:
+      return 4;
+    case OutputType::kF64:
+      break;
+  }
+  return 8;
 }
 
 // What turns an accumulator into an output. Arrays hold one value per output channel, readable up to the next multiple
@@ -196,7 +212,7 @@ struct AveragePoolArgs {
   float in_scale;
   int32_t in_offset;
   QuantizeTo to;
-  OutputType out_type;
+  OutputType out_type;  // of kU8, kU16, kF32, kF64
   void* out;
   bool wide = false;  // u16 codes
 };

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/small_floats.h"
+
 namespace lq::kernels {
 namespace {
 
@@ -13,6 +15,13 @@ double AimetOnnxCode(double y, const QuantizeTo& to) {
   const double steps = to.qmax - to.qmin;
   const double v = std::min(std::max(y, scale * low), scale * (low + steps));
   return std::floor(v / scale - low + 0.5) + to.qmin;
+}
+
+// Comparisons rather than min and max: which zero those return differs between instruction sets.
+double Clipped(double y, const Epilogue& epilogue) {
+  if (y < epilogue.clip_min) y = epilogue.clip_min;
+  if (y > epilogue.clip_max) y = epilogue.clip_max;
+  return y;
 }
 
 }  // namespace
@@ -34,22 +43,29 @@ int32_t CodeOf(double y, const QuantizeTo& to) {
 }
 
 void StoreOutput(Accumulator sum, size_t channel, const Epilogue& epilogue, OutputType type, void* out, size_t index) {
-  double y = RealOutput(sum, channel, epilogue);
-  if (type == OutputType::kU8) {
-    static_cast<uint8_t*>(out)[index] = static_cast<uint8_t>(CodeOf(y, epilogue.to));
-    return;
-  }
-  if (type == OutputType::kU16) {
-    static_cast<uint16_t*>(out)[index] = static_cast<uint16_t>(CodeOf(y, epilogue.to));
-    return;
-  }
-  // Comparisons rather than min and max: which zero those return differs between instruction sets.
-  if (y < epilogue.clip_min) y = epilogue.clip_min;
-  if (y > epilogue.clip_max) y = epilogue.clip_max;
-  if (type == OutputType::kF32) {
-    static_cast<float*>(out)[index] = static_cast<float>(y);
-  } else {
-    static_cast<double*>(out)[index] = y;
+  const double y = RealOutput(sum, channel, epilogue);
+  switch (type) {
+    case OutputType::kU8:
+      static_cast<uint8_t*>(out)[index] = static_cast<uint8_t>(CodeOf(y, epilogue.to));
+      break;
+    case OutputType::kU16:
+      static_cast<uint16_t*>(out)[index] = static_cast<uint16_t>(CodeOf(y, epilogue.to));
+      break;
+    case OutputType::kF32:
+      static_cast<float*>(out)[index] = static_cast<float>(Clipped(y, epilogue));
+      break;
+    case OutputType::kF64:
+      static_cast<double*>(out)[index] = Clipped(y, epilogue);
+      break;
+    case OutputType::kF16:
+      static_cast<uint16_t*>(out)[index] = F16FromFloat(static_cast<float>(Clipped(y, epilogue)));
+      break;
+    case OutputType::kBF16:
+      static_cast<uint16_t*>(out)[index] = BF16FromFloat(static_cast<float>(Clipped(y, epilogue)));
+      break;
+    case OutputType::kS32:
+      static_cast<int32_t*>(out)[index] = static_cast<int32_t>(sum.acc);
+      break;
   }
 }
 

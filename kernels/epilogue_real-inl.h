@@ -62,6 +62,8 @@ constexpr double kRealWindow = 1.0 / 65536;  // 3 of 100 000 lanes are redone
 
 #include <hwy/highway.h>
 
+#include "kernels/small_floats-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace lq::kernels {
 namespace HWY_NAMESPACE {
@@ -198,11 +200,26 @@ HWY_INLINE void RealRow(const Sums& sums, const FinishArgs& args, size_t index) 
   const hn::Rebind<float, D64> df32;
   for (size_t i = 0; i < args.count; i += hn::Lanes(d)) {
     const auto y = RealVector(sums, args, i);
+    const size_t at = index + i, left = args.count - i;
     if (args.type == OutputType::kF64) {
-      hn::StoreN(y, d, static_cast<double*>(args.out) + index + i, args.count - i);
-    } else {
-      hn::StoreN(hn::DemoteTo(df32, y), df32, static_cast<float*>(args.out) + index + i, args.count - i);
+      hn::StoreN(y, d, static_cast<double*>(args.out) + at, left);
+      continue;
     }
+    const auto narrow = hn::DemoteTo(df32, y);
+    if (args.type == OutputType::kF32) {
+      hn::StoreN(narrow, df32, static_cast<float*>(args.out) + at, left);
+    } else if (args.type == OutputType::kF16) {
+      small_floats::Store<FloatType::kF16>(df32, narrow, static_cast<uint16_t*>(args.out) + at, left);
+    } else {
+      small_floats::Store<FloatType::kBF16>(df32, narrow, static_cast<uint16_t*>(args.out) + at, left);
+    }
+  }
+}
+
+template <class Sums>
+HWY_INLINE void SumRow(const Sums& sums, const FinishArgs& args, int32_t* HWY_RESTRICT out) {
+  for (size_t i = 0; i < args.count; i += hn::Lanes(DHalf())) {
+    hn::StoreN(hn::DemoteInRangeTo(DHalf(), sums.Vector(i)), DHalf(), out + i, args.count - i);
   }
 }
 
@@ -259,6 +276,11 @@ HWY_INLINE void RealRow(const Sums& sums, const FinishArgs& args, size_t index) 
   }
 }
 
+template <class Sums>
+HWY_INLINE void SumRow(const Sums& sums, const FinishArgs& args, int32_t* out) {
+  for (size_t i = 0; i < args.count; ++i) out[i] = static_cast<int32_t>(sums.Scalar(i).acc);
+}
+
 template <class T, class Sums>
 HWY_INLINE void CodeRow(const Sums& sums, const FinishArgs& args, T* HWY_RESTRICT out) {
   for (size_t i = 0; i < args.count; ++i) {
@@ -279,6 +301,8 @@ static HWY_NOINLINE void FinishReal(const FinishArgs& args) {
       epilogue::CodeRow(sums, args, static_cast<uint8_t*>(args.out) + index);
     } else if (args.type == OutputType::kU16) {
       epilogue::CodeRow(sums, args, static_cast<uint16_t*>(args.out) + index);
+    } else if (args.type == OutputType::kS32) {
+      epilogue::SumRow(sums, args, static_cast<int32_t*>(args.out) + index);
     } else {
       epilogue::RealRow(sums, args, index);
     }

@@ -137,9 +137,16 @@ static void MultiplyPanels(const MatmulArgs& args, const PanelRows& rows, uint8_
 
 #else  // LQ_NATIVE_DOT
 
+// scratch: SplitStride(k) for each row, with its planes.
 template <size_t kPlanes>
-static void MultiplyPanels(const MatmulArgs& args, const PanelRows& rows, uint8_t* /*scratch*/) {
+static void MultiplySomeRows(const MatmulArgs& args, const PanelRows& rows, uint8_t* scratch) {
   const PackedS4 layout = {args.n, args.k, args.block};
+  auto* starts = reinterpret_cast<ChunkStart*>(scratch);  // at most k / 4 chunks of 8 bytes a row
+  ChunkStart* end = starts;
+  for (size_t r = 0; r < rows.count * kPlanes; ++r) {
+    end = StartRow(rows.a + r * rows.a_stride, S4Blocks(layout, static_cast<const uint8_t*>(args.w), 1), end);
+  }
+  const size_t chunks = static_cast<size_t>(end - starts) / (rows.count * kPlanes);
   const Strips strips(rows.count, kMaxPairRows / kPlanes);
   HWY_ALIGN int32_t acc[kMaxPairRows * kPanelChannels];
   const Panels panels(args, layout);
@@ -147,13 +154,22 @@ static void MultiplyPanels(const MatmulArgs& args, const PanelRows& rows, uint8_
     const Panel panel = panels.At(n0);
     const S4Blocks blocks(layout, panel.data, panel.groups);
     for (size_t i = 0, row = 0; i < strips.count(); ++i) {
-      const size_t strip = strips.rows(i);
-      const uint8_t* a = rows.a + row * kPlanes * rows.a_stride;
-      CallPairStrip({a, rows.a_stride, panel.groups * 64, args.block, acc}, blocks, strip * kPlanes,
-                    std::make_index_sequence<kMaxPairRows>());
+      const size_t strip = strips.rows(i), first = row * kPlanes;
+      CallPairStrip({rows.a + first * rows.a_stride, rows.a_stride, starts + first * chunks, chunks, panel.groups * 64,
+                     args.block, acc},
+                    blocks, strip * kPlanes, std::make_index_sequence<kMaxPairRows>());
       FinishStrip<kPlanes>(args, acc, Bytes::kRaw, {rows.first + row, strip, n0});
       row += strip;
     }
+  }
+}
+
+template <size_t kPlanes>
+static void MultiplyPanels(const MatmulArgs& args, const PanelRows& rows, uint8_t* scratch) {
+  const Strips parts(rows.count, kSplitRows / kPlanes);
+  for (size_t i = 0, row = 0; i < parts.count(); row += parts.rows(i), ++i) {
+    MultiplySomeRows<kPlanes>(
+        args, {rows.a + row * kPlanes * rows.a_stride, rows.a_stride, rows.first + row, parts.rows(i)}, scratch);
   }
 }
 

@@ -26,13 +26,20 @@ struct Source {
 uint8_t* PackSuperblock(const Source& source, uint8_t* out) {
   const size_t channels = source.groups * kGroupChannels;
   const size_t size = source.blocks * source.layout.block;
-  for (size_t k0 = 0; k0 < size; k0 += 8) {
-    for (size_t c = source.n0; c < source.n0 + channels; ++c) {
-      for (size_t k = k0; k < k0 + 4; ++k) {
-        *out++ = static_cast<uint8_t>(source.Nibble(c, k) | source.Nibble(c, k + 4) << 4);
+  constexpr size_t kLine = 64 / sizeof(int32_t);  // k that are read of a channel at once, as PackRows does
+  const size_t row = channels * 4;
+  for (size_t k0 = 0; k0 < size; k0 += kLine) {
+    for (size_t c = 0; c < channels; ++c) {
+      uint8_t* to = out + k0 / 8 * row + c * 4;
+      for (size_t k = k0; k < std::min(k0 + kLine, size); k += 8, to += row) {
+        for (size_t i = 0; i < 4; ++i) {
+          const uint8_t low = source.Nibble(source.n0 + c, k + i), high = source.Nibble(source.n0 + c, k + 4 + i);
+          to[i] = static_cast<uint8_t>(low | high << 4);
+        }
       }
     }
   }
+  out += (size + 7) / 8 * row;
   for (size_t b = source.first_block; b < source.first_block + source.blocks; ++b) {
     for (size_t c = source.n0; c < source.n0 + channels; ++c) {
       *out++ = c < source.layout.n ? static_cast<uint8_t>(source.scale[c * source.layout.blocks() + b]) : uint8_t{1};

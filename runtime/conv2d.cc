@@ -122,7 +122,7 @@ Status Conv2d::Run(ConstTensorView in, TensorView out, std::span<std::byte> work
   LQ_RETURN_IF_ERROR(CheckView(c.name, "output", out, out_shape));
   LQ_RETURN_IF_ERROR(CheckCodes(c.name, "input", in.dtype, c.input.grid));
   LQ_ASSIGN_OR_RETURN(const kernels::OutputType type,
-                      OutputTypeFor(c.name, out.dtype, c.output ? &*c.output : nullptr));
+                      OutputTypeFor(c.name, out.dtype, c.output));
   const size_t need = c.WorkspaceBytes(in.shape, out_shape, executor.workers());
   if (workspace.size() < need) {
     return InvalidArgument(fmt::format("{}: workspace of {} bytes, but input {} on {} workers needs {}", c.name,

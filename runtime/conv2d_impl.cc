@@ -139,10 +139,7 @@ void Conv2d::Impl::Run(const ConstTensorView& in, const TensorView& out, kernels
   } else {
     RunDepthwise(std::get<DepthwiseLayer>(engine), image, executor);
   }
-  if (output && output->grid.is_signed) {
-    const auto n = static_cast<size_t>(out.shape.NumElements());
-    ShiftCodes(output->grid, output->grid.qmin(), out.bytes.data(), n, out.bytes.data());
-  }
+  FinishCodes(output, out.bytes.data(), static_cast<size_t>(out.shape.NumElements()));
 }
 
 }  // namespace lq

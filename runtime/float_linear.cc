@@ -67,8 +67,7 @@ Status FloatLinear::Run(ConstTensorView in, TensorView out, std::span<std::byte>
   LQ_RETURN_IF_ERROR(CheckView(impl.name, "input", in, {m, static_cast<int64_t>(impl.k())}));
   LQ_RETURN_IF_ERROR(CheckView(impl.name, "output", out, {m, static_cast<int64_t>(impl.n())}));
   LQ_ASSIGN_OR_RETURN(const kernels::FloatType in_type, FloatTypeOf(impl.name, in.dtype));
-  LQ_ASSIGN_OR_RETURN(const kernels::OutputType out_type,
-                      OutputTypeFor(impl.name, out.dtype, impl.output ? &*impl.output : nullptr));
+  LQ_ASSIGN_OR_RETURN(const kernels::OutputType out_type, OutputTypeFor(impl.name, out.dtype, impl.output));
   LQ_RETURN_IF_ERROR(CheckWorkspace(impl.name, workspace.size(),
                                     {rows, executor.workers(), WorkspaceBytes(rows, executor.workers())}));
   if (rows == 0) return OkStatus();
@@ -79,10 +78,7 @@ Status FloatLinear::Run(ConstTensorView in, TensorView out, std::span<std::byte>
   } else {
     impl.floats.Run(input, out.bytes.data(), out_type, memory, executor);
   }
-  if (impl.output && impl.output->grid.is_signed) {
-    const Grid& grid = impl.output->grid;
-    ShiftCodes(grid, grid.qmin(), out.bytes.data(), rows * impl.n(), out.bytes.data());
-  }
+  FinishCodes(impl.output, out.bytes.data(), rows * impl.n());
   return OkStatus();
 }
 

@@ -29,8 +29,9 @@ std::string WhyExpand(const LayerWeights& weights, bool fits_int32) {
 
 void Gemm::ChooseFormat(const LayerWeights& weights, const PerTensor& input) {
   // Of u16 codes the kernels add up the two bytes apart.
-  const int64_t largest = wide_ ? 255 : LargestCentred(input);
-  const bool fits_int32 = weights.LargestAbsoluteSum() * largest < kInt32Limit;
+  const int64_t largest = wide_ ? 255 : LargestCentred(input), sum = weights.LargestAbsoluteSum();
+  const bool fits_int32 = sum * largest < kInt32Limit;
+  sums_fit_s32_ = sum * LargestCentred(input) < kInt32Limit;
   const auto [low, high] = std::minmax_element(weights.w.begin(), weights.w.end());
   const bool fits_s8 = *low >= -128 && *high <= 127;
   format_ = fits_s8 && fits_int32 ? Format::kS8 : Format::kS16;

@@ -37,6 +37,7 @@ class Gemm {
 
   size_t n() const { return n_; }  // channels of a group
   size_t k() const { return k_; }
+  bool sums_fit_s32() const { return sums_fit_s32_; }  // of q + offset of the input
   size_t ScratchBytes(size_t rows) const;
   const LayerInfo& info() const { return info_; }
 
@@ -49,6 +50,7 @@ class Gemm {
 
   Format format_ = Format::kS8;
   bool wide_ = false;  // u16 codes
+  bool sums_fit_s32_ = false;
   size_t n_ = 0, k_ = 0, block_ = 0, group_bytes_ = 0;
   AlignedBuffer packed_;
   OutputArrays output_;

@@ -8,9 +8,10 @@
 
 #include "kernels/epilogue_setup.h"
 #include "kernels/packing.h"
-#include "runtime/activation_operands.h"
+#include "runtime/input_rows.h"
 #include "runtime/output_arrays.h"
 #include "runtime/partition.h"
+#include "runtime/right_operand.h"
 #include "runtime/run_tasks.h"
 #include "runtime/status_macros.h"
 #include "runtime/variants.h"
@@ -25,7 +26,9 @@ struct Matmul::Impl {
   PerTensor a, b;
   bool b_is_transposed;
   std::optional<PerTensor> output;
-  LeftOperand left;
+  InputRows left;
+  int64_t left_offset = 0;  // of the codes as they are stored
+  kernels::SumCodesFn sum = nullptr;
   RightOperand right;
   kernels::MatmulFn kernel = nullptr;
   std::vector<double> scale, real_mul, real_add;  // of one panel: all channels are alike
@@ -50,8 +53,9 @@ struct Matmul::Impl {
 
   void SetUpOutput(RoundingProfile profile);
   void ChooseKernel(const std::string& max_isa);
-  Status CheckK(size_t k) const;
-  bool FitsInt32(size_t k) const;
+  size_t LargestK() const;
+  bool SumsFitInt32(size_t k) const;
+  bool TermsFitInt32(size_t k) const;
   Partition Cut(const Sizes& sizes, size_t workers) const;
   Memory Divide(std::byte* memory, size_t rows, size_t k) const;
   void RunTask(const Call& call, size_t task, const Memory& memory) const;
@@ -64,6 +68,8 @@ Matmul::~Matmul() = default;
 
 const LayerInfo& Matmul::info() const { return impl_->info; }
 
+size_t Matmul::LargestK() const { return impl_->LargestK(); }
+
 Result<Matmul> Matmul::Prepare(const MatmulSpec& spec, const PrepareOptions& options) {
   LQ_RETURN_IF_ERROR(ValidateTarget(options.max_isa));
   LQ_RETURN_IF_ERROR(ValidateEncoding(spec.name + " a", spec.a, Shape{}));
@@ -75,7 +81,9 @@ Result<Matmul> Matmul::Prepare(const MatmulSpec& spec, const PrepareOptions& opt
   impl->b = spec.b;
   impl->b_is_transposed = spec.b_is_transposed;
   impl->output = spec.output;
-  impl->left = LeftOperand(spec.a, options.max_isa);
+  impl->left = InputRows(spec.a.grid);
+  impl->left_offset = ToUnsigned(spec.a).offset;
+  impl->sum = Choose(kernels::SumCodesVariants(), options.max_isa).run;
   impl->right = RightOperand(spec.b, spec.b_is_transposed, options.max_isa);
   impl->SetUpOutput(options.profile);
   impl->ChooseKernel(options.max_isa);
@@ -110,21 +118,23 @@ void Matmul::Impl::ChooseKernel(const std::string& max_isa) {
 // With 8-bit weights |dot| <= 255 * 128 * k, of either byte of wide codes, must fit int32. acc and each of its terms
 //   sum of q * w  +  o_a * (sum of w)  +  o_w * (sum of q + k * o_a)
 // must stay below 2^53, so that binary64 adds them up exactly.
-Status Matmul::Impl::CheckK(size_t k) const {
+size_t Matmul::Impl::LargestK() const {
   const int64_t q = left.wide() ? 65535 : 255, w = right.wide() ? 32768 : 128;
-  const int64_t o_a = std::abs(left.offset()), o_w = std::abs(right.offset());
+  const int64_t o_a = std::abs(left_offset), o_w = std::abs(right.offset());
   const auto per_k = static_cast<double>(q * w + o_a * w) + static_cast<double>(o_w) * static_cast<double>(q + o_a);
   const auto exact = static_cast<size_t>(std::ldexp(1.0, 53) / per_k);
-  const size_t most = right.wide() ? exact : std::min(exact, kMaxK8);
-  if (k <= most) return OkStatus();
-  return Unsupported(fmt::format("{}: k {}, but sums of these codes are exact up to {}", name, k, most));
+  return right.wide() ? exact : std::min(exact, kMaxK8);
 }
 
-// acc, and what the dots are short of it.
-bool Matmul::Impl::FitsInt32(size_t k) const {
-  const int64_t o_a = std::abs(left.offset()), o_w = std::abs(right.offset());
-  const int64_t largest = LargestCentred(a) * LargestCentred(b), terms = 128 * o_a + o_w * (255 + o_a);
-  return static_cast<double>(std::max(largest, terms)) * static_cast<double>(k) < std::ldexp(1.0, 31);
+bool Matmul::Impl::SumsFitInt32(size_t k) const {
+  const int64_t largest = LargestCentred(a) * LargestCentred(b);
+  return static_cast<double>(largest) * static_cast<double>(k) < std::ldexp(1.0, 31);
+}
+
+// What the dots are short of the sums.
+bool Matmul::Impl::TermsFitInt32(size_t k) const {
+  const int64_t o_a = std::abs(left_offset), o_w = std::abs(right.offset());
+  return static_cast<double>(128 * o_a + o_w * (255 + o_a)) * static_cast<double>(k) < std::ldexp(1.0, 31);
 }
 
 // Few large matrices are cut, many are shared out whole.
@@ -163,14 +173,14 @@ void Matmul::Impl::RunTask(const Call& call, size_t task, const Memory& memory) 
   const std::byte* in = call.a + (matrix * m + rows.begin) * k * left.code_bytes();
   const std::byte* codes = left.Prepare(in, count, k, memory.rows);
   // acc = dot + o_a * (sum of w) + o_w * (sum of q + k * o_a)
-  const double o_a = static_cast<double>(left.offset()), o_w = static_cast<double>(right.offset());
-  left.Sum(codes, count, k, memory.start);
+  const double o_a = static_cast<double>(left_offset), o_w = static_cast<double>(right.offset());
+  sum({codes, left.wide(), count, k, left.Stride(k), memory.start});
   for (size_t i = 0; i < count; ++i) {
     memory.offset[i] = o_a;
     memory.start[i] = o_w * (memory.start[i] + static_cast<double>(k) * o_a);
   }
   kernels::Epilogue finish = epilogue;
-  finish.fast = epilogue.fast && FitsInt32(k);
+  finish.fast = epilogue.fast && SumsFitInt32(k) && TermsFitInt32(k);
   const kernels::RowTerms terms = {memory.weight_sum, memory.offset, memory.start, nullptr};
   kernels::MatmulArgs args{};
   args.a = reinterpret_cast<const uint8_t*>(codes);
@@ -204,9 +214,12 @@ Status Matmul::Run(ConstTensorView a, ConstTensorView b, TensorView out, std::sp
   LQ_RETURN_IF_ERROR(CheckView(impl.name, "output", out, {batch, m, n}));
   LQ_RETURN_IF_ERROR(CheckCodes(impl.name, "a", a.dtype, impl.a.grid));
   LQ_RETURN_IF_ERROR(CheckCodes(impl.name, "b", b.dtype, impl.b.grid));
+  if (static_cast<size_t>(k) > impl.LargestK()) {
+    return Unsupported(
+        fmt::format("{}: k {}, but sums of these codes are exact up to {}", impl.name, k, impl.LargestK()));
+  }
   LQ_ASSIGN_OR_RETURN(const kernels::OutputType type,
-                      OutputTypeFor(impl.name, out.dtype, impl.output ? &*impl.output : nullptr));
-  LQ_RETURN_IF_ERROR(impl.CheckK(static_cast<size_t>(k)));
+                      OutputTypeFor(impl.name, out.dtype, impl.output, impl.SumsFitInt32(static_cast<size_t>(k))));
   const Sizes sizes = {static_cast<size_t>(batch), static_cast<size_t>(m), static_cast<size_t>(n),
                        static_cast<size_t>(k)};
   const size_t workers = executor.workers();
@@ -218,10 +231,7 @@ Status Matmul::Run(ConstTensorView a, ConstTensorView b, TensorView out, std::sp
   RunTasks(executor, sizes.batch * call.cut.tasks(), [&](size_t task, size_t worker) {
     impl.RunTask(call, task, impl.Divide(memory + worker * bytes, call.cut.m_step, sizes.k));
   });
-  if (impl.output && impl.output->grid.is_signed) {
-    const Grid& grid = impl.output->grid;
-    ShiftCodes(grid, grid.qmin(), out.bytes.data(), sizes.batch * sizes.m * sizes.n, out.bytes.data());
-  }
+  FinishCodes(impl.output, out.bytes.data(), sizes.batch * sizes.m * sizes.n);
   return OkStatus();
 }
 

@@ -37,8 +37,9 @@ Status CheckWorkspace(const std::string& name, size_t bytes, const WorkspaceNeed
                                      need.rows, need.workers, need.bytes));
 }
 
-Result<kernels::OutputType> OutputTypeFor(const std::string& name, DType dtype, const PerTensor* encoding) {
-  if (encoding != nullptr) {
+Result<kernels::OutputType> OutputTypeFor(const std::string& name, DType dtype,
+                                          const std::optional<PerTensor>& encoding, bool sums_fit_s32) {
+  if (encoding) {
     const DType want = CodeDType(encoding->grid);
     if (dtype == want) return CodeBytes(encoding->grid) == 1 ? kernels::OutputType::kU8 : kernels::OutputType::kU16;
     return InvalidArgument(
@@ -46,8 +47,12 @@ Result<kernels::OutputType> OutputTypeFor(const std::string& name, DType dtype, 
   }
   if (dtype == DType::kF32) return kernels::OutputType::kF32;
   if (dtype == DType::kF64) return kernels::OutputType::kF64;
-  return InvalidArgument(
-      fmt::format("{}: output of type {}, but without an encoding it is f32 or f64", name, NameOf(dtype)));
+  if (dtype == DType::kF16) return kernels::OutputType::kF16;
+  if (dtype == DType::kBF16) return kernels::OutputType::kBF16;
+  if (dtype == DType::kS32 && sums_fit_s32) return kernels::OutputType::kS32;
+  return InvalidArgument(fmt::format("{}: output of type {}, but without an encoding it is f16, bf16, f32 or f64{}",
+                                     name, NameOf(dtype),
+                                     sums_fit_s32 ? ", or s32" : "; no s32, whose sums might not fit"));
 }
 
 void ShiftCodes(const Grid& grid, int64_t delta, const void* in, size_t n, void* out) {
@@ -56,6 +61,10 @@ void ShiftCodes(const Grid& grid, int64_t delta, const void* in, size_t n, void*
   } else {
     Shift(static_cast<const uint16_t*>(in), n, static_cast<uint16_t>(delta), static_cast<uint16_t*>(out));
   }
+}
+
+void FinishCodes(const std::optional<PerTensor>& output, void* codes, size_t n) {
+  if (output && output->grid.is_signed) ShiftCodes(output->grid, output->grid.qmin(), codes, n, codes);
 }
 
 }  // namespace lq

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "kernels/contracts.h"
@@ -38,12 +39,17 @@ struct WorkspaceNeed {
 // Errors: fewer bytes than needed.
 Status CheckWorkspace(const std::string& name, size_t bytes, const WorkspaceNeed& need);
 
-// What a layer writes for an output of this type, or an error that names what it could be.
-Result<kernels::OutputType> OutputTypeFor(const std::string& name, DType dtype, const PerTensor* encoding);
+// What a layer writes for an output of this type, or an error that names what it could be. Without an encoding it is
+// real, or s32 where `sums_fit_s32`.
+Result<kernels::OutputType> OutputTypeFor(const std::string& name, DType dtype,
+                                          const std::optional<PerTensor>& encoding, bool sums_fit_s32 = false);
 
 // code + delta for each code of this grid's type, modulo 2^8 or 2^16: delta = -qmin turns signed codes into unsigned
 // ones, qmin turns them back. in == out is allowed.
 void ShiftCodes(const Grid& grid, int64_t delta, const void* in, size_t n, void* out);
+
+// The outputs of kernels, in place: codes of a signed grid become signed again.
+void FinishCodes(const std::optional<PerTensor>& output, void* codes, size_t n);
 
 }  // namespace lq
 

@@ -45,7 +45,7 @@ class LQ_EXPORT Conv2d {
   // Bytes that Run needs for this input shape on an executor of `workers` workers.
   size_t WorkspaceBytes(const Shape& input, size_t workers) const;
 
-  // Channels last. in: codes as input.grid says (u8, s8, u16 or s16); out as Linear::Run.
+  // Channels last. in: codes as input.grid says (u8, s8, u16 or s16); out as Linear::Run, but no s32.
   Status Run(ConstTensorView in, TensorView out, std::span<std::byte> workspace, Executor& executor) const;
 
   const LayerInfo& info() const;

@@ -59,8 +59,8 @@ class LQ_EXPORT FloatLinear {
   // Bytes that Run needs for `rows` rows on an executor of `workers` workers.
   size_t WorkspaceBytes(size_t rows, size_t workers) const;
 
-  // in: [rows][in_features] of f32, f16 or bf16. out: [rows][out_features], f32 or f64 (the real value rounded once),
-  // or codes of the output encoding. A NaN in a row makes its outputs NaN, codes the lowest ones. Errors: shapes,
+  // in: [rows][in_features] of f32, f16 or bf16. out: [rows][out_features], f16, bf16, f32 or f64 as Linear has them, or
+  // codes of the output encoding. A NaN in a row makes its outputs NaN, codes the lowest ones. Errors: shapes,
   // types, workspace too small.
   Status Run(ConstTensorView in, TensorView out, std::span<std::byte> workspace, Executor& executor) const;
 

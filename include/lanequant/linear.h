@@ -41,7 +41,9 @@ class LQ_EXPORT Linear {
   size_t WorkspaceBytes(size_t rows, size_t workers) const;
 
   // in: [rows][in_features], codes as input.grid says: u8 or s8, above 8 bits u16 or s16. out: [rows][out_features],
-  // codes of the output encoding (likewise), or without one f32 (the real value rounded once) or f64.
+  // codes of the output encoding (likewise), or without one a real type: f64, f32 (the real value rounded once), f16 or
+  // bf16 (that float rounded again, as a cast of it would be). Or without one s32, the sums alone: sum over k of
+  // (q_x + offset) * w_int, no scale, bias nor clip, of layers whose sums cannot leave 32 bits.
   // Errors: shapes, types, workspace too small.
   Status Run(ConstTensorView in, TensorView out, std::span<std::byte> workspace, Executor& executor) const;
 

@@ -40,6 +40,9 @@ class LQ_EXPORT Matmul {
   Matmul& operator=(Matmul&&) noexcept;
   ~Matmul();
 
+  // The largest k that Run takes.
+  size_t LargestK() const;
+
   struct Sizes {
     size_t batch, m, n, k;
   };
@@ -47,8 +50,8 @@ class LQ_EXPORT Matmul {
   size_t WorkspaceBytes(const Sizes& sizes, size_t workers) const;
 
   // a: [batch][m][k], b: as MatmulSpec says, codes as the grids say: u8 or s8, above 8 bits u16 or s16. out:
-  // [batch][m][n], codes of the output encoding (likewise), or without one f32 (the real value rounded once) or f64.
-  // Errors: shapes, types, k beyond the limit, workspace too small.
+  // [batch][m][n], codes of the output encoding (likewise), or without one f16, bf16, f32 or f64 as Linear has them, or
+  // s32: acc, where it cannot leave 32 bits. Errors: shapes, types, k beyond the limit, workspace too small.
   Status Run(ConstTensorView a, ConstTensorView b, TensorView out, std::span<std::byte> workspace,
              Executor& executor) const;
 

@@ -53,6 +53,20 @@ void FromOnnxOrder(const T* in, const Shape& plan, T* out) {
   Transpose(in, d.batch, d.channels, d.pixels, out);
 }
 
+void ToOnnxOrder(const std::byte* in, const Shape& plan, size_t size, std::byte* out) {
+  if (size == 1) ToOnnxOrder(reinterpret_cast<const uint8_t*>(in), plan, reinterpret_cast<uint8_t*>(out));
+  if (size == 2) ToOnnxOrder(reinterpret_cast<const uint16_t*>(in), plan, reinterpret_cast<uint16_t*>(out));
+  if (size == 4) ToOnnxOrder(reinterpret_cast<const float*>(in), plan, reinterpret_cast<float*>(out));
+  if (size == 8) ToOnnxOrder(reinterpret_cast<const double*>(in), plan, reinterpret_cast<double*>(out));
+}
+
+void FromOnnxOrder(const std::byte* in, const Shape& plan, size_t size, std::byte* out) {
+  if (size == 1) FromOnnxOrder(reinterpret_cast<const uint8_t*>(in), plan, reinterpret_cast<uint8_t*>(out));
+  if (size == 2) FromOnnxOrder(reinterpret_cast<const uint16_t*>(in), plan, reinterpret_cast<uint16_t*>(out));
+  if (size == 4) FromOnnxOrder(reinterpret_cast<const float*>(in), plan, reinterpret_cast<float*>(out));
+  if (size == 8) FromOnnxOrder(reinterpret_cast<const double*>(in), plan, reinterpret_cast<double*>(out));
+}
+
 template void ToOnnxOrder(const uint8_t*, const Shape&, uint8_t*);
 template void ToOnnxOrder(const uint16_t*, const Shape&, uint16_t*);
 template void ToOnnxOrder(const float*, const Shape&, float*);

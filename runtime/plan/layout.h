@@ -19,6 +19,9 @@ template <class T>
 void ToOnnxOrder(const T* in, const Shape& plan, T* out);
 template <class T>
 void FromOnnxOrder(const T* in, const Shape& plan, T* out);
+// The same of elements of `size` bytes.
+void ToOnnxOrder(const std::byte* in, const Shape& plan, size_t size, std::byte* out);
+void FromOnnxOrder(const std::byte* in, const Shape& plan, size_t size, std::byte* out);
 
 }  // namespace lq
 

@@ -2,9 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 
 #include "runtime/output_arrays.h"
+#include "runtime/plan/layout.h"
 #include "runtime/plan/planner.h"
 #include "runtime/plan/value_codec.h"
 #include "runtime/status_macros.h"
@@ -201,6 +203,26 @@ Status Planner::PlanElementwise(const Node& node) {
   if (!source) return EmitValues(std::move(op), node, operands);
   LQ_ASSIGN_OR_RETURN(Function function, Evaluate(*op, operands, *source));
   return EmitFunction(node, std::move(function));
+}
+
+Status Planner::PlanProduct(const Node& node) {
+  if (!IsCoded(node.inputs[0]) || !IsCoded(node.inputs[1])) return PlanValues(node);
+  const size_t a = tensor_of_.at(node.inputs[0]), b = tensor_of_.at(node.inputs[1]);
+  LQ_ASSIGN_OR_RETURN(const std::optional<PerTensor> encoding, EncodingOfValue(node.outputs[0]));
+  MatmulSpec spec;
+  spec.name = graph_.Describe(node);
+  spec.a = ToUnsigned(EncodingOf(a));
+  spec.b = ToUnsigned(EncodingOf(b));
+  if (encoding) spec.output = ToUnsigned(*encoding);
+  LQ_ASSIGN_OR_RETURN(Matmul matmul, Matmul::Prepare(spec, options_));
+  const Shape shape = OnnxShape(plan_.shapes[a]);
+  if (shape.rank() > 0 && static_cast<size_t>(shape[shape.rank() - 1]) > matmul.LargestK()) return PlanValues(node);
+  PlanTensor output = NewTensor(encoding, true);
+  if (encoding) output.value = node.outputs[0];
+  const std::array<DType, 3> dtypes = {plan_.tensors[a].dtype(), plan_.tensors[b].dtype(), output.dtype()};
+  LQ_ASSIGN_OR_RETURN(tensor_of_[node.outputs[0]],
+                      Emit(MakeMatmulStep(spec.name, std::move(matmul), dtypes), node.op, node, {a, b}, output));
+  return OkStatus();
 }
 
 Status Planner::PlanValues(const Node& node) {

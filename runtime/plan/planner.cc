@@ -74,7 +74,7 @@ Status Planner::PlanNode(size_t index) {
   }
   if (node.op == "Conv") return PlanConv(node);
   if (node.op == "ConvTranspose") return PlanConvTranspose(node);
-  if (node.op == "MatMul" && constants_.Find(node.inputs[1]) == nullptr) return PlanValues(node);
+  if (node.op == "MatMul" && constants_.Find(node.inputs[1]) == nullptr) return PlanProduct(node);
   if (node.op == "Gemm" || node.op == "MatMul") return PlanMatrix(node);
   if (node.op == "Add") return PlanAdd(node);
   if (node.op == "AveragePool" || node.op == "GlobalAveragePool") return PlanAverage(node);

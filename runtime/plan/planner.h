@@ -38,7 +38,8 @@ class Planner {
   Status PlanOutputs();
   Status PlanNode(size_t index);
   Status PlanConv(const Node& node);
-  Status PlanMatrix(const Node& node);  // Gemm, MatMul
+  Status PlanMatrix(const Node& node);   // Gemm, MatMul
+  Status PlanProduct(const Node& node);  // MatMul of activations
   Status PlanAdd(const Node& node);
   Status PlanAverage(const Node& node);
   Status PlanUnary(const Node& node);

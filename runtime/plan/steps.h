@@ -13,6 +13,7 @@
 #include "kernels/contracts.h"
 #include "lanequant/conv2d.h"
 #include "lanequant/linear.h"
+#include "lanequant/matmul.h"
 #include "runtime/plan/rearrangement.h"
 #include "runtime/plan/step.h"
 
@@ -28,6 +29,8 @@ std::unique_ptr<Step> MakeOutputStep(const std::optional<PerTensor>& encoding, c
 // Rows are all dimensions but the last. The layers' encodings are on unsigned grids.
 std::unique_ptr<Step> MakeLinearStep(const std::string& name, Linear linear, size_t in_features, size_t out_features);
 std::unique_ptr<Step> MakeConv2dStep(Conv2d conv);
+// Batch dimensions broadcast. The encodings are on unsigned grids; `dtypes`: of a, b and the output.
+std::unique_ptr<Step> MakeMatmulStep(std::string name, Matmul matmul, const std::array<DType, 3>& dtypes);
 
 // out = table[channel][code], one table for all channels or one for each (the plan's last dimension).
 std::unique_ptr<Step> MakeLookupStep(std::vector<uint8_t> tables, const PrepareOptions& options);

@@ -1,11 +1,10 @@
-// Reductions along axes (exact_simulator.md 6) and products of activations (section 4).
+// Reductions along axes (exact_simulator.md 6).
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <utility>
 
-#include "runtime/plan/broadcast.h"
 #include "runtime/plan/value_operator.h"
 #include "runtime/status_macros.h"
 
@@ -102,85 +101,6 @@ class ReductionOperator final : public ValueOperator {
   Spec spec_;
 };
 
-// a (.., m, k) times b (.., k, n).
-class ProductOperator final : public ValueOperator {
- public:
-  ProductOperator(std::string name, ValueKind form) : ValueOperator(form, true), name_(std::move(name)) {}
-
-  Result<Shape> OutputShape(std::span<const Shape> in) const override {
-    const Shape &a = in[0], &b = in[1];
-    std::optional<Shape> batch;
-    if (a.rank() >= 2 && b.rank() >= 2 && a[a.rank() - 1] == b[b.rank() - 2])
-      batch = BroadcastShape(Batch(a), Batch(b));
-    if (!batch) {
-      return InvalidArgument(fmt::format("{}: shapes {} and {} do not multiply", name_, a.ToString(), b.ToString()));
-    }
-    std::vector<int64_t> dims(batch->dims().begin(), batch->dims().end());
-    dims.insert(dims.end(), {a[a.rank() - 2], b[b.rank() - 1]});
-    return Shape(dims);
-  }
-
-  void Run(std::span<const ValueArray> in, const ValueResult& out) const override {
-    const Shape &a = in[0].shape, &b = in[1].shape, batch = Batch(out.shape);
-    const auto m = static_cast<size_t>(a[a.rank() - 2]), k = static_cast<size_t>(a[a.rank() - 1]);
-    const auto n = static_cast<size_t>(b[b.rank() - 1]);
-    const Strides step_a = BroadcastStrides(Batch(a), batch), step_b = BroadcastStrides(Batch(b), batch);
-    const int64_t matrices = batch.NumElements();
-    for (int64_t i = 0; i < matrices; ++i) {
-      size_t at_a = 0, at_b = 0;
-      int64_t rest = i;
-      for (size_t d = batch.rank(); d-- > 0; rest /= batch[d]) {
-        at_a += static_cast<size_t>(rest % batch[d] * step_a[d]);
-        at_b += static_cast<size_t>(rest % batch[d] * step_b[d]);
-      }
-      double* y = out.real + static_cast<size_t>(i) * m * n;
-      if (form() == ValueKind::kCoded) {
-        Multiply<int64_t>(in[0].centred + at_a * m * k, in[1].centred + at_b * k * n, {m, n, k}, y);
-        const double scale = in[0].scale * in[1].scale;
-        for (size_t e = 0; e < m * n; ++e) y[e] *= scale;
-      } else {
-        Multiply<double>(in[0].real + at_a * m * k, in[1].real + at_b * k * n, {m, n, k}, y);
-      }
-    }
-  }
-
- private:
-  struct Sizes {
-    size_t m, n, k;
-  };
-
-  static Shape Batch(const Shape& shape) { return Shape(shape.dims().first(shape.rank() - 2)); }
-
-  static Strides BroadcastStrides(const Shape& operand, const Shape& out) {
-    Strides strides{};
-    ptrdiff_t step = 1;
-    for (size_t d = operand.rank(); d-- > 0; step *= operand[d]) {
-      strides[out.rank() - operand.rank() + d] = operand[d] == 1 ? 0 : step;
-    }
-    return strides;
-  }
-
-  // Sum: int64_t, or double added in the order of k.
-  template <class Sum, class T>
-  static void Multiply(const T* a, const T* b, Sizes size, double* y) {
-    constexpr size_t kColumns = 64;
-    std::array<Sum, kColumns> sums;
-    for (size_t i = 0; i < size.m; ++i) {
-      for (size_t j0 = 0; j0 < size.n; j0 += kColumns) {
-        const size_t columns = std::min(kColumns, size.n - j0);
-        sums.fill(0);
-        for (size_t l = 0; l < size.k; ++l) {
-          const Sum x = a[i * size.k + l];
-          for (size_t j = 0; j < columns; ++j) sums[j] += x * static_cast<Sum>(b[l * size.n + j0 + j]);
-        }
-        for (size_t j = 0; j < columns; ++j) y[i * size.n + j0 + j] = static_cast<double>(sums[j]);
-      }
-    }
-  }
-
-  std::string name_;
-};
-
 constexpr std::pair<const char*, Reduction> kReductions[] = {{"ReduceMean", Reduction::kMean},
                                                              {"ReduceSum", Reduction::kSum},
                                                              {"ReduceMax", Reduction::kMax},
@@ -202,12 +122,6 @@ ValueOperatorResult MakeReduction(const ValueNode& n) {
         std::make_unique<ReductionOperator>(std::move(spec), form, sums || n.AnyReal()));
   }
   return std::unique_ptr<ValueOperator>();
-}
-
-ValueOperatorResult MakeProduct(const ValueNode& n) {
-  if (n.node.op != "MatMul") return std::unique_ptr<ValueOperator>();
-  const ValueKind form = n.AllCoded() ? ValueKind::kCoded : ValueKind::kReal;
-  return std::unique_ptr<ValueOperator>(std::make_unique<ProductOperator>(n.Name(), form));
 }
 
 }  // namespace lq

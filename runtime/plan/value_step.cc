@@ -2,8 +2,8 @@
 
 #include <array>
 
-#include "runtime/aligned_buffer.h"
 #include "runtime/plan/layout.h"
+#include "runtime/plan/pieces.h"
 #include "runtime/plan/value_codec.h"
 #include "runtime/status_macros.h"
 #include "runtime/views.h"
@@ -12,36 +12,6 @@ namespace lq {
 namespace {
 
 constexpr size_t kMostOperands = 2;
-
-// Hands out aligned pieces of the scratch memory; without memory it only counts.
-class Pieces {
- public:
-  explicit Pieces(std::byte* memory) : memory_(memory) {}
-  std::byte* Take(size_t bytes) {
-    std::byte* piece = memory_ != nullptr ? memory_ + used_ : nullptr;
-    used_ += RoundUp(bytes, kAlignment);
-    return piece;
-  }
-  size_t used() const { return used_; }
-
- private:
-  std::byte* memory_;
-  size_t used_ = 0;
-};
-
-void CopyToOnnxOrder(const std::byte* in, const Shape& plan, size_t size, std::byte* out) {
-  if (size == 1) ToOnnxOrder(reinterpret_cast<const uint8_t*>(in), plan, reinterpret_cast<uint8_t*>(out));
-  if (size == 2) ToOnnxOrder(reinterpret_cast<const uint16_t*>(in), plan, reinterpret_cast<uint16_t*>(out));
-  if (size == 4) ToOnnxOrder(reinterpret_cast<const float*>(in), plan, reinterpret_cast<float*>(out));
-  if (size == 8) ToOnnxOrder(reinterpret_cast<const double*>(in), plan, reinterpret_cast<double*>(out));
-}
-
-void CopyFromOnnxOrder(const std::byte* in, const Shape& plan, size_t size, std::byte* out) {
-  if (size == 1) FromOnnxOrder(reinterpret_cast<const uint8_t*>(in), plan, reinterpret_cast<uint8_t*>(out));
-  if (size == 2) FromOnnxOrder(reinterpret_cast<const uint16_t*>(in), plan, reinterpret_cast<uint16_t*>(out));
-  if (size == 4) FromOnnxOrder(reinterpret_cast<const float*>(in), plan, reinterpret_cast<float*>(out));
-  if (size == 8) FromOnnxOrder(reinterpret_cast<const double*>(in), plan, reinterpret_cast<double*>(out));
-}
 
 class ValueStep final : public Step {
  public:
@@ -95,7 +65,7 @@ class ValueStep final : public Step {
       encoder_->Encode(values, real, n, codes);
       values = codes;
     }
-    if (image) CopyFromOnnxOrder(values, run.out.shape, SizeOf(run.out.dtype), run.out.bytes.data());
+    if (image) FromOnnxOrder(values, run.out.shape, SizeOf(run.out.dtype), run.out.bytes.data());
     return OkStatus();
   }
 
@@ -116,7 +86,7 @@ class ValueStep final : public Step {
     const std::byte* elements = in.bytes.data();
     if (in.shape.rank() == 4) {
       std::byte* ordered = pieces.Take(n * sizeof(double));
-      CopyToOnnxOrder(elements, in.shape, SizeOf(in.dtype), ordered);
+      ToOnnxOrder(elements, in.shape, SizeOf(in.dtype), ordered);
       elements = ordered;
     }
     std::byte* values = pieces.Take(n * BytesOf(spec_.op->form()));

@@ -6,9 +6,11 @@
 
 #include "kernels/reference/reference.h"
 #include "runtime/views.h"
+#include "tests/support/any_machine.h"
 #include "tests/support/executors.h"
 #include "tests/support/guarded_buffer.h"
 #include "tests/support/layer_cases.h"
+#include "tests/support/matmul_outputs.h"
 
 namespace lq {
 namespace {
@@ -95,29 +97,29 @@ void Check(const ConvCase& c, const Conv2d& conv, testing::Random& random, Execu
     const std::vector<int32_t> got = testing::LoadCodes(std::as_bytes(std::span<std::byte>(out)), c.layer.output->grid);
     for (size_t i = 0; i < n; ++i) ASSERT_EQ(got[i], expected.codes[first(i)]) << "output " << i;
   } else {
-    GuardedBuffer<float> out(n);
-    const Status status =
-        conv.Run(x, {DType::kF32, *out_shape, std::as_writable_bytes(std::span<float>(out))}, workspace, executor);
-    ASSERT_TRUE(status.ok()) << status.message();
-    for (size_t i = 0; i < n; ++i) ASSERT_EQ(out[i], static_cast<float>(expected.reals[first(i)])) << "output " << i;
+    std::vector<double> reals(n);
+    for (size_t i = 0; i < n; ++i) reals[i] = expected.reals[first(i)];
+    for (const auto& [dtype, type] : testing::kRealTypes) {
+      GuardedBuffer<std::byte> out(n * SizeOf(dtype));
+      const Status status = conv.Run(x, {dtype, *out_shape, out}, workspace, executor);
+      ASSERT_TRUE(status.ok()) << status.message();
+      ASSERT_TRUE(testing::SameReals(type, reals, out.data()));
+    }
   }
 }
 
 TEST(Conv2d, MatchesReferenceOnEveryTargetAndExecutor) {
   testing::Random random(91);
-  testing::ThreadExecutor two(2), seven(7);
-  testing::ReverseExecutor reversed(3);
-  Executor* const executors[] = {&SerialExecutor(), &two, &seven, &reversed};
-  const std::vector<TargetInfo> targets = CompiledTargets();
+  testing::AnyMachine machine;
   for (size_t i = 0; i < testing::Cases(400); ++i) {
     SCOPED_TRACE("case " + std::to_string(i) + " seed " + std::to_string(testing::Seed()));
     ConvCase c = Draw(random);
     Connect(c);
-    c.layer.options.max_isa = targets[random.Size(0, targets.size() - 1)].name;
+    c.layer.options.max_isa = machine.Target(random);
     const Result<Conv2d> conv = Conv2d::Prepare(c.spec, c.layer.options);
     ASSERT_TRUE(conv.ok()) << conv.status().message();
     SCOPED_TRACE(conv->info().variant + ", " + conv->info().weights);
-    Check(c, *conv, random, *executors[random.Size(0, 3)]);
+    Check(c, *conv, random, machine.Workers(random));
     if (HasFatalFailure()) return;
   }
 }

@@ -9,8 +9,11 @@
 #include "kernels/reference/matmul_float.h"
 #include "kernels/reference/reference.h"
 #include "kernels/reference/small_floats.h"
+#include "runtime/views.h"
+#include "tests/support/any_machine.h"
 #include "tests/support/executors.h"
 #include "tests/support/guarded_buffer.h"
+#include "tests/support/matmul_outputs.h"
 #include "tests/support/random.h"
 
 namespace lq {
@@ -228,22 +231,23 @@ void Check(const Case& c, const FloatLinear& linear, Executor& executor) {
   std::copy(bytes.begin(), bytes.end(), in.begin());
   const auto rows = static_cast<int64_t>(c.rows), n = static_cast<int64_t>(c.n), k = static_cast<int64_t>(c.k);
   GuardedBuffer<std::byte> workspace(linear.WorkspaceBytes(c.rows, executor.workers()));
-  const DType type = !c.output                      ? DType::kF32
-                     : c.output->grid.bitwidth == 8 ? (c.output->grid.is_signed ? DType::kS8 : DType::kU8)
-                                                    : (c.output->grid.is_signed ? DType::kS16 : DType::kU16);
-  GuardedBuffer<std::byte> out(expected.size() * SizeOf(type));
   const ConstTensorView x{c.in_type, {rows, k}, std::as_bytes(std::span<std::byte>(in))};
+  if (!c.output) {
+    for (const auto& [dtype, type] : testing::kRealTypes) {
+      GuardedBuffer<std::byte> out(expected.size() * SizeOf(dtype));
+      const Status status = linear.Run(x, {dtype, {rows, n}, out}, workspace, executor);
+      ASSERT_TRUE(status.ok()) << status.message();
+      ASSERT_TRUE(testing::SameReals(type, expected, out.data()));
+    }
+    return;
+  }
+  const PerTensor& e = *c.output;
+  const DType type = CodeDType(e.grid);
+  GuardedBuffer<std::byte> out(expected.size() * SizeOf(type));
   const Status status = linear.Run(x, {type, {rows, n}, out}, workspace, executor);
   ASSERT_TRUE(status.ok()) << status.message();
   for (size_t i = 0; i < expected.size(); ++i) {
     const std::byte* at = out.data() + i * SizeOf(type);
-    if (!c.output) {
-      float y;
-      std::memcpy(&y, at, 4);
-      ASSERT_EQ(y, static_cast<float>(expected[i])) << "output " << i;
-      continue;
-    }
-    const PerTensor& e = *c.output;
     const int64_t code =
         reference::QuantizeReal(expected[i], e.grid, e.scale, e.offset, RoundingProfile::kAimetDiv).code;
     ASSERT_EQ(std::memcmp(at, &code, SizeOf(type)), 0) << "output " << i;  // little endian
@@ -252,18 +256,15 @@ void Check(const Case& c, const FloatLinear& linear, Executor& executor) {
 
 void CheckRandomLayers(std::initializer_list<RowMode> modes, uint64_t stream) {
   Random random(stream);
-  testing::ThreadExecutor two(2), seven(7);
-  testing::ReverseExecutor reversed(3);
-  Executor* const executors[] = {&SerialExecutor(), &two, &seven, &reversed};
-  const std::vector<TargetInfo> targets = CompiledTargets();
+  testing::AnyMachine machine;
   for (size_t i = 0; i < testing::Cases(300); ++i) {
     SCOPED_TRACE("case " + std::to_string(i) + " seed " + std::to_string(testing::Seed()));
     Case c = DrawCase(random, *(modes.begin() + random.Size(0, modes.size() - 1)));
-    c.options.max_isa = targets[random.Size(0, targets.size() - 1)].name;
+    c.options.max_isa = machine.Target(random);
     const Result<FloatLinear> linear = FloatLinear::Prepare(SpecOf(c), c.options);
     ASSERT_TRUE(linear.ok()) << linear.status().message();
     SCOPED_TRACE(linear->info().variant + ", " + linear->info().weights);
-    Check(c, *linear, *executors[random.Size(0, 3)]);
+    Check(c, *linear, machine.Workers(random));
     if (::testing::Test::HasFatalFailure()) return;
   }
 }

@@ -3,13 +3,15 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstring>
+#include <cstdlib>
 
 #include "kernels/reference/reference.h"
 #include "runtime/views.h"
+#include "tests/support/any_machine.h"
 #include "tests/support/executors.h"
 #include "tests/support/guarded_buffer.h"
 #include "tests/support/layer_cases.h"
+#include "tests/support/matmul_outputs.h"
 
 namespace lq {
 namespace {
@@ -32,13 +34,27 @@ std::span<std::byte> Bytes(GuardedBuffer<T>& buffer) {
   return std::as_writable_bytes(std::span<T>(buffer));
 }
 
-testing::Expected Expect(const LayerCase& c, std::span<const int32_t> codes, size_t rows) {
+std::vector<int64_t> Sums(const LayerCase& c, std::span<const int32_t> codes, size_t rows) {
   std::vector<int32_t> x;
   for (int32_t code : codes) x.push_back(code + c.input.offset);
   const auto n = static_cast<size_t>(c.weight_shape[0]), k = static_cast<size_t>(c.weight_shape[1]);
   std::vector<int64_t> acc(rows * n);
   reference::MatmulAcc(x, testing::ExpectedWeights(c), rows, n, k, acc);
-  return testing::ExpectedOutputs(c, acc, 1);
+  return acc;
+}
+
+// Whether no input could take a sum out of 32 bits.
+bool SumsFit(const LayerCase& c) {
+  const auto k = static_cast<size_t>(c.weight_shape[1]);
+  const std::vector<int32_t> w = testing::ExpectedWeights(c);
+  int64_t largest = 0;
+  for (size_t i = 0; i < w.size(); i += k) {
+    int64_t sum = 0;
+    for (size_t j = 0; j < k; ++j) sum += std::abs(int64_t{w[i + j]});
+    largest = std::max(largest, sum);
+  }
+  const int64_t low = c.input.grid.qmin() + c.input.offset, high = c.input.grid.qmax() + c.input.offset;
+  return largest * std::max(std::abs(low), std::abs(high)) < int64_t{1} << 31;
 }
 
 // Runs the layer and compares every output, bit for bit.
@@ -49,7 +65,8 @@ void Check(const LayerCase& c, const Linear& linear, std::span<const int32_t> co
   GuardedBuffer<std::byte> in(codes.size() * CodeBytes(c.input.grid));
   testing::StoreCodes(codes, in);
   const DType in_type = CodeDType(c.input.grid);
-  const testing::Expected expected = Expect(c, codes, rows);
+  const std::vector<int64_t> acc = Sums(c, codes, rows);
+  const testing::Expected expected = testing::ExpectedOutputs(c, acc, 1);
   GuardedBuffer<std::byte> workspace(linear.WorkspaceBytes(rows, executor.workers()));
   if (c.output) {
     GuardedBuffer<std::byte> out(rows * n * CodeBytes(c.output->grid));
@@ -60,36 +77,34 @@ void Check(const LayerCase& c, const Linear& linear, std::span<const int32_t> co
     const std::vector<int32_t> got = testing::LoadCodes(std::as_bytes(std::span<std::byte>(out)), c.output->grid);
     for (size_t i = 0; i < got.size(); ++i) ASSERT_EQ(got[i], expected.codes[i]) << "output " << i;
   } else {
-    GuardedBuffer<double> out(rows * n);
-    GuardedBuffer<float> narrow(rows * n);
-    ASSERT_TRUE(
-        linear.Run({in_type, in_shape, Bytes(in)}, {DType::kF64, out_shape, Bytes(out)}, workspace, executor).ok());
-    ASSERT_TRUE(
-        linear.Run({in_type, in_shape, Bytes(in)}, {DType::kF32, out_shape, Bytes(narrow)}, workspace, executor).ok());
-    for (size_t i = 0; i < out.size(); ++i) {
-      ASSERT_EQ(out[i], expected.reals[i]) << "output " << i;
-      ASSERT_EQ(narrow[i], static_cast<float>(expected.reals[i])) << "output " << i;
+    for (const auto& [dtype, type] : testing::kRealTypes) {
+      GuardedBuffer<std::byte> out(rows * n * SizeOf(dtype));
+      ASSERT_TRUE(linear.Run({in_type, in_shape, Bytes(in)}, {dtype, out_shape, Bytes(out)}, workspace, executor).ok());
+      ASSERT_TRUE(testing::SameReals(type, expected.reals, out.data()));
     }
+    GuardedBuffer<int32_t> sums(rows * n);
+    const Status status =
+        linear.Run({in_type, in_shape, Bytes(in)}, {DType::kS32, out_shape, Bytes(sums)}, workspace, executor);
+    ASSERT_EQ(status.ok(), SumsFit(c)) << status.message();
+    if (!status.ok()) return;
+    for (size_t i = 0; i < sums.size(); ++i) ASSERT_EQ(sums[i], acc[i]) << "sum " << i;
   }
 }
 
 TEST(Linear, MatchesReferenceOnEveryTargetAndExecutor) {
   testing::Random random(81);
-  testing::ThreadExecutor two(2), seven(7);
-  testing::ReverseExecutor reversed(3);
-  Executor* const executors[] = {&SerialExecutor(), &two, &seven, &reversed};
-  const std::vector<TargetInfo> targets = CompiledTargets();
+  testing::AnyMachine machine;
   for (size_t i = 0; i < testing::Cases(400); ++i) {
     SCOPED_TRACE("case " + std::to_string(i) + " seed " + std::to_string(testing::Seed()));
     const Shape shape{static_cast<int64_t>(random.LogSize(1, 200)), static_cast<int64_t>(random.LogSize(1, 260))};
     LayerCase c = testing::DrawLayer(random, shape);
-    c.options.max_isa = targets[random.Size(0, targets.size() - 1)].name;
+    c.options.max_isa = machine.Target(random);
     const Result<Linear> linear = Linear::Prepare(MakeSpec(c), c.options);
     ASSERT_TRUE(linear.ok()) << linear.status().message();
     const size_t rows = random.LogSize(1, 40);
     const std::vector<int32_t> codes = testing::DrawCodes(random, c.input, rows * static_cast<size_t>(shape[1]));
     SCOPED_TRACE(linear->info().variant + ", " + linear->info().weights);
-    Check(c, *linear, codes, rows, *executors[random.Size(0, 3)]);
+    Check(c, *linear, codes, rows, machine.Workers(random));
     if (HasFatalFailure()) return;
   }
 }

@@ -3,13 +3,15 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstring>
+#include <cstdlib>
 
 #include "kernels/reference/reference.h"
 #include "runtime/views.h"
+#include "tests/support/any_machine.h"
 #include "tests/support/executors.h"
 #include "tests/support/guarded_buffer.h"
 #include "tests/support/layer_cases.h"
+#include "tests/support/matmul_outputs.h"
 #include "tests/support/random.h"
 
 namespace lq {
@@ -56,9 +58,14 @@ Case DrawCase(Random& random) {
   return c;
 }
 
-std::vector<double> ExpectedReals(const Case& c) {
+struct Expected {
+  std::vector<int64_t> sums;
+  std::vector<double> reals;
+};
+
+Expected Expect(const Case& c) {
   const auto& [batch, m, n, k] = c.sizes;
-  std::vector<double> y;
+  Expected y;
   for (size_t matrix = 0; matrix < batch; ++matrix) {
     std::vector<int32_t> x, w(n * k);
     for (size_t i = 0; i < m * k; ++i) x.push_back(c.a[matrix * m * k + i] + c.spec.a.offset);
@@ -69,10 +76,19 @@ std::vector<double> ExpectedReals(const Case& c) {
     std::vector<int64_t> acc(m * n);
     reference::MatmulAcc(x, w, m, n, k, acc);
     for (int64_t sum : acc) {
-      y.push_back(reference::LayerOutput(sum, double{c.spec.a.scale}, double{c.spec.b.scale}, nullptr));
+      y.sums.push_back(sum);
+      y.reals.push_back(reference::LayerOutput(sum, double{c.spec.a.scale}, double{c.spec.b.scale}, nullptr));
     }
   }
   return y;
+}
+
+// Whether no codes could take a sum out of 32 bits.
+bool SumsFit(const Case& c) {
+  const auto largest = [](const PerTensor& e) {
+    return static_cast<double>(std::max(std::abs(e.grid.qmin() + e.offset), std::abs(e.grid.qmax() + e.offset)));
+  };
+  return largest(c.spec.a) * largest(c.spec.b) * static_cast<double>(c.sizes.k) < 0x1p31;
 }
 
 Shape Dims(size_t batch, size_t rows, size_t columns) {
@@ -81,48 +97,54 @@ Shape Dims(size_t batch, size_t rows, size_t columns) {
 
 void Check(const Case& c, const Matmul& matmul, Executor& executor) {
   const auto& [batch, m, n, k] = c.sizes;
-  const std::vector<double> expected = ExpectedReals(c);
+  const Expected expected = Expect(c);
   GuardedBuffer<std::byte> a(c.a.size() * CodeBytes(c.spec.a.grid)), b(c.b.size() * CodeBytes(c.spec.b.grid));
   testing::StoreCodes(c.a, a);
   testing::StoreCodes(c.b, b);
   GuardedBuffer<std::byte> workspace(matmul.WorkspaceBytes(c.sizes, executor.workers()));
-  const DType type = c.spec.output ? CodeDType(c.spec.output->grid) : DType::kF64;
-  GuardedBuffer<std::byte> out(expected.size() * SizeOf(type));
   const ConstTensorView left{CodeDType(c.spec.a.grid), Dims(batch, m, k), std::as_bytes(std::span<std::byte>(a))};
   const ConstTensorView right{CodeDType(c.spec.b.grid), c.spec.b_is_transposed ? Dims(batch, n, k) : Dims(batch, k, n),
                               std::as_bytes(std::span<std::byte>(b))};
-  const Status status = matmul.Run(left, right, {type, Dims(batch, m, n), out}, workspace, executor);
-  ASSERT_TRUE(status.ok()) << status.message();
+  const auto run = [&](DType type, std::span<std::byte> out) {
+    return matmul.Run(left, right, {type, Dims(batch, m, n), out}, workspace, executor);
+  };
   if (!c.spec.output) {
-    for (size_t i = 0; i < expected.size(); ++i) {
-      ASSERT_EQ(std::memcmp(out.data() + 8 * i, &expected[i], 8), 0) << "output " << i;
+    for (const auto& [dtype, type] : testing::kRealTypes) {
+      GuardedBuffer<std::byte> out(expected.reals.size() * SizeOf(dtype));
+      ASSERT_TRUE(run(dtype, out).ok());
+      ASSERT_TRUE(testing::SameReals(type, expected.reals, out.data()));
     }
+    GuardedBuffer<int32_t> sums(expected.sums.size());
+    const Status status = run(DType::kS32, std::as_writable_bytes(std::span<int32_t>(sums)));
+    ASSERT_EQ(status.ok(), SumsFit(c)) << status.message();
+    if (!status.ok()) return;
+    ASSERT_TRUE(std::equal(sums.begin(), sums.end(), expected.sums.begin()));
     return;
   }
   const PerTensor& e = *c.spec.output;
+  GuardedBuffer<std::byte> out(expected.reals.size() * CodeBytes(e.grid));
+  const Status status = run(CodeDType(e.grid), out);
+  ASSERT_TRUE(status.ok()) << status.message();
   const std::vector<int32_t> got = testing::LoadCodes(std::as_bytes(std::span<std::byte>(out)), e.grid);
-  for (size_t i = 0; i < expected.size(); ++i) {
+  for (size_t i = 0; i < expected.reals.size(); ++i) {
     const int64_t code =
-        reference::QuantizeReal(expected[i], e.grid, e.scale, e.offset, RoundingProfile::kAimetDiv).code;
+        reference::QuantizeReal(expected.reals[i], e.grid, e.scale, e.offset, RoundingProfile::kAimetDiv).code;
     ASSERT_EQ(got[i], code) << "output " << i;
   }
 }
 
 TEST(Matmul, MatchesReferenceOnEveryTargetAndExecutor) {
   Random random(91);
-  testing::ThreadExecutor two(2), seven(7);
-  testing::ReverseExecutor reversed(3);
-  Executor* const executors[] = {&SerialExecutor(), &two, &seven, &reversed};
-  const std::vector<TargetInfo> targets = CompiledTargets();
+  testing::AnyMachine machine;
   for (size_t i = 0; i < testing::Cases(400); ++i) {
     SCOPED_TRACE("case " + std::to_string(i) + " seed " + std::to_string(testing::Seed()));
     const Case c = DrawCase(random);
     PrepareOptions options;
-    options.max_isa = targets[random.Size(0, targets.size() - 1)].name;
+    options.max_isa = machine.Target(random);
     const Result<Matmul> matmul = Matmul::Prepare(c.spec, options);
     ASSERT_TRUE(matmul.ok()) << matmul.status().message();
     SCOPED_TRACE(matmul->info().variant);
-    Check(c, *matmul, *executors[random.Size(0, 3)]);
+    Check(c, *matmul, machine.Workers(random));
     if (HasFatalFailure()) return;
   }
 }
@@ -175,7 +197,8 @@ TEST(Matmul, RefusesWhatItCannotRun) {
                        std::span(workspace).first(bytes), SerialExecutor());
   };
   EXPECT_TRUE(run({1, 1, 4}, {1, 4, 1}, DType::kF32, workspace.size()).ok());
-  ExpectRefusal(run({1, 1, 4}, {1, 4, 1}, DType::kU8, workspace.size()), "without an encoding it is f32 or f64");
+  ExpectRefusal(run({1, 1, 4}, {1, 4, 1}, DType::kU8, workspace.size()),
+                "without an encoding it is f16, bf16, f32 or f64, or s32");
   ExpectRefusal(run({1, 1, 4}, {1, 5, 1}, DType::kF32, workspace.size()), "shape (1, 5, 1), but (1, 4, 1) is needed");
   ExpectRefusal(run({1, 4}, {1, 4, 1}, DType::kF32, workspace.size()), "both have 3 dimensions");
   ExpectRefusal(run({1, 1, 4}, {1, 4, 1}, DType::kF32, 10), "workspace of 10 bytes");

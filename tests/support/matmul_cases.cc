@@ -8,6 +8,7 @@
 #include "kernels/packing.h"
 #include "kernels/reference/reference.h"
 #include "kernels/round_up.h"
+#include "tests/support/matmul_outputs.h"
 
 namespace lq::testing {
 namespace {
@@ -152,9 +153,11 @@ double MatmulCase::Real(size_t i, size_t c) const {
 
 void MatmulCase::ChooseOutput(Random& random) {
   const bool ties = shape_.style == MatmulStyle::kTies;
+  constexpr OutputType kUncoded[] = {OutputType::kF32, OutputType::kF64, OutputType::kF16, OutputType::kBF16,
+                                     OutputType::kS32};
+  const bool fits = std::all_of(acc_.begin(), acc_.end(), [](int64_t acc) { return acc == static_cast<int32_t>(acc); });
   type_ = random.Chance(0.7) || ties ? (random.Chance(0.6) ? OutputType::kU8 : OutputType::kU16)
-          : random.Chance(0.5)       ? OutputType::kF32
-                                     : OutputType::kF64;
+                                     : kUncoded[random.Size(0, fits ? 4 : 3)];
   grid_ = {static_cast<int>(random.Chance(0.7) ? 8 : random.Int(2, 7)), false};
   if (type_ == OutputType::kU16) grid_.bitwidth = static_cast<int>(random.Chance(0.7) ? 16 : random.Int(9, 15));
   double largest = 0;
@@ -241,11 +244,11 @@ void MatmulCase::Expect() {
         const auto code = static_cast<uint16_t>(rounded.code);
         exact_ties_ += std::abs(y / double{to.scale} - std::floor(y / double{to.scale})) == 0.5;
         std::memcpy(out, &code, size);
-      } else if (type_ == OutputType::kF32) {
-        const float value = static_cast<float>(y);
-        std::memcpy(out, &value, 4);
+      } else if (type_ == OutputType::kS32) {
+        const auto sum = static_cast<int32_t>(acc_[i * shape_.n + c]);
+        std::memcpy(out, &sum, 4);
       } else {
-        std::memcpy(out, &y, 8);
+        StoreReal(y, type_, out);
       }
     }
   }
@@ -266,11 +269,7 @@ void MatmulCase::Expect() {
   args.out = out.data();
   args.out_stride = out_stride_;
   args.scratch = scratch_->data();
-  for (const auto& [begin, end] : {std::pair<size_t, size_t>{0, cut_}, {cut_, shape_.n}}) {
-    args.n_begin = begin;
-    args.n_end = end;
-    if (begin != end) variant.run(args);
-  }
+  RunInTwoCalls(variant, args, cut_);
   return Compare(variant.name, out.data());
 }
 
@@ -296,15 +295,15 @@ void CheckRandomShapes(MatmulKind kind, MatmulVariantSpan variants, size_t cases
     MatmulShape shape;
     shape.weights = kind.weights;
     shape.wide = kind.wide;
-    shape.m = random.LogSize(1, 300);
-    shape.n = random.LogSize(1, 300);
-    shape.k = random.LogSize(1, 300);
+    shape.m = random.LogSize(1, 400);
+    shape.n = random.LogSize(1, 400);
+    shape.k = random.LogSize(1, 400);
     shape.style = random.Chance(0.2)   ? MatmulStyle::kTies
                   : random.Chance(0.1) ? MatmulStyle::kEnds
                                        : MatmulStyle::kRandom;
     if (kind.weights == MatmulWeights::kS4) {
       shape.block = 4 * random.LogSize(1, 20);
-      shape.k = shape.block * random.LogSize(1, std::max<size_t>(1, 300 / shape.block));
+      shape.k = shape.block * random.LogSize(1, std::max<size_t>(1, 400 / shape.block));
       shape.largest_scale = random.Chance(0.8) ? 16 : 255;
     }
     const MatmulCase test(shape, random);

@@ -98,7 +98,7 @@ class MatmulCase {
   kernels::Epilogue epilogue_{};
 };
 
-// `cases` random shapes of each dimension 1..300, small ones as often as large ones; every variant is checked.
+// `cases` random shapes of each dimension 1..400, small ones as often as large ones; every variant is checked.
 // kS4: blocks of 4, 8, 12 ... that divide k.
 struct MatmulKind {
   MatmulWeights weights;

@@ -11,6 +11,7 @@
 #include "kernels/reference/reference.h"
 #include "kernels/reference/small_floats.h"
 #include "kernels/round_up.h"
+#include "tests/support/matmul_outputs.h"
 
 namespace lq::testing {
 namespace {
@@ -26,14 +27,6 @@ float Wild(Random& random) {
       kInfinity, -kInfinity, std::numeric_limits<float>::quiet_NaN(), 1e-41f, -1e-45f, 3e38f, -3e38f, -0.0f,
       0.0f,      1e-20f};
   return values[random.Size(0, std::size(values) - 1)];
-}
-
-template <class T>
-bool SameFloat(const std::byte* a, const std::byte* b) {
-  T x, y;
-  std::memcpy(&x, a, sizeof(T));
-  std::memcpy(&y, b, sizeof(T));
-  return std::memcmp(a, b, sizeof(T)) == 0 || (std::isnan(x) && std::isnan(y));
 }
 
 }  // namespace
@@ -138,26 +131,17 @@ void MatmulFloatCase::Expect() {
   for (size_t i = 0; i < shape_.m; ++i) {
     for (size_t c = 0; c < shape_.n; ++c) {
       const double y = Expected(i, c);
-      const float narrow = static_cast<float>(y);
       std::byte* out = expected_.data() + (i * out_stride_ + c) * size;
-      if (shape_.out == OutputType::kF64) std::memcpy(out, &y, 8);
-      if (shape_.out == OutputType::kF32) std::memcpy(out, &narrow, 4);
-      if (size > 2) continue;
+      if (shape_.out != OutputType::kU8 && shape_.out != OutputType::kU16) {
+        StoreReal(y, shape_.out, out);
+        continue;
+      }
       const auto& to = epilogue_.to;
       int64_t code = reference::QuantizeReal(y, grid, to.scale, to.offset, to.profile).code;
       if (std::isnan(y)) code = to.lo;
       std::memcpy(out, &code, size);  // little endian
     }
   }
-}
-
-bool MatmulFloatCase::SameOutput(const std::byte* got, size_t index) const {
-  const size_t size = SizeOf(shape_.out);
-  const std::byte* a = got + index * size;
-  const std::byte* b = expected_.data() + index * size;
-  if (shape_.out == OutputType::kF64) return SameFloat<double>(a, b);
-  if (shape_.out == OutputType::kF32) return SameFloat<float>(a, b);
-  return std::memcmp(a, b, size) == 0;
 }
 
 ::testing::AssertionResult MatmulFloatCase::Check(const kernels::Variant<kernels::MatmulFloatFn>& variant) const {
@@ -177,13 +161,10 @@ bool MatmulFloatCase::SameOutput(const std::byte* got, size_t index) const {
   args.out = out.data();
   args.out_stride = out_stride_;
   args.scratch = scratch_->data();
-  for (const auto& [begin, end] : {std::pair<size_t, size_t>{0, cut_}, {cut_, shape_.n}}) {
-    args.n_begin = begin;
-    args.n_end = end;
-    if (begin != end) variant.run(args);
-  }
-  for (size_t i = 0; i < expected_.size() / SizeOf(shape_.out); ++i) {
-    if (SameOutput(out.data(), i)) continue;
+  RunInTwoCalls(variant, args, cut_);
+  const size_t size = SizeOf(shape_.out);
+  for (size_t i = 0; i < expected_.size() / size; ++i) {
+    if (SameOutput(shape_.out, out.data() + i * size, expected_.data() + i * size)) continue;
     return ::testing::AssertionFailure() << variant.name << ": " << shape_.ToString() << ": first difference at row "
                                          << i / out_stride_ << ", channel " << i % out_stride_;
   }
@@ -193,14 +174,15 @@ bool MatmulFloatCase::SameOutput(const std::byte* got, size_t index) const {
 void CheckRandomFloatShapes(int bits, size_t cases, uint64_t stream) {
   Random random(stream);
   const FloatType types[] = {FloatType::kF32, FloatType::kF32, FloatType::kF16, FloatType::kBF16};
-  const OutputType outs[] = {OutputType::kF32, OutputType::kF32, OutputType::kF64, OutputType::kU8, OutputType::kU16};
+  const OutputType outs[] = {OutputType::kF32,  OutputType::kF64, OutputType::kF16,
+                             OutputType::kBF16, OutputType::kU8,  OutputType::kU16};
   for (size_t i = 0; i < Cases(cases); ++i) {
-    MatmulFloatShape shape = {random.LogSize(1, 60), random.LogSize(1, 300), random.LogSize(1, 300), 0, bits};
+    MatmulFloatShape shape = {random.LogSize(1, 60), random.LogSize(1, 400), random.LogSize(1, 400), 0, bits};
     shape.block = random.Chance(0.5) ? 8 * random.LogSize(1, 16) : random.LogSize(1, 300);
     shape.type = types[random.Size(0, 3)];
     shape.has_offsets = random.Chance(0.4);
     shape.wild = random.Chance(0.2);
-    shape.out = outs[random.Size(0, 4)];
+    shape.out = outs[random.Size(0, 5)];
     const MatmulFloatCase test(shape, random);
     for (const auto& variant : MatmulFloatVariants(bits)) ASSERT_TRUE(test.Check(variant));
   }

@@ -44,7 +44,6 @@ class MatmulFloatCase {
   void MakeEpilogue(Random& random);
   void Expect();
   double Expected(size_t row, size_t channel) const;
-  bool SameOutput(const std::byte* got, size_t index) const;
 
   MatmulFloatShape shape_;
   size_t a_stride_, out_stride_, cut_;

@@ -1,37 +1,14 @@
-#include "runtime/activation_operands.h"
+#include "runtime/right_operand.h"
 
 #include <algorithm>
 #include <cstring>
 
 #include "kernels/packing.h"
 #include "kernels/round_up.h"
-#include "runtime/output_arrays.h"
 #include "runtime/variants.h"
 #include "runtime/views.h"
 
 namespace lq {
-
-LeftOperand::LeftOperand(const PerTensor& encoding, const std::string& max_isa)
-    : grid_(encoding.grid),
-      code_bytes_(CodeBytes(encoding.grid)),
-      offset_(ToUnsigned(encoding).offset),
-      sum_(Choose(kernels::SumCodesVariants(), max_isa).run) {}
-
-size_t LeftOperand::Stride(size_t k) const {
-  return Copies(k) ? kernels::RoundUp(k * code_bytes_, 4) : k * code_bytes_;
-}
-
-const std::byte* LeftOperand::Prepare(const std::byte* in, size_t rows, size_t k, std::byte* memory) const {
-  if (!Copies(k)) return in;
-  for (size_t i = 0; i < rows; ++i) {
-    ShiftCodes(grid_, -grid_.qmin(), in + i * k * code_bytes_, k, memory + i * Stride(k));
-  }
-  return memory;
-}
-
-void LeftOperand::Sum(const std::byte* rows, size_t count, size_t k, double* out) const {
-  sum_({rows, wide(), count, k, Stride(k), out});
-}
 
 RightOperand::RightOperand(const PerTensor& encoding, bool channels_are_rows, const std::string& max_isa)
     : grid_(encoding.grid),
