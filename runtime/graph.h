@@ -33,7 +33,7 @@ constexpr ValueId kAbsent = -1;  // an optional input that the node does not use
 
 struct Value {
   std::string name;            // the ONNX tensor name
-  std::optional<Shape> shape;  // graph inputs and outputs: as declared, -1 for a symbolic dimension
+  std::optional<Shape> shape;  // as the file declares it, -1 for a symbolic dimension; always so for graph inputs
   std::optional<Constant> constant;
   std::optional<Encoding> encoding;  // attached by AttachEncodings
 };

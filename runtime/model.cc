@@ -24,6 +24,9 @@ Result<bool> TidyGraph(Graph& graph) {
   LQ_RETURN_IF_ERROR(FoldConstants(graph));
   LQ_RETURN_IF_ERROR(RemoveDeadNodes(graph));
   LQ_RETURN_IF_ERROR(SortNodes(graph));
+  LQ_RETURN_IF_ERROR(FoldShapes(graph));
+  LQ_RETURN_IF_ERROR(ExpandOperators(graph));
+  LQ_RETURN_IF_ERROR(TranslateQOperators(graph));
   LQ_ASSIGN_OR_RETURN(const EncodingsFile quantizers, FoldQuantizers(graph));
   if (!quantizers.entries.empty()) {
     LQ_RETURN_IF_ERROR(RemoveDeadNodes(graph));

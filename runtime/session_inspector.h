@@ -1,5 +1,5 @@
 // SessionInspector: runs a session step by step and shows every encoded activation that its plan keeps (all of them
-// with SessionOptions::keep_encoded_tensors). For validation and dumps; allocates.
+// with SessionOptions::keep_encoded_tensors), or how long each step takes. For validation, dumps, profiles.
 #ifndef LANEQUANT_RUNTIME_SESSION_INSPECTOR_H_
 #define LANEQUANT_RUNTIME_SESSION_INSPECTOR_H_
 
@@ -20,6 +20,10 @@ class SessionInspector {
   static Status Run(const Session& session, std::span<const ConstTensorView> inputs,
                     std::span<const TensorView> outputs, Workspace& workspace, Executor& executor,
                     const Observer& observer);
+  // As Session::Run; `seconds`, one for each of session.steps(), gets the time of each step.
+  static Status Time(const Session& session, std::span<const ConstTensorView> inputs,
+                     std::span<const TensorView> outputs, Workspace& workspace, Executor& executor,
+                     std::span<double> seconds);
 };
 
 }  // namespace lq

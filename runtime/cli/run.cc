@@ -22,7 +22,7 @@ namespace {
 struct Options {
   ModelOptions model;
   std::string input, output, layers, labels;
-  bool reference = false;
+  bool reference = false, profile = false;
 };
 
 void Print(const Options& options, const SessionOptions& session, const RunOutcome& outcome, size_t workers) {
@@ -37,6 +37,7 @@ void Print(const Options& options, const SessionOptions& session, const RunOutco
     fmt::print("{:.3f} ms, {:.1f} rows per second\n", 1e3 * outcome.seconds,
                static_cast<double>(outcome.rows) / outcome.seconds);
   }
+  if (!outcome.layer_times.empty()) fmt::print("\n{}\n", outcome.layer_times);
   for (const NamedArray& output : outcome.outputs) fmt::print("{} {}\n", output.name, output.shape.ToString());
 }
 
@@ -57,7 +58,7 @@ Result<int> Run(const Options& options) {
   Observer observer;
   if (dumps) observer = [&](ObservedTensor& tensor) { dump.Add(tensor); };
   const std::unique_ptr<Executor> executor = MakeExecutor(options.model.threads);
-  const RunRequest request{model, session, inputs, *executor, observer};
+  const RunRequest request{model, session, inputs, *executor, observer, options.profile};
   LQ_ASSIGN_OR_RETURN(const RunOutcome outcome, options.reference ? RunOnSimulator(request) : RunOnKernels(request));
   Print(options, session, outcome, executor->workers());
   if (labels.has_value()) {
@@ -84,6 +85,9 @@ void AddRun(CLI::App& app, Command& chosen) {
   command.add_option("--labels", options->labels, "FILE.npz[:key], integers: prints the accuracy");
   command.add_flag("--reference", options->reference, "Runs the exact simulator instead of the kernels")
       ->excludes("--target");
+  command
+      .add_flag("--profile-layers", options->profile, "Prints the time of each layer, on up to 64 rows of the input")
+      ->excludes("--reference");
   command.callback([options, &chosen] { chosen = [options] { return Run(*options); }; });
 }
 

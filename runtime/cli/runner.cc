@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "runtime/cli/arrays.h"
+#include "runtime/cli/layer_times.h"
 #include "runtime/cli/progress.h"
 #include "runtime/compare/rows.h"
 #include "runtime/compare/session_rows.h"
@@ -54,6 +55,11 @@ Result<RunOutcome> RunOnKernels(const RunRequest& request) {
     prepared.outcome.seconds += measure::Now() - start;
     for (size_t o = 0; o < outputs.size(); ++o) {
       AppendRows(outputs[o], OutputShapeFor(session, o, rows.count), prepared.outcome.outputs[o]);
+    }
+    if (request.profile && i == 0) {
+      LQ_ASSIGN_OR_RETURN(const std::vector<double> times,
+                          TimeLayers({session, inputs, rows, request.executor}, *workspace));
+      prepared.outcome.layer_times = LayerTimesTable(session.steps(), times);
     }
     progress.Update(static_cast<double>(i + 1) / static_cast<double>(prepared.slices.size()));
   }

@@ -3,6 +3,7 @@
 #define LANEQUANT_RUNTIME_CLI_RUNNER_H_
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "lanequant/executor.h"
@@ -19,12 +20,14 @@ struct RunRequest {
   const std::vector<NamedArray>& inputs;  // of ReadInputs
   Executor& executor;
   Observer observer;  // may be empty; sees each slice's activations
+  bool profile = false;
 };
 
 struct RunOutcome {
   std::vector<NamedArray> outputs;  // f32, all rows
   int64_t rows = 0;
-  double seconds = 0;  // in the kernels alone: no reading, no preparation
+  double seconds = 0;       // in the kernels alone: no reading, no preparation
+  std::string layer_times;  // with RunRequest::profile: a table for the first slice
 };
 
 Result<RunOutcome> RunOnKernels(const RunRequest& request);

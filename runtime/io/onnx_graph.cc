@@ -97,8 +97,8 @@ Result<ValueInfo> ReadValueInfo(std::string_view message) {
   return info;
 }
 
-// Reads a GraphProto in three walks: initializers first (old files list them among the inputs), inputs and outputs,
-// nodes.
+// Reads a GraphProto in four walks: initializers first (old files list them among the inputs), inputs and outputs,
+// declared shapes, nodes.
 class GraphReader {
  public:
   GraphReader(std::string_view message, const std::string& folder, Graph& graph)
@@ -107,6 +107,7 @@ class GraphReader {
   Status Read() {
     LQ_RETURN_IF_ERROR(Walk([this](const ProtoFields& fields) { return ReadInitializer(fields); }));
     LQ_RETURN_IF_ERROR(Walk([this](const ProtoFields& fields) { return ReadInputOrOutput(fields); }));
+    LQ_RETURN_IF_ERROR(Walk([this](const ProtoFields& fields) { return ReadDeclaredShape(fields); }));
     return Walk([this](const ProtoFields& fields) { return ReadNode(fields); });
   }
 
@@ -152,6 +153,18 @@ class GraphReader {
     if (list.size() == kMaxGraphInputs) return Unsupported(fmt::format("{}: more than {}", owner, kMaxGraphInputs));
     list.push_back(id);
     if (!value.shape.has_value()) value.shape = declaration.shape;
+    return OkStatus();
+  }
+
+  // value_info: what the exporter knew of a tensor's shape. Other types than tensors say nothing.
+  Status ReadDeclaredShape(const ProtoFields& fields) {
+    if (fields.number() != 13) return OkStatus();
+    LQ_ASSIGN_OR_RETURN(const std::string_view bytes, fields.Bytes());
+    LQ_ASSIGN_OR_RETURN(const ValueInfo info, ReadValueInfo(bytes));
+    const Result<TensorDeclaration> declaration = ReadType(info.name, info.type);
+    if (!declaration.ok() || !declaration->shape.has_value()) return OkStatus();
+    LQ_ASSIGN_OR_RETURN(const ValueId id, values_.Find(info.name));
+    if (!graph_.value(id).shape.has_value()) graph_.value(id).shape = declaration->shape;
     return OkStatus();
   }
 

@@ -15,6 +15,16 @@ Status FoldConstants(Graph& graph);
 Status RemoveDeadNodes(Graph& graph);
 // Topological order by Kahn's algorithm, no recursion. Errors: a cycle, a value that nothing produces, two producers.
 Status SortNodes(Graph& graph);
+// Integers that nodes compute from Shape, of tensors whose shapes the file declares, become constants. The batch, a
+// first dimension that is dynamic, may be one dimension of a Reshape. Error: it goes elsewhere.
+Status FoldShapes(Graph& graph);
+// Operators that others express: Split becomes a Slice for each part; Sum, and Min and Max of more than two operands,
+// one node for each pair, from the left; auto_pad of ConvTranspose becomes pads. Errors: parts of unknown length.
+Status ExpandOperators(Graph& graph);
+// QLinearConv, QLinearMatMul, QGemm and what else ONNX Runtime writes in its QOperator form become DequantizeLinear,
+// the operator, QuantizeLinear; so does data movement between them. Their biases have codes of scale s_x * s_w
+// (exact_simulator.md 3). Errors, by node: operands that are left out, biases of unknown scale, channels_last.
+Status TranslateQOperators(Graph& graph);
 // QDQ graphs: takes QuantizeLinear -> DequantizeLinear pairs and DequantizeLinear of constants (domains "" and
 // com.microsoft) out of a sorted graph and returns what they say, for AttachEncodings. A tensor that only equal
 // quantizers read is encoded where it is made; where others read it too, or quantizers differ, each quantizer becomes

@@ -24,7 +24,7 @@ using testing::TempFolder;
 const Arrays& Golden() {
   static const Arrays arrays = [] {
     Arrays all;
-    for (const char* file : {"qdq/qdq.npz", "qdq/operators.npz"}) {
+    for (const char* file : {"qdq/qdq.npz", "qdq/operators.npz", "qdq/qoperators.npz"}) {
       Result<Arrays> read = testing::ReadArrays(GoldenPath(file));
       EXPECT_TRUE(read.ok()) << read.status().message();
       if (read.ok()) all.merge(*read);
@@ -98,6 +98,8 @@ struct Case {
   const char* name;
   size_t codes;      // compared
   size_t differing;  // one tie, which float32 sums break
+  // QLinearAdd of 1 + erf, where every other code is a tie: it multiplies by quotients of scales, 8e-6 codes away.
+  size_t beyond_float32 = 0;
 };
 
 class QdqGolden : public ::testing::TestWithParam<Case> {};
@@ -116,7 +118,7 @@ TEST_P(QdqGolden, HasTheCodesOfOnnxRuntime) {
   ASSERT_TRUE(compared.status.ok()) << compared.status.message();
   EXPECT_EQ(compared.codes, GetParam().codes);
   EXPECT_EQ(compared.differing, GetParam().differing) << compared.where;
-  EXPECT_EQ(compared.unexplained, 0u);
+  EXPECT_EQ(compared.unexplained, GetParam().beyond_float32);
   EXPECT_TRUE(compared.not_seen.empty()) << compared.not_seen[0];
 }
 
@@ -141,7 +143,14 @@ constexpr Case kCases[] = {{"onnxruntime/cnn/qdq_u8s8_perchannel", 11540, 0},
                            {"onnxruntime/transformer/qdq_u8s8", 20436, 0},
                            {"onnxruntime/transformer/qdq_s8s8_perchannel", 20436, 0},
                            {"quark/transformer/A8W8", 21460, 0},
-                           {"quark/transformer/XINT8", 21460, 0}};
+                           {"quark/transformer/XINT8", 21460, 0},
+                           {"onnxruntime/cnn/qop_u8s8_perchannel", 10452, 0},
+                           {"onnxruntime/cnn/qop_s8s8", 10452, 0},
+                           {"onnxruntime/cnn/qop_u8u8", 10452, 0},
+                           {"onnxruntime/mlp/qop_u8s8_perchannel", 532, 0},
+                           {"onnxruntime/mlp/qop_u8u8", 532, 0},
+                           {"onnxruntime/transformer/qop_u8s8", 16340, 240, 107},
+                           {"onnxruntime/transformer/qop_s8s8", 16340, 148}};
 INSTANTIATE_TEST_SUITE_P(Tools, QdqGolden, ::testing::ValuesIn(kCases), Name);
 
 // AIMET's QDQ exports of the networks beside this folder. Their biases have int32 codes.

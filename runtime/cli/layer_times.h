@@ -1,0 +1,22 @@
+// How long each layer of a network takes.
+#ifndef LANEQUANT_RUNTIME_CLI_LAYER_TIMES_H_
+#define LANEQUANT_RUNTIME_CLI_LAYER_TIMES_H_
+
+#include <string>
+#include <vector>
+
+#include "lanequant/model.h"
+#include "lanequant/status.h"
+#include "runtime/compare/session_rows.h"
+
+namespace lq::cli {
+
+// The median time of each of session.steps(), in seconds, of many runs of these rows.
+Result<std::vector<double>> TimeLayers(const SessionRows& rows, Workspace& workspace);
+
+// The steps with their times and shares of the sum, the slowest first.
+std::string LayerTimesTable(const std::vector<StepInfo>& steps, const std::vector<double>& seconds);
+
+}  // namespace lq::cli
+
+#endif  // LANEQUANT_RUNTIME_CLI_LAYER_TIMES_H_

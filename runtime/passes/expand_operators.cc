@@ -1,0 +1,160 @@
+// Operators that others express. See passes.h.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "runtime/passes/new_values.h"
+#include "runtime/passes/passes.h"
+#include "runtime/status_macros.h"
+
+namespace lq {
+namespace {
+
+class Expander {
+ public:
+  explicit Expander(Graph& graph) : graph_(graph) {}
+
+  Status Run() {
+    std::vector<Node> old = std::move(graph_.nodes);
+    graph_.nodes.clear();
+    for (Node& node : old) LQ_RETURN_IF_ERROR(Expand(std::move(node)));
+    return OkStatus();
+  }
+
+ private:
+  Status Expand(Node node) {
+    if (node.domain.empty() && !node.inputs.empty() && node.inputs[0] != kAbsent && !node.outputs.empty()) {
+      if (node.op == "Split") return Split(node);
+      if (node.op == "Min" || node.op == "Max") return Fold(node, node.op);
+      if (node.op == "Sum") return Fold(node, "Add");
+      if (node.op == "ConvTranspose") LQ_RETURN_IF_ERROR(SetPads(node));
+    }
+    graph_.nodes.push_back(std::move(node));
+    return OkStatus();
+  }
+
+  const Constant* ConstantInput(const Node& node, size_t i) const {
+    if (i >= node.inputs.size() || node.inputs[i] == kAbsent) return nullptr;
+    const std::optional<Constant>& constant = graph_.value(node.inputs[i]).constant;
+    return constant.has_value() ? &*constant : nullptr;
+  }
+
+  // The lengths of the parts: an attribute up to operator set 12, then an input, or all alike.
+  Result<std::vector<int64_t>> LengthsOf(const Node& node) const {
+    const std::string owner = graph_.Describe(node);
+    if (node.inputs.size() > 1 && node.inputs[1] != kAbsent) {
+      const Constant* lengths = ConstantInput(node, 1);
+      if (lengths != nullptr && lengths->s64.size() == node.outputs.size()) return lengths->s64;
+      return Unsupported(fmt::format("{}: its lengths '{}' are no constant of {} integers", owner,
+                                     graph_.value(node.inputs[1]).name, node.outputs.size()));
+    }
+    if (node.attributes.count("split") != 0) {
+      const std::vector<int64_t> lengths = node.Ints("split", {});
+      if (lengths.size() == node.outputs.size()) return lengths;
+      return InvalidArgument(fmt::format("{}: {} lengths for {} outputs", owner, lengths.size(), node.outputs.size()));
+    }
+    const std::optional<Shape>& shape = graph_.value(node.inputs[0]).shape;
+    const int64_t rank = shape.has_value() ? static_cast<int64_t>(shape->rank()) : 0;
+    const int64_t axis = node.Int("axis", 0), at = axis < 0 ? axis + rank : axis;
+    if (at < 0 || at >= rank || (*shape)[static_cast<size_t>(at)] < 0) {
+      return Unsupported(fmt::format(
+          "{}: equal parts of '{}', of which the file does not say the length along axis {}; supported: lengths", owner,
+          graph_.value(node.inputs[0]).name, axis));
+    }
+    const auto parts = static_cast<int64_t>(node.outputs.size());
+    const int64_t length = (*shape)[static_cast<size_t>(at)], each = (length + parts - 1) / parts;
+    std::vector<int64_t> lengths(node.outputs.size(), each);
+    lengths.back() = length - each * (parts - 1);
+    return lengths;
+  }
+
+  // A Slice for each part.
+  Status Split(const Node& node) {
+    LQ_ASSIGN_OR_RETURN(const std::vector<int64_t> lengths, LengthsOf(node));
+    int64_t start = 0;
+    for (size_t i = 0; i < lengths.size(); ++i) {
+      if (lengths[i] < 0 || lengths[i] > Shape::kMaxDim) {
+        return InvalidArgument(fmt::format("{}: part {} has length {}", graph_.Describe(node), i, lengths[i]));
+      }
+      const int64_t end = start + lengths[i];
+      if (node.outputs[i] != kAbsent) {
+        const std::string name = fmt::format("{}/{}", node.name, i);
+        std::vector<ValueId> inputs{node.inputs[0]};
+        for (const int64_t number : {start, end, node.Int("axis", 0)}) {
+          inputs.push_back(AddIntegers(graph_, name, {number}));
+        }
+        graph_.nodes.push_back(MakeNode("Slice", name, std::move(inputs), node.outputs[i]));
+      }
+      start = end;
+    }
+    return OkStatus();
+  }
+
+  // op(a, b, c) = op(op(a, b), c); of one operand it is the operand.
+  Status Fold(Node& node, const std::string& op) {
+    if (node.inputs.size() == 2 && node.op == op) {
+      graph_.nodes.push_back(std::move(node));
+      return OkStatus();
+    }
+    if (node.outputs.size() != 1 || node.outputs[0] == kAbsent) {
+      return InvalidArgument(fmt::format("{}: {} outputs; it has 1", graph_.Describe(node), node.outputs.size()));
+    }
+    if (node.inputs.size() == 1) {
+      graph_.nodes.push_back(MakeNode("Identity", node.name, node.inputs, node.outputs[0]));
+      return OkStatus();
+    }
+    ValueId left = node.inputs[0];
+    for (size_t i = 1; i < node.inputs.size(); ++i) {
+      const bool last = i + 1 == node.inputs.size();
+      const ValueId out =
+          last ? node.outputs[0]
+               : AddValue(graph_, fmt::format("{} of {} operands", graph_.value(node.outputs[0]).name, i + 1));
+      graph_.nodes.push_back(MakeNode(op, node.name, {left, node.inputs[i]}, out));
+      left = out;
+    }
+    return OkStatus();
+  }
+
+  // auto_pad of a ConvTranspose makes the output stride * input long: the pads do not depend on the input.
+  Status SetPads(Node& node) const {
+    const std::string mode = node.String("auto_pad", "NOTSET");
+    if (mode != "SAME_UPPER" && mode != "SAME_LOWER" && mode != "VALID") return OkStatus();
+    node.attributes.erase("auto_pad");
+    node.attributes.erase("pads");
+    if (mode == "VALID") return OkStatus();
+    const Constant* weight = ConstantInput(node, 1);
+    const size_t dims = weight != nullptr && weight->shape.rank() > 2 ? weight->shape.rank() - 2 : 0;
+    const std::vector<int64_t> ones(dims, 1), strides = node.Ints("strides", ones),
+                                              dilations = node.Ints("dilations", ones),
+                                              more = node.Ints("output_padding", std::vector<int64_t>(dims, 0));
+    if (dims == 0 || strides.size() != dims || dilations.size() != dims || more.size() != dims ||
+        node.attributes.count("output_shape") != 0) {
+      return Unsupported(
+          fmt::format("{}: auto_pad '{}' with a weight that is computed, an output_shape, or attributes "
+                      "that do not fit it",
+                      graph_.Describe(node), mode));
+    }
+    std::vector<int64_t> pads(2 * dims);
+    for (size_t d = 0; d < dims; ++d) {
+      const int64_t window = (weight->shape[d + 2] - 1) * dilations[d] + 1, total = window + more[d] - strides[d];
+      if (total < 0) {
+        return Unsupported(fmt::format("{}: auto_pad '{}' of a window of {} that is shorter than its stride {}",
+                                       graph_.Describe(node), mode, window, strides[d]));
+      }
+      pads[d] = mode == "SAME_UPPER" ? total / 2 : total - total / 2;
+      pads[d + dims] = total - pads[d];
+    }
+    node.attributes["pads"] = std::move(pads);
+    return OkStatus();
+  }
+
+  Graph& graph_;
+};
+
+}  // namespace
+
+Status ExpandOperators(Graph& graph) { return Expander(graph).Run(); }
+
+}  // namespace lq

@@ -1,0 +1,214 @@
+// FoldShapes, ExpandOperators, TranslateQOperators: what they make of a graph, and what they refuse.
+#include <gtest/gtest.h>
+
+#include "runtime/passes/passes.h"
+#include "tests/support/expect_error.h"
+#include "tests/support/graph_builder.h"
+#include "tests/support/read_graph.h"
+
+namespace lq {
+namespace {
+
+using testing::ExpectInvalid;
+using testing::ExpectUnsupported;
+using testing::GraphBuilder;
+
+std::vector<std::string> Operators(const Graph& graph) {
+  std::vector<std::string> names;
+  for (const Node& node : graph.nodes) names.push_back(node.op);
+  return names;
+}
+
+using Names = std::vector<std::string>;
+
+const std::vector<int64_t>& Integers(const Graph& graph, const Node& node, size_t input) {
+  return graph.value(node.inputs[input]).constant->s64;
+}
+
+class Shapes : public ::testing::Test {
+ protected:
+  // x (batch, 6, 4), its shape, and the number at `index` of it as a list of one.
+  Shapes() { shape_ = builder_.Node("Shape", {x_}); }
+  ValueId Dimension(int64_t index) {
+    const ValueId at = builder_.Ints({index});
+    builder_.graph().value(at).constant->shape = Shape{};
+    const ValueId scalar = builder_.Node("Gather", {shape_, at}, {{"axis", int64_t{0}}});
+    return builder_.Node("Unsqueeze", {scalar, builder_.Ints({0})});
+  }
+  void Reshape(std::vector<ValueId> parts) {
+    const ValueId dims = builder_.Node("Concat", std::move(parts), {{"axis", int64_t{0}}});
+    builder_.Output(builder_.Node("Reshape", {x_, dims}));
+  }
+
+  GraphBuilder builder_;
+  ValueId x_ = builder_.Input({-1, 6, 4}), shape_;
+};
+
+TEST_F(Shapes, BecomeTheConstantOfAReshape) {
+  const ValueId product = builder_.Node("Mul", {Dimension(1), Dimension(-1)});
+  Reshape({Dimension(0), product});
+  Graph& graph = builder_.graph();
+  const Status status = FoldShapes(graph);
+  ASSERT_TRUE(status.ok()) << status.message();
+  EXPECT_EQ(Operators(graph), Names{"Reshape"});
+  EXPECT_EQ(Integers(graph, graph.nodes[0], 1), (std::vector<int64_t>{-1, 24}));
+}
+
+TEST_F(Shapes, OpenDimensionsComeFromTheFile) {
+  Reshape({Dimension(0), builder_.Ints({2, -1})});
+  Graph unknown = builder_.graph();
+  ExpectUnsupported(FoldShapes(unknown), {"Reshape", "batch"});
+  Graph& graph = builder_.graph();
+  graph.value(graph.outputs[0]).shape = Shape{-1, 2, 12};
+  ASSERT_TRUE(FoldShapes(graph).ok());
+  EXPECT_EQ(Integers(graph, graph.nodes[0], 1), (std::vector<int64_t>{-1, 2, 12}));
+}
+
+TEST_F(Shapes, SlicesQuotientsAndSums) {
+  const ValueId tail = builder_.Node(
+      "Slice", {shape_, builder_.Ints({1}), builder_.Ints({100}), builder_.Ints({0}), builder_.Ints({1})});
+  const ValueId half = builder_.Node("Div", {tail, builder_.Ints({2})});
+  const ValueId sum = builder_.Node("Add", {half, builder_.Ints({0, 10})});
+  Reshape({Dimension(0), builder_.Node("Sub", {sum, builder_.Ints({1})}), builder_.Node("Cast", {Dimension(2)})});
+  Graph& graph = builder_.graph();
+  ASSERT_TRUE(FoldShapes(graph).ok());
+  EXPECT_EQ(Integers(graph, graph.nodes[0], 1), (std::vector<int64_t>{-1, 2, 11, 4}));
+}
+
+TEST_F(Shapes, TheBatchGoesNowhereElse) {
+  builder_.Output(builder_.Node("Expand", {x_, shape_}));
+  ExpectUnsupported(FoldShapes(builder_.graph()), {"Expand", "Shape", "batch"});
+}
+
+TEST(ExpandOperatorsTest, SplitBecomesSlices) {
+  GraphBuilder builder;
+  const ValueId x = builder.Input({2, 7});
+  builder.Node("Split", {x, builder.Ints({3, 4})}, {{"axis", int64_t{1}}});
+  Graph& graph = builder.graph();
+  graph.values.emplace_back();
+  graph.nodes[0].outputs.push_back(static_cast<ValueId>(graph.values.size() - 1));
+  ASSERT_TRUE(ExpandOperators(graph).ok());
+  ASSERT_EQ(Operators(graph), (Names{"Slice", "Slice"}));
+  EXPECT_EQ(Integers(graph, graph.nodes[0], 2), std::vector<int64_t>{3});
+  EXPECT_EQ(Integers(graph, graph.nodes[1], 1), std::vector<int64_t>{3});
+  EXPECT_EQ(Integers(graph, graph.nodes[1], 2), std::vector<int64_t>{7});
+  EXPECT_EQ(Integers(graph, graph.nodes[1], 3), std::vector<int64_t>{1});
+}
+
+TEST(ExpandOperatorsTest, EqualPartsNeedALength) {
+  const auto split = [](const Shape& shape) {
+    GraphBuilder builder;
+    builder.Node("Split", {builder.Input(shape)}, {{"axis", int64_t{-1}}});
+    Graph graph = builder.graph();
+    graph.values.emplace_back();
+    graph.nodes[0].outputs.push_back(static_cast<ValueId>(graph.values.size() - 1));
+    const Status status = ExpandOperators(graph);
+    return status.ok() ? Result<Graph>(graph) : status;
+  };
+  const Result<Graph> graph = split({2, 7});
+  ASSERT_TRUE(graph.ok()) << graph.status().message();
+  EXPECT_EQ(Integers(*graph, graph->nodes[1], 1), std::vector<int64_t>{4});  // 4 and 3, as ONNX has it
+  EXPECT_EQ(Integers(*graph, graph->nodes[1], 2), std::vector<int64_t>{7});
+  ExpectUnsupported(split({2, -1}).status(), {"Split", "axis -1"});
+}
+
+TEST(ExpandOperatorsTest, ManyOperandsBecomePairs) {
+  GraphBuilder builder;
+  const ValueId a = builder.Input({2}), b = builder.Input({2}), c = builder.Input({2});
+  const ValueId most = builder.Node("Max", {a, b, c}), sum = builder.Node("Sum", {most, c});
+  builder.Output(builder.Node("Min", {sum}));
+  Graph& graph = builder.graph();
+  ASSERT_TRUE(ExpandOperators(graph).ok());
+  ASSERT_EQ(Operators(graph), (Names{"Max", "Max", "Add", "Identity"}));
+  EXPECT_EQ(graph.nodes[0].inputs, (std::vector<ValueId>{a, b}));
+  EXPECT_EQ(graph.nodes[1].inputs, (std::vector<ValueId>{graph.nodes[0].outputs[0], c}));
+  EXPECT_EQ(graph.nodes[1].outputs[0], most);
+}
+
+TEST(ExpandOperatorsTest, AutoPadOfConvTransposeBecomesPads) {
+  const auto pads = [](const char* mode, int64_t stride) -> Result<std::vector<int64_t>> {
+    GraphBuilder builder;
+    const ValueId weight = builder.Floats({1, 1, 3, 4}, std::vector<float>(12));
+    builder.Node("ConvTranspose", {builder.Input({1, 1, 5, 5}), weight},
+                 {{"auto_pad", std::string(mode)}, {"strides", std::vector<int64_t>{stride, stride}}});
+    const Status status = ExpandOperators(builder.graph());
+    if (!status.ok()) return status;
+    return builder.graph().nodes[0].Ints("pads", {});
+  };
+  // Output = stride * input: 3 - 2 and 4 - 2 cells too many.
+  EXPECT_EQ(*pads("SAME_UPPER", 2), (std::vector<int64_t>{0, 1, 1, 1}));
+  EXPECT_EQ(*pads("SAME_LOWER", 2), (std::vector<int64_t>{1, 1, 0, 1}));
+  EXPECT_EQ(*pads("VALID", 2), std::vector<int64_t>{});
+  ExpectUnsupported(pads("SAME_UPPER", 5).status(), {"ConvTranspose", "SAME_UPPER", "stride 5"});
+}
+
+class QOperators : public ::testing::Test {
+ protected:
+  ValueId Scale(float value) { return builder_.Floats({}, {value}); }
+  ValueId Zero() {
+    const ValueId id = builder_.Ints({128});
+    builder_.graph().value(id).constant->file_type = DType::kU8;
+    return id;
+  }
+  ValueId Codes() { return builder_.Node("QuantizeLinear", {builder_.Input({1, 4}), Scale(0.5f), Zero()}); }
+  std::vector<ValueId> Gemm(ValueId codes) {
+    const ValueId bias = builder_.Ints({6, -7});
+    const ValueId weight = builder_.Ints({1, 2, 3, 4, 5, 6, 7, 8});
+    builder_.graph().value(weight).constant->shape = Shape{4, 2};
+    return {codes, Scale(0.5f), Zero(), weight, builder_.Floats({2}, {0.25f, 2.0f}), kAbsent, bias, Scale(3), Zero()};
+  }
+
+  GraphBuilder builder_;
+};
+
+TEST_F(QOperators, BecomeDequantizeOperateQuantize) {
+  const ValueId result = builder_.Node("QGemm", Gemm(Codes()), {{"alpha", 2.0f}});
+  Graph& graph = builder_.graph();
+  graph.nodes[1].domain = "com.microsoft";
+  const std::string name = graph.value(result).name;
+  const Status status = TranslateQOperators(graph);
+  ASSERT_TRUE(status.ok()) << status.message();
+  ASSERT_EQ(Operators(graph),
+            (Names{"QuantizeLinear", "DequantizeLinear", "DequantizeLinear", "Gemm", "QuantizeLinear"}));
+  const Node& gemm = graph.nodes[3];
+  EXPECT_EQ(gemm.domain, "");
+  EXPECT_EQ(gemm.Float("alpha", 1), 2.0f);
+  EXPECT_EQ(graph.nodes[2].Int("axis", 9), 1);  // columns of B
+  EXPECT_EQ(graph.value(gemm.outputs[0]).name, name);
+  const Constant& bias = *graph.value(gemm.inputs[2]).constant;
+  EXPECT_EQ(bias.f64, (std::vector<double>{6 * 2 * 0.5 * 0.25, -7 * 2 * 0.5 * 2}));
+}
+
+TEST_F(QOperators, MovementOfCodesIsThatOfValues) {
+  const ValueId moved = builder_.Node("Reshape", {Codes(), builder_.Ints({4})});
+  builder_.Node("QLinearSigmoid", {moved, Scale(0.5f), Zero(), Scale(1), Zero()});
+  Graph& graph = builder_.graph();
+  ASSERT_TRUE(TranslateQOperators(graph).ok());
+  EXPECT_EQ(Operators(graph), (Names{"QuantizeLinear", "DequantizeLinear", "Reshape", "QuantizeLinear",
+                                     "DequantizeLinear", "Sigmoid", "QuantizeLinear"}));
+}
+
+TEST_F(QOperators, RefusesWhatTheyCannotSay) {
+  const auto translate = [](Graph graph) { return TranslateQOperators(graph); };
+  std::vector<ValueId> inputs = Gemm(Codes());
+  inputs[4] = kAbsent;
+  builder_.Node("QGemm", inputs);
+  ExpectInvalid(translate(builder_.graph()), {"QGemm", "input 4"});
+  builder_.graph().nodes.pop_back();
+  inputs = Gemm(inputs[0]);
+  inputs[6] = inputs[0];  // a computed bias
+  builder_.Node("QGemm", inputs);
+  ExpectUnsupported(translate(builder_.graph()), {"QGemm", "bias"});
+  builder_.graph().nodes.pop_back();
+  inputs = Gemm(inputs[0]);
+  builder_.graph().value(inputs[4]).constant = Constant{DType::kF32, Shape{3}, {1, 2, 3}, {}};
+  builder_.Node("QGemm", inputs);
+  ExpectInvalid(translate(builder_.graph()), {"QGemm", "3 scales", "2 numbers"});
+  builder_.graph().nodes.pop_back();
+  builder_.Node("QLinearGlobalAveragePool", {inputs[0], Scale(1), Zero(), Scale(1), Zero()},
+                {{"channels_last", int64_t{1}}});
+  ExpectUnsupported(translate(builder_.graph()), {"QLinearGlobalAveragePool", "channels_last"});
+}
+
+}  // namespace
+}  // namespace lq
