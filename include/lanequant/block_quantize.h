@@ -75,6 +75,25 @@ LQ_EXPORT BlockFormat TorchMxPairs(int bit_width, int64_t block_size);
 LQ_EXPORT Status QuantizeDequantizeBlocks(const ConstTensorView& in, const BlockFormat& format, int64_t axis,
                                           const TensorView& out, const BulkOptions& options = {});
 
+// Codes and the blocks' powers of two apart, as files have them (OCP MX; Quark's MXFP4 and MXFP6):
+//   value = code * 2^(scale - 127), of integers code * 2^(scale - 127 - (integer_bits - 1)): MXINT8 counts 64ths
+// The value is that of QuantizeDequantizeBlocks, with these exceptions: a block with an infinity or NaN has the scale
+// 255 and reads as NaN (its codes are those under the scale 1); powers beyond 2^-127 and 2^127 become these (kFloor:
+// blocks below 2^-125 in e2m1); integers have no -0; a tensor of one element is quantized too.
+//
+// codes: e2m1: u4, two a byte, or u8; the other floats u8, one each (6 bits: in the low ones), sign, exponent, mantissa
+// from the highest bit down; integers s8 or s16. scales: u8 (E8M0), the shape of `in` but one for each block along
+// `axis`.
+// Errors, beside those above: a dimension that blocks do not divide; formats with sub-blocks, ties other than to even,
+// zero_subnormals, rounds_to_bfloat16_first, or, of floats, another negative_zero than kAllNegative and kNone.
+LQ_EXPORT Status QuantizeBlocks(const ConstTensorView& in, const BlockFormat& format, int64_t axis,
+                                const TensorView& codes, const TensorView& scales, const BulkOptions& options = {});
+
+// The way back. Of `format` only element, integer_bits and block_size count. out: f32, f16 or bf16, rounded once.
+LQ_EXPORT Status DequantizeBlocks(const ConstTensorView& codes, const ConstTensorView& scales,
+                                  const BlockFormat& format, int64_t axis, const TensorView& out,
+                                  const BulkOptions& options = {});
+
 }  // namespace lq
 
 #endif  // LANEQUANT_BLOCK_QUANTIZE_H_

@@ -50,7 +50,13 @@ BlockFormat MakeFormat(const lq_block_quantizer& read) {
   }
 }
 
-Result<BlockFormat> ReadBlockFormat(const lq_block_quantizer& read) {
+struct BlockQuantizer {
+  BlockFormat format;
+  int64_t axis;
+};
+
+Result<BlockQuantizer> ReadBlockQuantizer(const lq_block_quantizer* given) {
+  LQ_ASSIGN_OR_RETURN(const lq_block_quantizer read, ReadStruct("quantizer", given));
   LQ_RETURN_IF_ERROR(CheckEnum("block format", read.format, 7));
   LQ_RETURN_IF_ERROR(CheckEnum("element", read.element, 6));
   LQ_RETURN_IF_ERROR(CheckEnum("exponent", read.exponent, 4));
@@ -60,7 +66,7 @@ Result<BlockFormat> ReadBlockFormat(const lq_block_quantizer& read) {
   }
   BlockFormat format = MakeFormat(read);
   if (read.block_size != 0) format.block_size = read.block_size;
-  return format;
+  return BlockQuantizer{format, read.axis};
 }
 
 }  // namespace
@@ -97,10 +103,33 @@ lq_status lq_quantize_dequantize_blocks(const lq_tensor* in, const lq_block_quan
                                         const lq_bulk_options* options, lq_message* message) {
   return Call(message, [&]() -> Status {
     LQ_ASSIGN_OR_RETURN(const TensorView from, ReadTensor("in", in));
-    LQ_ASSIGN_OR_RETURN(const lq_block_quantizer read, ReadStruct("quantizer", quantizer));
-    LQ_ASSIGN_OR_RETURN(const BlockFormat format, ReadBlockFormat(read));
+    LQ_ASSIGN_OR_RETURN(const BlockQuantizer blocks, ReadBlockQuantizer(quantizer));
     LQ_ASSIGN_OR_RETURN(const TensorView to, ReadTensor("out", out));
     LQ_ASSIGN_OR_RETURN(const BulkOptions bulk, ReadBulkOptions(options));
-    return QuantizeDequantizeBlocks(from, format, read.axis, to, bulk);
+    return QuantizeDequantizeBlocks(from, blocks.format, blocks.axis, to, bulk);
+  });
+}
+
+lq_status lq_quantize_blocks(const lq_tensor* in, const lq_block_quantizer* quantizer, const lq_tensor* codes,
+                             const lq_tensor* scales, const lq_bulk_options* options, lq_message* message) {
+  return Call(message, [&]() -> Status {
+    LQ_ASSIGN_OR_RETURN(const TensorView from, ReadTensor("in", in));
+    LQ_ASSIGN_OR_RETURN(const BlockQuantizer blocks, ReadBlockQuantizer(quantizer));
+    LQ_ASSIGN_OR_RETURN(const TensorView to, ReadTensor("codes", codes));
+    LQ_ASSIGN_OR_RETURN(const TensorView powers, ReadTensor("scales", scales));
+    LQ_ASSIGN_OR_RETURN(const BulkOptions bulk, ReadBulkOptions(options));
+    return QuantizeBlocks(from, blocks.format, blocks.axis, to, powers, bulk);
+  });
+}
+
+lq_status lq_dequantize_blocks(const lq_tensor* codes, const lq_tensor* scales, const lq_block_quantizer* quantizer,
+                               const lq_tensor* out, const lq_bulk_options* options, lq_message* message) {
+  return Call(message, [&]() -> Status {
+    LQ_ASSIGN_OR_RETURN(const TensorView from, ReadTensor("codes", codes));
+    LQ_ASSIGN_OR_RETURN(const TensorView powers, ReadTensor("scales", scales));
+    LQ_ASSIGN_OR_RETURN(const BlockQuantizer blocks, ReadBlockQuantizer(quantizer));
+    LQ_ASSIGN_OR_RETURN(const TensorView to, ReadTensor("out", out));
+    LQ_ASSIGN_OR_RETURN(const BulkOptions bulk, ReadBulkOptions(options));
+    return DequantizeBlocks(from, powers, blocks.format, blocks.axis, to, bulk);
   });
 }

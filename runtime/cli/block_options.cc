@@ -1,6 +1,9 @@
 #include <CLI/CLI.hpp>
+#include <utility>
+#include <vector>
 
 #include "lanequant/block_quantize.h"
+#include "runtime/cli/arrays.h"
 #include "runtime/cli/choose.h"
 #include "runtime/cli/code_arrays.h"
 #include "runtime/cli/other_quantizers.h"
@@ -27,7 +30,8 @@ constexpr Choice<BlockExponent> kExponents[] = {{"floor", BlockExponent::kFloor}
                                                 {"even", BlockExponent::kEven}};
 constexpr Choice<TieRounding> kTies[] = {
     {"away", TieRounding::kAway}, {"up", TieRounding::kUp}, {"even", TieRounding::kEven}};
-constexpr const char* kGroup = "Block formats (with --op qdq; blocks along --axis, default the last dimension)";
+constexpr const char* kGroup =
+    "Block formats (along --axis, default the last dimension; --scale: what --op quantize wrote)";
 
 Result<BlockFormat> MakeFormat(const BlockOptions& options) {
   LQ_ASSIGN_OR_RETURN(const Family family, Choose("--blocks", options.format, kFamilies));
@@ -53,6 +57,23 @@ Result<BlockFormat> MakeFormat(const BlockOptions& options) {
   return TorchMxPairs(options.bit_width, options.block_size);
 }
 
+DType CodeType(const BlockFormat& format) {
+  if (format.element == BlockElement::kE2M1) return DType::kU4;
+  if (format.element != BlockElement::kInteger) return DType::kU8;
+  return format.integer_bits <= 7 ? DType::kS8 : DType::kS16;
+}
+
+// One for each block. What the axis and the block size must be, the library says.
+Shape ScaleShape(const Shape& tensor, int64_t axis, int64_t block_size) {
+  Shape shape = tensor;
+  const int64_t rank = static_cast<int64_t>(tensor.rank());
+  if (axis >= -rank && axis < rank && block_size > 0)
+    shape[static_cast<size_t>(axis < 0 ? axis + rank : axis)] /= block_size;
+  return shape;
+}
+
+TensorView ViewOf(NamedArray& array) { return {array.dtype, array.shape, array.bytes}; }
+
 }  // namespace
 
 void BlockOptions::AddTo(CLI::App& command) {
@@ -65,12 +86,24 @@ void BlockOptions::AddTo(CLI::App& command) {
 }
 
 Result<std::vector<NamedArray>> BlockOptions::Apply(const QuantizeJob& job) const {
-  if (job.operation != Operation::kBoth) return InvalidArgument("--blocks has no codes; it needs --op qdq");
   LQ_ASSIGN_OR_RETURN(BlockFormat made, MakeFormat(*this));
   if (block_size != 0) made.block_size = block_size;
-  NamedArray out = MakeArray("values", job.dtype.value_or(job.in.dtype), job.in.shape);
-  LQ_RETURN_IF_ERROR(QuantizeDequantizeBlocks(job.in.view(), made, job.affine.axis.value_or(-1),
-                                              {out.dtype, out.shape, out.bytes}, job.bulk));
+  const int64_t axis = job.affine.axis.value_or(-1);
+  if (job.operation == Operation::kQuantize) {
+    NamedArray codes = MakeArray("codes", job.dtype.value_or(CodeType(made)), job.in.shape);
+    NamedArray scale = MakeArray("scale", DType::kU8, ScaleShape(job.in.shape, axis, made.block_size));
+    LQ_RETURN_IF_ERROR(QuantizeBlocks(job.in.view(), made, axis, ViewOf(codes), ViewOf(scale), job.bulk));
+    return std::vector<NamedArray>{std::move(codes), std::move(scale)};
+  }
+  const DType of_values = job.operation == Operation::kBoth ? job.in.dtype : DType::kF32;
+  NamedArray out = MakeArray("values", job.dtype.value_or(of_values), job.in.shape);
+  if (job.operation == Operation::kBoth) {
+    LQ_RETURN_IF_ERROR(QuantizeDequantizeBlocks(job.in.view(), made, axis, ViewOf(out), job.bulk));
+  } else {
+    if (job.affine.scale.empty()) return InvalidArgument("--blocks --op dequantize needs --scale");
+    LQ_ASSIGN_OR_RETURN(const NamedArray scale, ReadArray(job.affine.scale));
+    LQ_RETURN_IF_ERROR(DequantizeBlocks(job.in.view(), scale.view(), made, axis, ViewOf(out), job.bulk));
+  }
   return std::vector<NamedArray>{std::move(out)};
 }
 

@@ -66,6 +66,25 @@ void Bind(nb::module_& module, const char* name,
   });
 }
 
+void BindBlockCodes(nb::module_& module) {
+  module.def("quantize_blocks",
+             [](const Tensor& in, const Blocks& quantizer, const Tensor& codes, const Tensor& scales, size_t threads) {
+               const lq_bulk_options options = BulkOptions(threads);
+               const lq_block_quantizer c = quantizer.c();
+               Call([&](lq_message* message) {
+                 return lq_quantize_blocks(&in.c(), &c, &codes.c(), &scales.c(), &options, message);
+               });
+             });
+  module.def("dequantize_blocks",
+             [](const Tensor& codes, const Tensor& scales, const Blocks& quantizer, const Tensor& out, size_t threads) {
+               const lq_bulk_options options = BulkOptions(threads);
+               const lq_block_quantizer c = quantizer.c();
+               Call([&](lq_message* message) {
+                 return lq_dequantize_blocks(&codes.c(), &scales.c(), &c, &out.c(), &options, message);
+               });
+             });
+}
+
 }  // namespace
 
 void BindQuantizers(nb::module_& module) {
@@ -103,6 +122,7 @@ void BindQuantizers(nb::module_& module) {
   Bind<Float>(module, "dequantize_float", lq_dequantize_float);
   Bind<Float>(module, "quantize_dequantize_float", lq_quantize_dequantize_float);
   Bind<Blocks>(module, "quantize_dequantize_blocks", lq_quantize_dequantize_blocks);
+  BindBlockCodes(module);
 }
 
 }  // namespace lq::python

@@ -42,23 +42,6 @@ const uint32_t* Log2CarryOf(BlockExponent exponent) {
   return (exponent == BlockExponent::kCeilLog2 ? ceil_carry : floor_carry).data();
 }
 
-FloatFormat FormatOf(BlockElement element) {
-  switch (element) {
-    case BlockElement::kE2M1:
-      return kFloat4E2M1Fn;
-    case BlockElement::kE2M3:
-      return kFloat6E2M3Fn;
-    case BlockElement::kE3M2:
-      return kFloat6E3M2Fn;
-    case BlockElement::kE4M3:
-      return kFloat8E4M3Fn;
-    case BlockElement::kE5M2:
-    case BlockElement::kInteger:
-      break;
-  }
-  return kFloat8E5M2;
-}
-
 void SetFloatElements(const BlockFormat& format, kernels::BlockRule& rule) {
   const FloatFormat element = FormatOf(format.element);
   const FormatNumbers numbers = *NumbersOf(element);
@@ -99,6 +82,23 @@ void SetNegativeZero(NegativeZero negative_zero, kernels::BlockRule& rule) {
 }
 
 }  // namespace
+
+FloatFormat FormatOf(BlockElement element) {
+  switch (element) {
+    case BlockElement::kE2M1:
+      return kFloat4E2M1Fn;
+    case BlockElement::kE2M3:
+      return kFloat6E2M3Fn;
+    case BlockElement::kE3M2:
+      return kFloat6E3M2Fn;
+    case BlockElement::kE4M3:
+      return kFloat8E4M3Fn;
+    case BlockElement::kE5M2:
+    case BlockElement::kInteger:
+      break;
+  }
+  return kFloat8E5M2;
+}
 
 Status CheckBlockFormat(const BlockFormat& f) {
   const bool integer = f.element == BlockElement::kInteger;

@@ -4,9 +4,13 @@
 
 #include "kernels/contracts_float.h"
 #include "lanequant/block_quantize.h"
+#include "lanequant/float_quantize.h"
 #include "lanequant/status.h"
 
 namespace lq {
+
+// Of elements that are floats.
+FloatFormat FormatOf(BlockElement element);
 
 // Error: a field outside its range; names it and the number.
 Status CheckBlockFormat(const BlockFormat& format);

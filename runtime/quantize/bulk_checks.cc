@@ -8,21 +8,6 @@
 #include "runtime/status_macros.h"
 
 namespace lq {
-namespace {
-
-Status CheckApart(const NamedView& in, const NamedView& out, bool in_place) {
-  const std::byte *in_data = in.view.bytes.data(), *out_data = out.view.bytes.data();
-  const size_t in_bytes = BytesOf(in.view.dtype, in.view.shape.NumElements());
-  const size_t out_bytes = BytesOf(out.view.dtype, out.view.shape.NumElements());
-  const std::less<const std::byte*> before;
-  if (in_bytes == 0 || !before(in_data, out_data + out_bytes) || !before(out_data, in_data + in_bytes))
-    return OkStatus();
-  if (in_place && in_data == out_data && in.view.dtype == out.view.dtype) return OkStatus();
-  return InvalidArgument(
-      fmt::format("{}: its {} bytes overlap the {} bytes of {}", out.name, out_bytes, in_bytes, in.name));
-}
-
-}  // namespace
 
 Status CheckFloats(const char* name, DType dtype) {
   if (dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16) return OkStatus();
@@ -39,6 +24,18 @@ Status CheckBytes(const char* name, const ConstTensorView& view) {
   if (view.bytes.size() >= needed) return OkStatus();
   return InvalidArgument(fmt::format("{}: {} bytes, but shape {} of {} needs {}", name, view.bytes.size(), shape,
                                      NameOf(view.dtype), needed));
+}
+
+Status CheckApart(const NamedView& in, const NamedView& out, bool in_place) {
+  const std::byte *in_data = in.view.bytes.data(), *out_data = out.view.bytes.data();
+  const size_t in_bytes = BytesOf(in.view.dtype, in.view.shape.NumElements());
+  const size_t out_bytes = BytesOf(out.view.dtype, out.view.shape.NumElements());
+  const std::less<const std::byte*> before;
+  if (in_bytes == 0 || !before(in_data, out_data + out_bytes) || !before(out_data, in_data + in_bytes))
+    return OkStatus();
+  if (in_place && in_data == out_data && in.view.dtype == out.view.dtype) return OkStatus();
+  return InvalidArgument(
+      fmt::format("{}: its {} bytes overlap the {} bytes of {}", out.name, out_bytes, in_bytes, in.name));
 }
 
 Status CheckPair(const NamedView& in, const NamedView& out, bool in_place) {

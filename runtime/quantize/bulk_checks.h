@@ -19,6 +19,9 @@ Status CheckFloats(const char* name, DType dtype);
 // Errors: a shape that overflows, bytes that do not hold it.
 Status CheckBytes(const char* name, const ConstTensorView& view);
 
+// That tensors of checked bytes do not overlap; `in_place`: unless they begin together and have one type.
+Status CheckApart(const NamedView& in, const NamedView& out, bool in_place = false);
+
 // CheckBytes of both, which must have one shape and not overlap; `in_place`: unless they begin together.
 Status CheckPair(const NamedView& in, const NamedView& out, bool in_place);
 

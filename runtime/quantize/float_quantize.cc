@@ -11,6 +11,7 @@
 #include "runtime/quantize/affine_table.h"
 #include "runtime/quantize/bulk_checks.h"
 #include "runtime/quantize/bulk_tasks.h"
+#include "runtime/quantize/float_codes.h"
 #include "runtime/quantize/float_format.h"
 #include "runtime/quantize/packed_codes.h"
 #include "runtime/quantize/scale_map.h"
@@ -119,26 +120,14 @@ Status QuantizeDequantizeFloat(const ConstTensorView& in, const FloatQuantizer& 
   return OkStatus();
 }
 
-Status QuantizeFloat(const ConstTensorView& in, const FloatQuantizer& quantizer, const TensorView& codes,
-                     const BulkOptions& options) {
-  LQ_RETURN_IF_ERROR(ValidateTarget(options.max_isa));
-  LQ_RETURN_IF_ERROR(CheckCodes(codes, quantizer.format));
-  LQ_RETURN_IF_ERROR(CheckFloats("in", in.dtype));
-  LQ_RETURN_IF_ERROR(CheckPair({"in", in}, {"codes", codes}, false));
-  LQ_ASSIGN_OR_RETURN(const Scales scales, MakeScales("in", in.shape, quantizer));
-  const bool has_scale = !quantizer.scale.bytes.empty();
-  CarryTable carry;
-  kernels::QuantizeFloatArgs common{};
-  common.in_type = FloatTypeOf(in.dtype);
-  common.arithmetic = has_scale && quantizer.scale.dtype == in.dtype ? ArithmeticOf(in.dtype) : Arithmetic::kF32;
-  common.grid = GridOf(quantizer.format, quantizer.saturate, Arithmetic::kF32, carry);
-  common.code = CodeOf(quantizer.format);
-  common.zero_point = has_scale && quantizer.format == kFloat4E2M1Fn;
+void WriteFloatCodes(const ConstTensorView& in, const kernels::QuantizeFloatArgs& rule, const FloatScales& scales,
+                     const TensorView& codes, const BulkOptions& options) {
   const bool streams = IsWorthStreaming(in, codes);
   const auto run = Best(kernels::QuantizeFloatVariants(), options.max_isa).run;
   const auto run_piece = [&](const ScalePiece& piece, bool packed, uint8_t* out, bool stream) {
-    kernels::QuantizeFloatArgs args = common;
+    kernels::QuantizeFloatArgs args = rule;
     args.in = in.bytes.data() + piece.begin * SizeOf(in.dtype);
+    args.in_type = FloatTypeOf(in.dtype);
     args.n = piece.n;
     args.layout = scales.Layout(piece);
     args.packed = packed;
@@ -155,6 +144,23 @@ Status QuantizeFloat(const ConstTensorView& in, const FloatQuantizer& quantizer,
       PackCodes(bytes.data(), piece.n, piece.begin, bits, codes.data<uint8_t>());
     });
   });
+}
+
+Status QuantizeFloat(const ConstTensorView& in, const FloatQuantizer& quantizer, const TensorView& codes,
+                     const BulkOptions& options) {
+  LQ_RETURN_IF_ERROR(ValidateTarget(options.max_isa));
+  LQ_RETURN_IF_ERROR(CheckCodes(codes, quantizer.format));
+  LQ_RETURN_IF_ERROR(CheckFloats("in", in.dtype));
+  LQ_RETURN_IF_ERROR(CheckPair({"in", in}, {"codes", codes}, false));
+  LQ_ASSIGN_OR_RETURN(const Scales scales, MakeScales("in", in.shape, quantizer));
+  const bool has_scale = !quantizer.scale.bytes.empty();
+  CarryTable carry;
+  kernels::QuantizeFloatArgs rule{};
+  rule.arithmetic = has_scale && quantizer.scale.dtype == in.dtype ? ArithmeticOf(in.dtype) : Arithmetic::kF32;
+  rule.grid = GridOf(quantizer.format, quantizer.saturate, Arithmetic::kF32, carry);
+  rule.code = CodeOf(quantizer.format);
+  rule.zero_point = has_scale && quantizer.format == kFloat4E2M1Fn;
+  WriteFloatCodes(in, rule, {scales.map, scales.table.scale()}, codes, options);
   return OkStatus();
 }
 

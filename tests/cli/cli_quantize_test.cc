@@ -65,7 +65,9 @@ TEST_F(CliTest, DequantizesWhatItQuantized) {
   ExpectRefused(given + " --axis 1 --codes s4 --shape 3,5", {"--shape (3, 5)", "8 bytes", "f32 (3, 2)"});
   ExpectRefused(quantize + " --float float9", {"'float9'", "float8_e4m3fn"});
   ExpectRefused(quantize + " --float 4,3 --lpbq", {"--float", "--lpbq"});
-  ExpectRefused(quantize + " --blocks torch_mx", {"--blocks", "--op qdq"});
+  ExpectRefused(quantize + " --blocks torch_mx", {"block_size 32", "(3, 2)", "which is 2"});
+  ExpectRefused(quantize + " --blocks torch_mx --op dequantize", {"--blocks", "--scale"});
+  ExpectRefused(quantize + " --blocks torch_mx_pairs --bit-width 8 --blocks-of 2", {"sub_block_size"});
   ExpectRefused(quantize + " --lpbq --block-size 1,3", {"3", "2"});
   ExpectRefused(quantize + " --from-data min-max --axis 2", {"--axis 2", "(3, 2)"});
   ExpectRefused(quantize + " --from-data min-max --block-size 2,1", {"--block-size", "2", "3"});
@@ -138,6 +140,11 @@ TEST_F(CliQuantizeTest, BlockFormats) {
   WriteX({1, 4}, {0.3f, 5, -9, 1});
   const testing::Arrays q = Forth(" --op qdq --blocks torch_mx");
   EXPECT_EQ(ValuesOf<float>(q.at("values")), (std::vector<float>{0, 4, -8, 1}));
+  const testing::Arrays codes = Forth(" --blocks torch_mx --blocks-of 2");
+  EXPECT_EQ(ValuesOf<uint8_t>(codes.at("codes")), (std::vector<uint8_t>{0x61, 0x1E}));
+  EXPECT_EQ(ValuesOf<uint8_t>(codes.at("scale")), (std::vector<uint8_t>{127, 128}));
+  EXPECT_EQ(Back(" --blocks torch_mx --blocks-of 2 --codes u4 --shape 1,4 --scale " + Of("scale")),
+            (std::vector<float>{0.5f, 4, -8, 1}));
 }
 
 TEST_F(CliQuantizeTest, Lpbq) {

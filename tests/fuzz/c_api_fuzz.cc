@@ -1,6 +1,7 @@
 // Random descriptors for the quantizers, LPBQ and the calibration of the C API: no crash, no byte outside the buffers,
 // nothing written by a call that fails, a message exactly when it fails.
 //   cmake --preset fuzz && cmake --build --preset fuzz && build/fuzz/tests/fuzz/c_api_fuzz -max_total_time=600
+#include <algorithm>
 #include <memory>
 
 #include "lanequant/lanequant.h"
@@ -99,6 +100,23 @@ void FuzzBlocks(Arguments& arguments) {
   const Array in = arguments.Input(shape, kFloats), out = arguments.Output(shape, {in.tensor.dtype}, kFill);
   Check([&](lq_message* m) { return lq_quantize_dequantize_blocks(&in.tensor, &quantizer, &out.tensor, &options, m); },
         &out);
+  Dims scale_shape = shape;
+  if (!shape.empty()) {
+    int64_t& dim = scale_shape[static_cast<size_t>(arguments.Int(0, static_cast<int64_t>(shape.size()) - 1))];
+    dim /= arguments.OneIn(8) ? 1 : std::max<int64_t>(quantizer.block_size, 1);
+  }
+  const Array codes = arguments.Output(shape, {LQ_U4, LQ_U8, LQ_S8, LQ_S16}, kFill);
+  const Array scales = arguments.Output(scale_shape, {LQ_U8}, kFill);
+  Check(
+      [&](lq_message* m) {
+        return lq_quantize_blocks(&in.tensor, &quantizer, &codes.tensor, &scales.tensor, &options, m);
+      },
+      &codes);
+  Check(
+      [&](lq_message* m) {
+        return lq_dequantize_blocks(&codes.tensor, &scales.tensor, &quantizer, &out.tensor, &options, m);
+      },
+      nullptr);
 }
 
 struct Free {

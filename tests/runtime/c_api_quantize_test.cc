@@ -272,6 +272,33 @@ TEST_F(CApiQuantizeTest, BlockFormatsGiveTheBitsOfCxx) {
   }
 }
 
+TEST_F(CApiQuantizeTest, BlockCodesGiveTheBitsOfCxx) {
+  const lq_block_quantizer c{sizeof(c), LQ_TORCH_MX, LQ_E4M3, LQ_EXPONENT_EVEN, 0, 0, 5, 1};
+  BlockFormat format = TorchMx(BlockElement::kE4M3, BlockExponent::kEven);
+  format.block_size = 5;
+  const int64_t columns = kColumns / 5;
+  std::vector<uint8_t> codes(kSize), scales(kRows * columns), cxx_codes(kSize), cxx_scales(kRows * columns);
+  const lq_tensor c_codes{codes.data(), codes.size(), LQ_U8, 2, {kRows, kColumns}};
+  const lq_tensor c_scales{scales.data(), scales.size(), LQ_U8, 2, {kRows, columns}};
+  ExpectOk([&](lq_message* m) { return lq_quantize_blocks(&in_, &c, &c_codes, &c_scales, nullptr, m); });
+  const auto view = [](std::vector<uint8_t>& bytes, const Shape& shape) {
+    return TensorView{DType::kU8, shape, std::as_writable_bytes(std::span(bytes))};
+  };
+  const TensorView codes_view = view(cxx_codes, {kRows, kColumns}), scales_view = view(cxx_scales, {kRows, columns});
+  ASSERT_TRUE(QuantizeBlocks(CxxX(), format, 1, codes_view, scales_view).ok());
+  EXPECT_EQ(codes, cxx_codes);
+  EXPECT_EQ(scales, cxx_scales);
+  std::vector<float> real(kSize);
+  const TensorView out{DType::kF32, {kRows, kColumns}, std::as_writable_bytes(std::span(real))};
+  ASSERT_TRUE(DequantizeBlocks(codes_view, scales_view, format, 1, out).ok());
+  ExpectOk([&](lq_message* m) { return lq_dequantize_blocks(&c_codes, &c_scales, &c, &out_, nullptr, m); });
+  EXPECT_EQ(std::memcmp(y_.data(), real.data(), kSize * sizeof(float)), 0);
+  ExpectFails([&](lq_message* m) { return lq_quantize_blocks(&in_, &c, &c_codes, nullptr, nullptr, m); },
+              LQ_INVALID_ARGUMENT, {"scales is null"});
+  ExpectFails([&](lq_message* m) { return lq_dequantize_blocks(&c_codes, &c_codes, &c, &out_, nullptr, m); },
+              LQ_INVALID_ARGUMENT, {"scales", "shape"});
+}
+
 TEST_F(CApiQuantizeTest, BlockFormatsRefuseBadArguments) {
   const lq_block_quantizer good{sizeof(good), LQ_ONNX_MX, LQ_E2M1, 0, LQ_TIES_EVEN, 0, 0, 1};
   const auto refuses = [&](auto change, std::initializer_list<const char*> parts) {

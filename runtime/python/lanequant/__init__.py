@@ -13,22 +13,26 @@ Errors are ValueErrors with one sentence that names the argument and the numbers
 """
 
 from ._affine import dequantize, quantize, quantize_dequantize
+from ._blocks import BlockCodes, dequantize_blocks, quantize_blocks, quantize_dequantize_blocks
 from ._calibrate import Calibration, calibrate
-from ._float import dequantize_float, quantize_dequantize_blocks, quantize_dequantize_float, quantize_float
+from ._float import dequantize_float, quantize_dequantize_float, quantize_float
 from ._lanequant import version as __version__
 from ._lpbq import Lpbq, lpbq_compress, lpbq_expand
 from ._model import Model
 
 __all__ = [
+    "BlockCodes",
     "Calibration",
     "Lpbq",
     "Model",
     "calibrate",
     "dequantize",
+    "dequantize_blocks",
     "dequantize_float",
     "lpbq_compress",
     "lpbq_expand",
     "quantize",
+    "quantize_blocks",
     "quantize_dequantize",
     "quantize_dequantize_blocks",
     "quantize_dequantize_float",

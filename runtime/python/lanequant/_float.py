@@ -1,4 +1,4 @@
-"""Float formats, and block formats (MX, BFP)."""
+"""Float formats: float16 down to float4, and what AIMET makes of any other."""
 
 from . import _lanequant
 from ._arrays import (
@@ -12,7 +12,6 @@ from ._arrays import (
     tensor,
     threads_of,
     type_name,
-    whole,
 )
 
 # exponent bits, mantissa bits, finite, unsigned zero
@@ -27,18 +26,6 @@ FORMATS = {
     "float6_e3m2fn": (3, 2, True, False),
     "float4_e2m1fn": (2, 1, True, False),
 }
-BLOCK_FORMATS = {
-    "onnx_mx": 0,
-    "torch_mx": 1,
-    "onnx_bfp": 2,
-    "onnx_compiler_bfp": 3,
-    "onnx_bfp_prime": 4,
-    "torch_bfp16": 5,
-    "torch_mx_pairs": 6,
-}
-ELEMENTS = {"e2m1": 0, "e2m3": 1, "e3m2": 2, "e4m3": 3, "e5m2": 4, "integer": 5}
-EXPONENTS = {"floor": 0, "floor_log2": 1, "ceil_log2": 2, "even": 3}
-TIES = {"away": 0, "up": 1, "even": 2}
 
 
 def _quantizer(format, scale, block_size, saturate=True):
@@ -142,47 +129,4 @@ def quantize_dequantize_float(
     x_tensor = tensor("x", x)
     out, out_tensor = output("out", out, shape_of("x", x), kind(x) if dtype is None else type_name(dtype))
     _lanequant.quantize_dequantize_float(x_tensor, quantizer, out_tensor, threads_of(threads))
-    return out
-
-
-def quantize_dequantize_blocks(
-    x,
-    format,
-    *,
-    element="e2m1",
-    exponent="floor",
-    ties="even",
-    bit_width=16,
-    block_size=None,
-    axis=-1,
-    out=None,
-    threads=0,
-):
-    """x on the grid of its block: consecutive elements along `axis` that share a power of two.
-
-    x: float32, float16 or bfloat16.
-    format: "onnx_mx" (com.amd.quark MXQuantizeDequantize; takes element, ties), "torch_mx" (Quark's torch quantizer;
-        element, exponent), "onnx_bfp" (BFPQuantizeDequantize; bit_width, ties), "onnx_compiler_bfp" (ties),
-        "onnx_bfp_prime" (bit_width, ties), "torch_bfp16", "torch_mx_pairs" (bit_width; block_size is needed).
-    element: "e2m1", "e2m3", "e3m2", "e4m3", "e5m2" or "integer".
-    exponent: "floor", "floor_log2", "ceil_log2" or "even": how the block's exponent follows from its largest value.
-    ties: "away", "up" or "even".
-    block_size: None: the format's own.
-
-    Returns an array of the shape and type of x.
-
-    >>> lanequant.quantize_dequantize_blocks(np.array([0.3, 5.0, -9.0], np.float32), "torch_mx", element="e2m1")
-    array([ 0.,  4., -8.], dtype=float32)
-    """
-    quantizer = _lanequant.Blocks()
-    quantizer.format = choose("format", format, BLOCK_FORMATS)
-    quantizer.element = choose("element", element, ELEMENTS)
-    quantizer.exponent = choose("exponent", exponent, EXPONENTS)
-    quantizer.ties = choose("ties", ties, TIES)
-    quantizer.bit_width = whole("bit_width", bit_width, -(2**31), 2**31 - 1)
-    quantizer.block_size = 0 if block_size is None else whole("block_size", block_size)
-    quantizer.axis = whole("axis", axis)
-    x_tensor = tensor("x", x)
-    out, out_tensor = output("out", out, shape_of("x", x), kind(x))
-    _lanequant.quantize_dequantize_blocks(x_tensor, quantizer, out_tensor, threads_of(threads))
     return out
