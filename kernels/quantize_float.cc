@@ -11,6 +11,7 @@
 #include "kernels/float_quotient-inl.h"
 #include "kernels/packed_codes-inl.h"
 #include "kernels/round_float-inl.h"
+#include "kernels/saturated_codes-inl.h"
 #include "kernels/scale_chunks.h"
 #include "kernels/small_floats-inl.h"
 #include "kernels/stream_lines-inl.h"
@@ -102,14 +103,27 @@ HWY_NOINLINE void RunChunk(const QuantizeFloatArgs& shared_args, const ScaleChun
   }
 }
 
+// What it can of a chunk with one scale; how much that is.
+template <FloatType kIn>
+HWY_NOINLINE size_t RunSaturated(const QuantizeFloatArgs& args, const ScaleChunk& chunk, uint8_t* codes) {
+  const auto* in = static_cast<const Element<kIn>*>(args.in) + chunk.begin;
+  return saturated_codes::Run<kIn>(args, in, chunk.count, *chunk.scale, codes);
+}
+
 template <FloatType kIn, FloatType kRound>
-HWY_INLINE void RunAnyChunk(const QuantizeFloatArgs& args, const ScaleChunk& chunk, uint8_t* codes) {
+HWY_INLINE void RunAnyChunk(const QuantizeFloatArgs& args, ScaleChunk chunk, uint8_t* codes) {
   using enum Division;
   if constexpr (kRound == FloatType::kF32) {
     const float scale = *chunk.scale;
     const Division division = float_quotient::DivisionOf<GridKind::kPlain, kRound>(scale, args.grid);
     // A zero_point takes the sign of quotients that are 0: of none but those of 0 then.
     const bool keeps_signs = !args.zero_point || scale <= 0.5f;
+    if (chunk.uniform && division != kDivided && keeps_signs && saturated_codes::TakesFormat(args.grid)) {
+      const size_t done = RunSaturated<kIn>(args, chunk, codes);
+      if (done == chunk.count) return;
+      chunk = {chunk.begin + done, chunk.count - done, chunk.scale, true};
+      codes += done;
+    }
     if (chunk.uniform && division == kCorrected && keeps_signs)
       return RunChunk<true, kCorrected, kIn, kRound>(args, chunk, codes);
     if (chunk.uniform && division == kMultiplied) return RunChunk<true, kMultiplied, kIn, kRound>(args, chunk, codes);
