@@ -29,14 +29,6 @@ std::byte* Buffer(uint32_t seed) {
   return static_cast<std::byte*>(p);
 }
 
-template <class Body>
-double Average(size_t passes, const Body& body) {
-  return measure::Seconds([&] {
-           for (size_t i = 0; i < passes; ++i) body();
-         }) /
-         static_cast<double>(passes);
-}
-
 void Run(benchmark::State& state, const BulkCase& bulk, size_t n) {
   const std::byte* in = BulkInput();
   std::byte* out = BulkOutput();
@@ -44,10 +36,10 @@ void Run(benchmark::State& state, const BulkCase& bulk, size_t n) {
   const size_t in_bytes = n * bulk.in_bits / 8, out_bytes = n * bulk.out_bits / 8, passes = far ? 1 : 64;
   double best = 1e9, stream = 1e9, memcpy = 1e9;
   for (auto _ : state) {
-    const double seconds = Average(passes, [&] { bulk.run(in, out, n, far); });
+    const double seconds = measure::Average(passes, [&] { bulk.run(in, out, n, far); });
     best = std::min(best, seconds);
-    stream = std::min(stream, Average(passes, [&] { Stream(in, in_bytes, out, out_bytes, far); }));
-    memcpy = std::min(memcpy, Average(passes, [&] { std::memcpy(out, in, n * sizeof(float)); }));
+    stream = std::min(stream, measure::Average(passes, [&] { Stream(in, in_bytes, out, out_bytes, far); }));
+    memcpy = std::min(memcpy, measure::Average(passes, [&] { std::memcpy(out, in, n * sizeof(float)); }));
     state.SetIterationTime(seconds);
   }
   state.counters["Gelem/s"] = static_cast<double>(n) / best * 1e-9;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <vector>
 
 namespace lq::measure {
@@ -18,6 +19,14 @@ double Seconds(const Body& body) {
   const double start = Now();
   body();
   return Now() - start;
+}
+
+// Seconds of one of `passes` runs that follow one another.
+template <class Body>
+double Average(size_t passes, const Body& body) {
+  const double start = Now();
+  for (size_t i = 0; i < passes; ++i) body();
+  return (Now() - start) / static_cast<double>(passes);
 }
 
 // After one run that does not count: the seconds of as many as `seconds` hold, at least 11, the fastest first.
