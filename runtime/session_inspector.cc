@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
-
+#include "runtime/measure/clock.h"
 #include "runtime/output_arrays.h"
 #include "runtime/plan/layout.h"
 #include "runtime/session_impl.h"
@@ -53,16 +52,15 @@ Status SessionInspector::Run(const Session& session, std::span<const ConstTensor
 Status SessionInspector::Time(const Session& session, std::span<const ConstTensorView> inputs,
                               std::span<const TensorView> outputs, Workspace& workspace, Executor& executor,
                               std::span<double> seconds) {
-  using Clock = std::chrono::steady_clock;
   const Session::Impl& impl = *session.impl_;
   LQ_RETURN_IF_ERROR(impl.CheckRun(inputs, outputs, *workspace.impl_, executor));
   if (seconds.size() != impl.plan.steps.size()) {
     return InvalidArgument(fmt::format("{} times for {} steps", seconds.size(), impl.plan.steps.size()));
   }
   for (size_t i = 0; i < impl.plan.steps.size(); ++i) {
-    const Clock::time_point start = Clock::now();
+    const double start = measure::Now();
     LQ_RETURN_IF_ERROR(impl.RunStep(i, inputs, outputs, *workspace.impl_, executor));
-    seconds[i] = std::chrono::duration<double>(Clock::now() - start).count();
+    seconds[i] = measure::Now() - start;
   }
   return OkStatus();
 }

@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <numeric>
 #include <span>
 
 #include "runtime/cli/table.h"
+#include "runtime/measure/clock.h"
 #include "runtime/session_inspector.h"
 #include "runtime/status_macros.h"
 
@@ -17,8 +17,6 @@ namespace {
 constexpr double kSeconds = 0.5;
 constexpr size_t kLeastRuns = 11;
 constexpr size_t kNameWidth = 40;
-
-double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 }  // namespace
 
@@ -36,8 +34,8 @@ Result<std::vector<double>> TimeLayers(const SessionRows& rows, Workspace& works
   const size_t steps = session.steps().size();
   std::vector<std::vector<double>> times(steps);
   std::vector<double> once(steps);
-  const double end = Now() + kSeconds;
-  for (size_t run = 0; run <= kLeastRuns || Now() < end; ++run) {
+  const double end = measure::Now() + kSeconds;
+  for (size_t run = 0; run <= kLeastRuns || measure::Now() < end; ++run) {
     LQ_RETURN_IF_ERROR(SessionInspector::Time(session, in, out, workspace, rows.executor, once));
     for (size_t i = 0; i < steps && run > 0; ++i) times[i].push_back(once[i]);  // the first run touches the memory
   }
