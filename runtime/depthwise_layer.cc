@@ -19,15 +19,14 @@ bool RunsInS8(const PackedDepthwiseS8& layout, const DepthwiseFilter& filter, co
   const auto variants = kernels::DepthwiseU8S8Variants();
   const int64_t cap = TargetBit(options.max_isa).value_or(0);
   const auto allowed = [cap](const auto& variant) { return variant.target >= cap; };
-  const auto fits = [](int32_t w) { return w >= -128 && w <= 127; };
   return std::any_of(variants.begin(), variants.end(), allowed) && filter.dilation == std::array<size_t, 2>{1, 1} &&
-         layout.Fits() && std::all_of(weights.w.begin(), weights.w.end(), fits);
+         layout.Fits() && weights.low >= -128 && weights.high <= 127;
 }
 
 }  // namespace
 
 bool DepthwiseLayer::Fits(const LayerWeights& weights, const PerTensor& input) {
-  return input.grid.bitwidth <= 8 && weights.LargestAbsoluteSum() * LargestCentred(input) < int64_t{1} << 31;
+  return input.grid.bitwidth <= 8 && weights.largest_absolute_sum * LargestCentred(input) < int64_t{1} << 31;
 }
 
 Result<DepthwiseLayer> DepthwiseLayer::Prepare(const std::string& name, const LayerWeights& weights,

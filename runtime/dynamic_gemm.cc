@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "kernels/packing.h"
 #include "runtime/run_tasks.h"
@@ -56,11 +55,7 @@ Result<DynamicGemm> DynamicGemm::Prepare(const std::string& name, const LayerWei
   float_bias.bias = BiasMode::kFloat;
   LQ_ASSIGN_OR_RETURN(gemm.gemm_, Gemm::Prepare(name, weights, 1, codes, stage, float_bias));
   gemm.weight_sum_.resize(RoundUp(weights.n, kernels::kPanelChannels));
-  for (size_t c = 0; c < weights.n; ++c) {
-    const auto first = weights.w.begin() + static_cast<ptrdiff_t>(c * weights.k);
-    const int64_t sum = std::accumulate(first, first + static_cast<ptrdiff_t>(weights.k), int64_t{0});
-    gemm.weight_sum_[c] = static_cast<double>(sum);
-  }
+  for (size_t c = 0; c < weights.n; ++c) gemm.weight_sum_[c] = static_cast<double>(weights.sum[c]);
   gemm.min_max_ = Choose(kernels::MinMaxVariants(), options.max_isa).run;
   gemm.quantize_ = Choose(kernels::QuantizeAffineVariants(), options.max_isa).run;
   return gemm;

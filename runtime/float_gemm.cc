@@ -21,6 +21,7 @@ Result<FloatGemm> FloatGemm::Prepare(const std::string& name, const FloatScaleWe
   LayerWeights ones;
   ones.n = weights.n;
   ones.scale.assign(weights.n, 1.0);
+  ones.sum.assign(weights.n, 0);
   PrepareOptions float_bias = options;  // an int32 bias has the input's scale, and there is none
   float_bias.bias = BiasMode::kFloat;
   const PerTensor input = {{16, false}, 1.0f, 0};

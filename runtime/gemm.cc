@@ -29,15 +29,14 @@ std::string WhyExpand(const LayerWeights& weights, bool fits_int32) {
 
 void Gemm::ChooseFormat(const LayerWeights& weights, const PerTensor& input) {
   // Of u16 codes the kernels add up the two bytes apart.
-  const int64_t largest = wide_ ? 255 : LargestCentred(input), sum = weights.LargestAbsoluteSum();
+  const int64_t largest = wide_ ? 255 : LargestCentred(input), sum = weights.largest_absolute_sum;
   const bool fits_int32 = sum * largest < kInt32Limit;
   sums_fit_s32_ = sum * LargestCentred(input) < kInt32Limit;
-  const auto [low, high] = std::minmax_element(weights.w.begin(), weights.w.end());
-  const bool fits_s8 = *low >= -128 && *high <= 127;
+  const bool fits_s8 = weights.low >= -128 && weights.high <= 127;
   format_ = fits_s8 && fits_int32 ? Format::kS8 : Format::kS16;
-  info_.weights = format_ == Format::kS8
-                      ? "int8"
-                      : fmt::format("int16: weights in {}..{}{}", *low, *high, fits_int32 ? "" : ", sums need 64 bits");
+  info_.weights = format_ == Format::kS8 ? "int8"
+                                         : fmt::format("int16: weights in {}..{}{}", weights.low, weights.high,
+                                                       fits_int32 ? "" : ", sums need 64 bits");
   if (weights.block == 0) return;
   const std::string why = WhyExpand(weights, fits_int32);
   if (why.empty()) {

@@ -111,7 +111,7 @@ Result<OutputArrays> OutputArrays::Make(const std::string& name, const LayerWeig
                                         const PrepareOptions& options) {
   LQ_RETURN_IF_ERROR(CheckStage(name, stage, weights.n));
   // |offset * sum of w| must stay in 63 bits.
-  if (weights.LargestAbsoluteSum() > (int64_t{1} << 62) / (LargestCentred(input) + 65536)) {
+  if (weights.largest_absolute_sum > (int64_t{1} << 62) / (LargestCentred(input) + 65536)) {
     return Unsupported(
         fmt::format("{}: sums over {} inputs with offset {} could leave 63 bits", name, weights.k, input.offset));
   }
@@ -123,7 +123,7 @@ Result<OutputArrays> OutputArrays::Make(const std::string& name, const LayerWeig
   const int64_t offset = ToUnsigned(input).offset;
   for (size_t i = 0; i < weights.n; ++i) {
     const size_t at = i / per_group * arrays.group_stride_ + i % per_group;
-    arrays.SetStart(at, offset, std::span(weights.w).subspan(i * weights.k, weights.k));
+    arrays.SetStart(at, offset, weights.sum[i]);
     arrays.scale_[at] = s_x * weights.scale[i];
     arrays.SetStage(at, i, stage, BiasValue(stage, i, s_x, weights.scale[i], options.bias));
   }
@@ -168,9 +168,7 @@ void OutputArrays::Resize(size_t size, const PerTensor& input, const OutputStage
   bn_beta_.resize(size);
 }
 
-void OutputArrays::SetStart(size_t at, int64_t offset, std::span<const int32_t> w) {
-  int64_t sum = 0;
-  for (int32_t value : w) sum += value;
+void OutputArrays::SetStart(size_t at, int64_t offset, int64_t sum) {
   start_wide_[at] = offset * sum;
   if (!start_u16_.empty()) {
     start_u16_[at] = static_cast<double>(offset * sum);

@@ -46,7 +46,7 @@ class OutputArrays {
   void Resize(size_t size, const PerTensor& input, const OutputStage& stage);
   void SetUpCodes(const PerTensor& input, const OutputStage& stage, size_t groups, size_t per_group,
                   RoundingProfile profile);
-  void SetStart(size_t at, int64_t offset, std::span<const int32_t> w);
+  void SetStart(size_t at, int64_t offset, int64_t sum);
   void SetStage(size_t at, size_t channel, const OutputStage& stage, double bias);
 
   size_t group_stride_ = 0;

@@ -71,92 +71,68 @@ FlatScales Flatten(const FloatWeights& w, const Encoding& encoding) {
   return flat;
 }
 
-template <class T>
-void Widen(const std::vector<uint8_t>& bytes, std::vector<int32_t>& out) {
-  const T* codes = reinterpret_cast<const T*>(bytes.data());
-  std::copy(codes, codes + out.size(), out.begin());
-}
-
 // AIMET's quantizers with blocks always divide (aimet.md 1.3); the reciprocal of aimet_fakequant is for the others.
 RoundingProfile ProfileFor(const Encoding& encoding, RoundingProfile profile) {
   const bool blocks = std::holds_alternative<PerBlock>(encoding) || std::holds_alternative<Lpbq>(encoding);
   return blocks && profile == RoundingProfile::kAimetFakequant ? RoundingProfile::kAimetDiv : profile;
 }
 
-// Codes in the order of the floats.
-std::vector<int32_t> Codes(std::span<const float> values, const FlatScales& flat, RoundingProfile profile,
-                           const std::string& max_isa) {
-  const bool wide = flat.grid.bitwidth > 8;
-  std::vector<uint8_t> bytes(values.size() * (wide ? 2 : 1));
-  using kernels::CodeType;
-  const CodeType type = wide ? (flat.grid.is_signed ? CodeType::kS16 : CodeType::kU16)
-                             : (flat.grid.is_signed ? CodeType::kS8 : CodeType::kU8);
-  Choose(kernels::QuantizeAffineVariants(), max_isa)
-      .run({.in = values.data(),
-            .n = values.size(),
-            .layout = {flat.scale.data(), flat.offset.data(), flat.scale.size(), flat.run},
-            .qmin = flat.grid.qmin(),
-            .qmax = flat.grid.qmax(),
-            .profile = profile,
-            .type = type,
-            .out = bytes.data()});
-  std::vector<int32_t> codes(values.size());
-  switch (type) {
-    case CodeType::kU8:
-      Widen<uint8_t>(bytes, codes);
-      break;
-    case CodeType::kS8:
-      Widen<int8_t>(bytes, codes);
-      break;
-    case CodeType::kU16:
-      Widen<uint16_t>(bytes, codes);
-      break;
-    case CodeType::kS16:
-      Widen<int16_t>(bytes, codes);
-      break;
-    default:
-      break;
-  }
-  return codes;
-}
+// Quantizes channel by channel: what is made of a channel stays in cache for whatever follows.
+class ChannelQuantizer {
+ public:
+  ChannelQuantizer(const FloatWeights& w, const FlatScales& flat, RoundingProfile profile, const std::string& max_isa)
+      : w_(w),
+        flat_(flat),
+        profile_(profile),
+        run_(Choose(kernels::QuantizeAffineVariants(), max_isa).run),
+        bytes_(2 * k()) {}
 
-// [n][in][taps] -> [n][taps][in]
-std::vector<int32_t> ChannelsLast(const std::vector<int32_t>& in, const FloatWeights& w) {
-  if (w.taps == 1) return in;
-  std::vector<int32_t> out(in.size());
-  const size_t k = w.in_channels * w.taps;
-  for (size_t i = 0; i < in.size(); ++i) {
-    const size_t channel = i % k / w.taps, tap = i % w.taps;
-    out[i / k * k + tap * w.in_channels + channel] = in[i];
-  }
-  return out;
-}
+  size_t k() const { return w_.in_channels * w_.taps; }
 
-// codes times the scales of their blocks, in out.w. Products of scales of up to 16, all that 4-bit codes of 8-bit
-// weights have, fit 8 bits.
-void ExpandBlocks(const std::string& max_isa, LayerWeights& out) {
-  constexpr uint32_t kLargestScale = 16;
-  const uint32_t largest = *std::max_element(out.block_scale.begin(), out.block_scale.end());
-  if (out.bitwidth > 4 || largest > kLargestScale) {
-    for (size_t i = 0; i < out.w.size(); ++i) out.w[i] *= static_cast<int32_t>(out.block_scale[i / out.block]);
-    return;
+  // The codes of a channel, [taps][in_channels].
+  void Run(size_t channel, int32_t* out) {
+    const size_t scales = flat_.scale.size() / w_.out_channels;  // of a channel; 0: per tensor
+    using kernels::CodeType;
+    const bool wide = flat_.grid.bitwidth > 8, is_signed = flat_.grid.is_signed;
+    run_({.in = w_.values.data() + channel * k(),
+          .n = k(),
+          .layout = {flat_.scale.data() + scales * channel, flat_.offset.data() + scales * channel,
+                     std::max<size_t>(scales, 1), std::min(flat_.run, k())},
+          .qmin = flat_.grid.qmin(),
+          .qmax = flat_.grid.qmax(),
+          .profile = profile_,
+          .type = wide ? (is_signed ? CodeType::kS16 : CodeType::kU16) : (is_signed ? CodeType::kS8 : CodeType::kU8),
+          .out = bytes_.data()});
+    if (wide && is_signed) Widen<int16_t>(out);
+    if (wide && !is_signed) Widen<uint16_t>(out);
+    if (!wide && is_signed) Widen<int8_t>(out);
+    if (!wide && !is_signed) Widen<uint8_t>(out);
   }
-  std::vector<uint8_t> packed((out.codes.size() + 1) / 2);
-  for (size_t i = 0; i < out.codes.size(); ++i) {
-    packed[i / 2] = static_cast<uint8_t>(packed[i / 2] | (out.codes[i] & 15) << (i % 2 * 4));
-  }
-  const std::vector<uint8_t> scale(out.block_scale.begin(), out.block_scale.end());
-  std::vector<int8_t> products(out.codes.size());
-  Choose(kernels::LpbqExpandVariants(), max_isa)
-      .run({packed.data(), scale.data(), products.size(), out.block, products.data()});
-  std::copy(products.begin(), products.end(), out.w.begin());
-}
 
-void ApplyLpbq(const Lpbq& e, const FloatWeights& w, const std::string& max_isa, LayerWeights& out) {
+ private:
+  template <class T>
+  void Widen(int32_t* out) const {
+    const T* codes = reinterpret_cast<const T*>(bytes_.data());
+    if (w_.taps == 1) {
+      std::copy(codes, codes + k(), out);
+      return;
+    }
+    for (size_t i = 0; i < k(); ++i) out[i % w_.taps * w_.in_channels + i / w_.taps] = codes[i];
+  }
+
+  const FloatWeights& w_;
+  const FlatScales& flat_;
+  RoundingProfile profile_;
+  kernels::QuantizeAffineFn run_;
+  std::vector<uint16_t> bytes_;
+};
+
+// The integer scales of blocks, [n][taps][blocks]: a tap's blocks follow one another, as its inputs do.
+void SetBlockScales(const Lpbq& e, const FloatWeights& w, LayerWeights& out) {
   const size_t blocks = w.in_channels / static_cast<size_t>(e.block_size);
   out.block = static_cast<size_t>(e.block_size);
   out.bitwidth = e.bitwidth;
-  out.codes = out.w;
+  out.codes.resize(out.w.size());
   out.block_scale.reserve(w.out_channels * w.taps * blocks);
   for (size_t n = 0; n < w.out_channels; ++n) {
     for (size_t tap = 0; tap < w.taps; ++tap) {
@@ -164,32 +140,38 @@ void ApplyLpbq(const Lpbq& e, const FloatWeights& w, const std::string& max_isa,
       out.block_scale.insert(out.block_scale.end(), scales, scales + static_cast<ptrdiff_t>(blocks));
     }
   }
-  ExpandBlocks(max_isa, out);
   out.scale.assign(e.channel_scale.begin(), e.channel_scale.end());
 }
 
-void ApplyOffsets(const FlatScales& flat, LayerWeights& out) {
-  const size_t per_channel = flat.scale.size() / out.n;  // 0: per tensor; > 1: blocks of equal scales
-  for (size_t n = 0; n < out.n; ++n) {
-    const size_t index = per_channel * n;
-    out.scale.push_back(flat.scale[index]);
-    for (size_t k = 0; k < out.k; ++k) out.w[n * out.k + k] += flat.offset[index];
+// w of a channel from its codes.
+void ApplyBlockScales(size_t channel, LayerWeights& out) {
+  const size_t first = channel * out.k;
+  for (size_t i = first; i < first + out.k; i += out.block) {
+    const auto scale = static_cast<int32_t>(out.block_scale[i / out.block]);
+    for (size_t j = i; j < i + out.block; ++j) out.w[j] = out.codes[j] * scale;
   }
 }
 
-}  // namespace
-
-int64_t LayerWeights::LargestAbsoluteSum() const {
-  int64_t largest = 0;
-  for (size_t i = 0; i < n; ++i) {
-    int64_t sum = 0;
-    for (size_t j = 0; j < k; ++j) sum += std::abs(w[i * k + j]);
-    largest = std::max(largest, sum);
-  }
-  return largest;
+void ApplyOffset(const FlatScales& flat, size_t channel, LayerWeights& out) {
+  const size_t index = flat.scale.size() / out.n * channel;  // 0: per tensor; several for a channel: equal ones
+  out.scale.push_back(flat.scale[index]);
+  const int32_t offset = flat.offset[index];
+  if (offset == 0) return;
+  for (size_t i = channel * out.k; i < (channel + 1) * out.k; ++i) out.w[i] += offset;
 }
 
-namespace {
+void Summarize(size_t channel, LayerWeights& out) {
+  int64_t sum = 0, absolute = 0;
+  for (size_t i = channel * out.k; i < (channel + 1) * out.k; ++i) {
+    const int32_t w = out.w[i];
+    sum += w;
+    absolute += std::abs(w);
+    out.low = std::min(out.low, w);
+    out.high = std::max(out.high, w);
+  }
+  out.sum.push_back(sum);
+  out.largest_absolute_sum = std::max(out.largest_absolute_sum, absolute);
+}
 
 Status CheckWeights(const FloatWeights& weights, const Encoding& encoding) {
   const Shape shape{static_cast<int64_t>(weights.out_channels), static_cast<int64_t>(weights.in_channels),
@@ -221,15 +203,21 @@ Result<LayerWeights> QuantizeWeights(const FloatWeights& weights, const Encoding
   LayerWeights out;
   out.n = weights.out_channels;
   out.k = weights.in_channels * weights.taps;
-  out.w = ChannelsLast(Codes(weights.values, flat, ProfileFor(encoding, options.profile), options.max_isa), weights);
-  if (const auto* lpbq = std::get_if<Lpbq>(&encoding)) {
-    ApplyLpbq(*lpbq, weights, options.max_isa, out);
-  } else {
-    ApplyOffsets(flat, out);
+  out.w.resize(weights.values.size());
+  const auto* lpbq = std::get_if<Lpbq>(&encoding);
+  if (lpbq != nullptr) SetBlockScales(*lpbq, weights, out);
+  ChannelQuantizer quantizer(weights, flat, ProfileFor(encoding, options.profile), options.max_isa);
+  for (size_t c = 0; c < out.n; ++c) {
+    quantizer.Run(c, (lpbq != nullptr ? out.codes : out.w).data() + c * out.k);
+    if (lpbq != nullptr) {
+      ApplyBlockScales(c, out);
+    } else {
+      ApplyOffset(flat, c, out);
+    }
+    Summarize(c, out);
   }
-  const auto [low, high] = std::minmax_element(out.w.begin(), out.w.end());
-  if (*low < std::numeric_limits<int16_t>::min() || *high > std::numeric_limits<int16_t>::max()) {
-    return Unsupported(fmt::format("{}: integer weights in {}..{} leave 16 bits", weights.name, *low, *high));
+  if (out.low < std::numeric_limits<int16_t>::min() || out.high > std::numeric_limits<int16_t>::max()) {
+    return Unsupported(fmt::format("{}: integer weights in {}..{} leave 16 bits", weights.name, out.low, out.high));
   }
   return out;
 }
@@ -247,7 +235,9 @@ Result<FloatScaleWeights> QuantizeWithFloatScales(const FloatWeights& weights, c
   out.k = weights.in_channels * weights.taps;
   out.block = std::min(out.k, flat.run);
   out.bits = flat.grid.bitwidth <= 4 ? 4 : 8;
-  out.q = Codes(weights.values, flat, ProfileFor(encoding, options.profile), options.max_isa);
+  out.q.resize(weights.values.size());
+  ChannelQuantizer quantizer(weights, flat, ProfileFor(encoding, options.profile), options.max_isa);
+  for (size_t c = 0; c < out.n; ++c) quantizer.Run(c, out.q.data() + c * out.k);
   const int32_t middle = flat.grid.is_signed ? 0 : 1 << (flat.grid.bitwidth - 1);
   for (int32_t& q : out.q) q -= middle;
   bool has_offsets = false;

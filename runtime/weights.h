@@ -24,9 +24,10 @@ struct LayerWeights {
   int bitwidth = 0;
   std::vector<int32_t> codes;         // [n][k]
   std::vector<uint32_t> block_scale;  // [n][k / block]
-
-  // Largest sum over k of |w| of an output channel: bounds every accumulator.
-  int64_t LargestAbsoluteSum() const;
+  // Of w.
+  std::vector<int64_t> sum;          // over k, one per output channel
+  int64_t largest_absolute_sum = 0;  // over k of |w|, of any output channel: bounds every accumulator
+  int32_t low = 0, high = 0;         // 0 or beyond
 };
 
 // A float weight [out_channels][in_channels][taps].
