@@ -27,6 +27,7 @@ Result<bool> TidyGraph(Graph& graph) {
   LQ_RETURN_IF_ERROR(FoldShapes(graph));
   LQ_RETURN_IF_ERROR(ExpandOperators(graph));
   LQ_RETURN_IF_ERROR(TranslateQOperators(graph));
+  LQ_RETURN_IF_ERROR(TranslateBlocks(graph));
   LQ_ASSIGN_OR_RETURN(const EncodingsFile quantizers, FoldQuantizers(graph));
   if (!quantizers.entries.empty()) {
     LQ_RETURN_IF_ERROR(RemoveDeadNodes(graph));

@@ -134,6 +134,7 @@ constexpr OperatorRule kOperators[] = {
     {"Pow", 2, 2, {}},
     {"RMSNormalization", 2, 2, kNormalization},
     {"Reciprocal", 1, 1, {}},
+    {"ReduceL2", 1, 2, kReduction},
     {"ReduceMax", 1, 2, kReduction},
     {"ReduceMean", 1, 2, kReduction},
     {"ReduceMin", 1, 2, kReduction},
@@ -155,6 +156,7 @@ constexpr OperatorRule kOperators[] = {
     {"Tile", 2, 2, {}},
     {"Transpose", 1, 1, kTranspose},
     {"Unsqueeze", 1, 2, kAxes},
+    {"Where", 3, 3, {}},
 };
 
 Status WrongType(const std::string& owner, std::string_view name, const char* expected) {
@@ -220,7 +222,7 @@ const OperatorRule* FindOperatorRule(std::string_view op) {
 std::string SupportedOperators() {
   std::string names;
   for (const OperatorRule& rule : kOperators) names += fmt::format("{}{}", names.empty() ? "" : ", ", rule.op);
-  return names + ", Constant";
+  return names + ", Constant, Split, Sum, Shape and integers computed of it";
 }
 
 Status CheckAttributes(const std::string& owner, const Node& node, const OperatorRule& rule) {

@@ -59,6 +59,7 @@ constexpr Operator kOperators[] = {
     {"Pow", PrepareArithmetic, 2, 2, 0, 0},
     {"RMSNormalization", PrepareNormalization, 2, 2, 1, 2},
     {"Reciprocal", PrepareFunction, 1, 1, 0, 0},
+    {"ReduceL2", PrepareReduction, 1, 2, 1, 2},
     {"ReduceMax", PrepareReduction, 1, 2, 1, 2},
     {"ReduceMean", PrepareReduction, 1, 2, 1, 2},
     {"ReduceMin", PrepareReduction, 1, 2, 1, 2},
@@ -80,6 +81,7 @@ constexpr Operator kOperators[] = {
     {"Tile", PrepareTile, 2, 2, 1, 2},
     {"Transpose", PrepareTranspose, 1, 1, 0, 0},
     {"Unsqueeze", PrepareSqueeze, 1, 2, 1, 2},
+    {"Where", PrepareWhere, 3, 3, 0, 1},
 };
 
 const Operator* Find(const Node& node) {
