@@ -1,4 +1,5 @@
-// TranslateBlocks: codes, scales and zero points by hand, and networks that ONNX Runtime and Quark wrote.
+// TranslateBlocks, FoldBlockFormats: codes, scales and zero points by hand, and networks that ONNX Runtime and Quark
+// wrote.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -102,30 +103,57 @@ const Arrays& Golden() {
   return arrays;
 }
 
-// The simulator's outputs against ONNX Runtime's, which sums in float32.
-TEST(BlocksGolden, HaveTheOutputsOfOnnxRuntime) {
-  size_t models = 0;
-  for (const auto& [key, file] : Golden()) {
-    const size_t bar = key.find("|model");
-    if (bar == std::string::npos) continue;
-    const std::string name = key.substr(0, bar);
-    SCOPED_TRACE(name);
-    const testing::TempFolder folder;
-    const Result<Model> model = Model::Load(
-        folder.Write("m.onnx", std::string(reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size())), "");
-    ASSERT_TRUE(model.ok()) << model.status().message();
-    const std::shared_ptr<const Graph> graph(&model->graph(), [](const Graph*) {});
-    const ConstTensorView input = Golden().at(name + "|input").view();
-    const testing::Simulated got = testing::Simulate(graph, std::span<const ConstTensorView>(&input, 1), {});
-    ASSERT_TRUE(got.status.ok()) << got.status.message();
-    const NamedArray& want = Golden().at(name + "|output");
-    ASSERT_EQ(got.outputs[0].shape, want.shape);
-    for (size_t i = 0; i < got.outputs[0].values.size(); ++i) {
-      EXPECT_NEAR(got.outputs[0].values[i], want.view().data<float>()[i], 2e-5f) << "element " << i;
-    }
-    ++models;
+// How many outputs of the simulator are farther than `tolerance` from those of the tool.
+size_t CountFar(const std::string& name, float tolerance) {
+  SCOPED_TRACE(name);
+  const NamedArray& file = Golden().at(name + "|model");
+  const testing::TempFolder folder;
+  const Result<Model> model = Model::Load(
+      folder.Write("m.onnx", std::string(reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size())), "");
+  EXPECT_TRUE(model.ok()) << model.status().message();
+  if (!model.ok()) return 1;
+  const std::shared_ptr<const Graph> graph(&model->graph(), [](const Graph*) {});
+  const ConstTensorView input = Golden().at(name + "|input").view();
+  const testing::Simulated got = testing::Simulate(graph, std::span<const ConstTensorView>(&input, 1), {});
+  EXPECT_TRUE(got.status.ok()) << got.status.message();
+  if (!got.status.ok()) return 1;
+  const NamedArray& want = Golden().at(name + "|output");
+  EXPECT_EQ(got.outputs[0].shape, want.shape);
+  size_t far = 0;
+  for (size_t i = 0; i < got.outputs[0].values.size(); ++i) {
+    far += !(std::abs(got.outputs[0].values[i] - want.view().data<float>()[i]) <= tolerance);
   }
-  EXPECT_EQ(models, 5u);
+  return far;
+}
+
+// ONNX Runtime sums in float32.
+TEST(BlocksGolden, HaveTheOutputsOfOnnxRuntime) {
+  for (const char* name : {"onnxruntime/transformer/nbits4_qop_sym_b32", "onnxruntime/transformer/nbits4_qop_asym_b16",
+                           "onnxruntime/transformer/nbits2_qop_asym_b16", "onnxruntime/transformer/nbits4_qdq_sym_b32",
+                           "quark/transformer/MATMUL_NBITS"}) {
+    EXPECT_EQ(CountFar(name, 2e-5f), 0u) << name;
+  }
+}
+
+// Bit for bit: the last quantizer takes away what float32 sums add.
+TEST(BlockFormatsGolden, HaveTheOutputsOfQuark) {
+  for (const char* name : {"quark/mlp/BFP16", "quark/mlp/MX6", "quark/mlp/MXINT8", "quark/mlp/MXFP4E2M1",
+                           "quark/mlp/MXFP8E5M2", "quark/cnn/MX9", "quark/cnn/BFP16_QCONFIG"}) {
+    EXPECT_EQ(CountFar(name, 0), 0u) << name;
+  }
+}
+
+TEST(BlockFormats, RefusesWhatNoOperatorHas) {
+  const auto fold = [](GraphBuilder::Attributes attributes) {
+    GraphBuilder builder;
+    builder.Node("BFPQuantizeDequantize", {builder.Input({2, 4})}, std::move(attributes));
+    builder.graph().nodes[0].domain = "com.amd.quark";
+    return FoldBlockFormats(builder.graph()).status();
+  };
+  EXPECT_TRUE(fold({}).ok());
+  ExpectUnsupported(fold({{"bfp_method", std::string("other")}}), {"BFPQuantizeDequantize", "'other'"});
+  ExpectUnsupported(fold({{"rounding_mode", int64_t{3}}}), {"rounding_mode 3"});
+  ExpectUnsupported(fold({{"bit_width", int64_t{9}}}), {"bit_width 9"});
 }
 
 }  // namespace
