@@ -95,6 +95,8 @@ PerTensor ToUnsigned(const PerTensor& encoding) {
   return result;
 }
 
+bool SameCodes(const PerTensor& a, const PerTensor& b) { return ToUnsigned(a) == ToUnsigned(b); }
+
 kernels::QuantizeTo MakeQuantizeTo(const PerTensor& encoding, RoundingProfile profile, float clip_min, float clip_max) {
   const PerTensor e = ToUnsigned(encoding);
   const auto qmax = static_cast<int32_t>(e.grid.qmax());

@@ -21,6 +21,9 @@ int64_t LargestCentred(const PerTensor& input);
 // The encoding on the unsigned grid that kernels store: same values, code + 2^(bitwidth-1) where it was signed.
 PerTensor ToUnsigned(const PerTensor& encoding);
 
+// The same codes, as kernels store them, mean the same values.
+bool SameCodes(const PerTensor& a, const PerTensor& b);
+
 // The quantizer of an output with a fused clip, on the unsigned grid. clip bounds are real values (a real tensor's
 // rule).
 kernels::QuantizeTo MakeQuantizeTo(const PerTensor& encoding, RoundingProfile profile, float clip_min, float clip_max);

@@ -31,6 +31,16 @@ constexpr AttributeRule kBatchNormalization[] = {{"epsilon", AttributeKind::kFlo
                                                  {"momentum", AttributeKind::kFloat},  // of training
                                                  {"spatial", AttributeKind::kInt, 1, 1},
                                                  {"training_mode", AttributeKind::kInt, 0, 0}};
+constexpr AttributeRule kBlockFormat[] = {{"axis", AttributeKind::kInt, -8, 8},  // ReadBlockFormat judges the others
+                                          {"bfp_method", AttributeKind::kString},
+                                          {"bit_width", AttributeKind::kInt, 0, kMaxExtent},
+                                          {"block_size", AttributeKind::kInt, 1, kMaxExtent},
+                                          {"convert_to_bfloat_before_bfp", AttributeKind::kInt, 0, 1},
+                                          {"element_dtype", AttributeKind::kString},
+                                          {"rounding_mode", AttributeKind::kInt, 0, 2},
+                                          {"sub_block_shift_bits", AttributeKind::kInt, 0, kMaxExtent},
+                                          {"sub_block_size", AttributeKind::kInt, 1, kMaxExtent},
+                                          {"use_compiler_version_cpu_kernel", AttributeKind::kInt, 0, 1}};
 constexpr AttributeRule kClip[] = {{"max", AttributeKind::kFloat}, {"min", AttributeKind::kFloat}};
 constexpr AttributeRule kConv[] = {kAutoPad,     kDilations, {"group", AttributeKind::kInt, 1, INT32_MAX},
                                    kKernelShape, kPads,      kStrides};
@@ -94,6 +104,7 @@ constexpr OperatorRule kOperators[] = {
     {"Abs", 1, 1, {}},
     {"Add", 2, 2, {}},
     {"AveragePool", 1, 1, kAveragePool},
+    {"BFPQuantizeDequantize", 1, 1, kBlockFormat},
     {"BatchNormalization", 5, 5, kBatchNormalization},
     {"Cast", 1, 1, kCast},
     {"Celu", 1, 1, kAlpha},
@@ -123,6 +134,7 @@ constexpr OperatorRule kOperators[] = {
     {"Log", 1, 1, {}},
     {"LogSoftmax", 1, 1, kAxis},
     {"MatMul", 2, 2, {}},
+    {"MXQuantizeDequantize", 1, 1, kBlockFormat},
     {"Max", 2, 2, {}},
     {"MaxPool", 1, 1, kMaxPool},
     {"Min", 2, 2, {}},
@@ -134,6 +146,7 @@ constexpr OperatorRule kOperators[] = {
     {"Pow", 2, 2, {}},
     {"RMSNormalization", 2, 2, kNormalization},
     {"Reciprocal", 1, 1, {}},
+    {"ReduceL2", 1, 2, kReduction},
     {"ReduceMax", 1, 2, kReduction},
     {"ReduceMean", 1, 2, kReduction},
     {"ReduceMin", 1, 2, kReduction},
@@ -155,6 +168,7 @@ constexpr OperatorRule kOperators[] = {
     {"Tile", 2, 2, {}},
     {"Transpose", 1, 1, kTranspose},
     {"Unsqueeze", 1, 2, kAxes},
+    {"Where", 3, 3, {}},
 };
 
 Status WrongType(const std::string& owner, std::string_view name, const char* expected) {
@@ -220,7 +234,7 @@ const OperatorRule* FindOperatorRule(std::string_view op) {
 std::string SupportedOperators() {
   std::string names;
   for (const OperatorRule& rule : kOperators) names += fmt::format("{}{}", names.empty() ? "" : ", ", rule.op);
-  return names + ", Constant";
+  return names + ", Constant, Split, Sum, Shape and integers computed of it";
 }
 
 Status CheckAttributes(const std::string& owner, const Node& node, const OperatorRule& rule) {

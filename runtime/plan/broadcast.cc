@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "runtime/plan/layout.h"
+
 namespace lq {
 namespace {
 
@@ -20,12 +22,6 @@ Strides MemoryStrides(const Shape& shape, bool channels_last) {
   return strides;
 }
 
-// The ONNX dimension that dimension i of a plan shape is.
-size_t OnnxDimension(size_t i, size_t rank) {
-  constexpr size_t kChannelsLast[] = {0, 2, 3, 1};
-  return rank == 4 ? kChannelsLast[i] : i;
-}
-
 }  // namespace
 
 std::optional<Shape> BroadcastShape(const Shape& a, const Shape& b) {
@@ -39,6 +35,16 @@ std::optional<Shape> BroadcastShape(const Shape& a, const Shape& b) {
     out[i + shift] = x == 1 ? y : x;
   }
   return out;
+}
+
+Strides BroadcastStrides(const Shape& operand, const Shape& out) {
+  const Strides memory = MemoryStrides(operand, false);
+  const size_t shift = out.rank() - operand.rank();
+  Strides strides{};
+  for (size_t d = shift; d < out.rank(); ++d) {
+    if (operand[d - shift] != 1) strides[d] = memory[d - shift];
+  }
+  return strides;
 }
 
 Strides BroadcastStrides(const Shape& operand, bool channels_last, const Shape& plan_out) {

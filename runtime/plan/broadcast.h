@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <optional>
+#include <span>
 
 #include "lanequant/tensor.h"
 
@@ -16,6 +17,15 @@ std::optional<Shape> BroadcastShape(const Shape& a, const Shape& b);
 
 // Element strides of an operand along each dimension of the output's plan shape; 0 where it is repeated.
 using Strides = std::array<ptrdiff_t, Shape::kMaxRank>;
+
+// The same for an output in ONNX's order.
+Strides BroadcastStrides(const Shape& operand, const Shape& out);
+// Where element `index` of a row-major tensor of these dimensions lies in memory of these strides.
+inline ptrdiff_t OffsetOf(int64_t index, std::span<const int64_t> dims, const Strides& strides) {
+  ptrdiff_t offset = 0;
+  for (size_t d = dims.size(); d-- > 0; index /= dims[d]) offset += index % dims[d] * strides[d];
+  return offset;
+}
 
 // `operand` is an ONNX shape; its memory is channels last if `channels_last`, else in ONNX's order.
 Strides BroadcastStrides(const Shape& operand, bool channels_last, const Shape& plan_out);

@@ -13,7 +13,7 @@ namespace {
 constexpr ptrdiff_t kNone = -1, kMany = -2;
 
 // Movements that quantize first with the same codes: no element is added.
-bool KeepsElements(const std::string& op) { return IsMovement(op) && op != "Pad"; }
+bool KeepsElements(const Node& node) { return IsMovement(node) && node.op != "Pad"; }
 
 // Does an added constant of this shape hold one value for each channel of the layer's output, or one for all? It
 // broadcasts from the last dimension: along the width of an image, unless it has three dimensions.
@@ -39,7 +39,7 @@ Result<bool> Absorb(const ChainContext& context, const Node& node, ValueId value
   if (node.op == "Relu" || node.op == "Clip") {
     LQ_ASSIGN_OR_RETURN(const ClipBounds bounds, BoundsOf(context.graph, node, context.constants, context.options));
     ComposeClip(bounds.low, bounds.high, chain);
-  } else if (KeepsElements(node.op)) {
+  } else if (KeepsElements(node)) {
     chain.movements.push_back(&node);
   } else if (rules.batch_norm && first && node.op == "BatchNormalization") {
     chain.batch_norm = &node;
@@ -54,11 +54,12 @@ Result<bool> Absorb(const ChainContext& context, const Node& node, ValueId value
 
 }  // namespace
 
-bool IsMovement(const std::string& op) {
+bool IsMovement(const Node& node) {
   constexpr const char* kMovements[] = {"Cast",         "DepthToSpace", "Dropout", "Expand",    "Flatten",  "Gather",
                                         "Identity",     "MaxPool",      "Pad",     "Reshape",   "Resize",   "Slice",
                                         "SpaceToDepth", "Squeeze",      "Tile",    "Transpose", "Unsqueeze"};
-  return std::find(std::begin(kMovements), std::end(kMovements), op) != std::end(kMovements);
+  if (node.op == "Resize" && node.String("mode", "nearest") != "nearest") return false;  // it makes values of its own
+  return std::find(std::begin(kMovements), std::end(kMovements), node.op) != std::end(kMovements);
 }
 
 bool MovesNothing(const std::string& op) { return op == "Identity" || op == "Dropout" || op == "Cast"; }

@@ -27,7 +27,7 @@ struct Chain {
 };
 
 // Nodes that move elements or choose among them; those that do not even move them.
-bool IsMovement(const std::string& op);
+bool IsMovement(const Node& node);
 bool MovesNothing(const std::string& op);
 
 // Composes clip(clip(y, min, max), low, high) into the chain's bounds.

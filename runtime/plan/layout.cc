@@ -41,6 +41,11 @@ Shape PlanShape(const Shape& onnx) { return onnx.rank() == 4 ? Shape{onnx[0], on
 
 Shape OnnxShape(const Shape& plan) { return plan.rank() == 4 ? Shape{plan[0], plan[3], plan[1], plan[2]} : plan; }
 
+size_t OnnxDimension(size_t d, size_t rank) {
+  constexpr size_t kChannelsLast[] = {0, 2, 3, 1};
+  return rank == 4 ? kChannelsLast[d] : d;
+}
+
 template <class T>
 void ToOnnxOrder(const T* in, const Shape& plan, T* out) {
   const Dims d = DimsOf(plan);

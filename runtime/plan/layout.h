@@ -13,6 +13,8 @@ namespace lq {
 // The plan's shape of a tensor of this ONNX shape, and back. Other ranks than 4 stay as they are.
 Shape PlanShape(const Shape& onnx);
 Shape OnnxShape(const Shape& plan);
+// The ONNX dimension that dimension d of the plan's order is.
+size_t OnnxDimension(size_t d, size_t rank);
 
 // Copies between the two orders. `plan` is the plan's shape; elements of 1, 2, 4 or 8 bytes.
 template <class T>

@@ -17,8 +17,6 @@ namespace {
 
 constexpr size_t kTable = 256;
 
-bool SameCodes(const PerTensor& a, const PerTensor& b) { return ToUnsigned(a) == ToUnsigned(b); }
-
 }  // namespace
 
 Status Planner::PlanAdd(const Node& node) {

@@ -13,8 +13,6 @@
 namespace lq {
 namespace {
 
-bool SameCodes(const PerTensor& a, const PerTensor& b) { return ToUnsigned(a) == ToUnsigned(b); }
-
 // The code that stands for 0; nothing where the grid does not reach it.
 std::optional<uint16_t> ZeroCode(const PerTensor& encoding) {
   const PerTensor e = ToUnsigned(encoding);

@@ -29,6 +29,31 @@ Result<ValueKind> Planner::KindOf(const Node& node, ValueId value) const {
   return tensor.is_real ? ValueKind::kReal : ValueKind::kF32;
 }
 
+Result<std::vector<ValueKind>> Planner::KindsOf(const Node& node, std::span<const ValueId> operands) const {
+  std::vector<ValueKind> kinds;
+  for (ValueId id : operands) {
+    LQ_ASSIGN_OR_RETURN(const ValueKind kind, KindOf(node, id));
+    kinds.push_back(kind);
+  }
+  return kinds;
+}
+
+std::optional<PerTensor> Planner::ChosenEncoding(const Node& node, std::span<const ValueId> operands) const {
+  if (node.op != "ReduceMax" && node.op != "ReduceMin" && node.op != "Where") return std::nullopt;
+  std::optional<PerTensor> all;
+  for (ValueId id : operands) {
+    std::optional<PerTensor> own;
+    if (constants_.Find(id) == nullptr) {
+      own = plan_.tensors[tensor_of_.at(id)].encoding;
+    } else if (const auto& encoding = constants_.EncodingOf(id); encoding && std::get_if<PerTensor>(&*encoding)) {
+      own = std::get<PerTensor>(*encoding);
+    }
+    if (!own || (all && *all != *own)) return std::nullopt;
+    all = own;
+  }
+  return all;
+}
+
 Result<size_t> Planner::TensorOf(const Node& node, ValueId value) {
   LQ_RETURN_IF_ERROR(KindOf(node, value).status());
   if (const auto it = tensor_of_.find(value); it != tensor_of_.end()) return it->second;
@@ -147,7 +172,8 @@ Result<Planner::Function> Planner::Evaluate(const ValueOperator& op, std::span<c
   const size_t size = CodeBytes(EncodingOf(source).grid) == 2 ? 65536 : 256;
   Function result{source, {}};
   (op.is_real() ? result.table.real.resize(size) : result.table.f32.resize(size));
-  op.Run(arrays, {{static_cast<int64_t>(size)}, result.table.f32.data(), result.table.real.data()});
+  const ValueResult values_out{{static_cast<int64_t>(size)}, result.table.f32.data(), result.table.real.data()};
+  op.Run(arrays, values_out, {0, op.Pieces(arrays, values_out)});
   return result;
 }
 
@@ -192,11 +218,7 @@ Status Planner::PlanElementwise(const Node& node) {
   // The bounds of a Clip are constants that the operator takes itself.
   const std::span<const ValueId> operands =
       std::span<const ValueId>(node.inputs).first(node.op == "Clip" ? 1 : node.inputs.size());
-  std::vector<ValueKind> kinds;
-  for (ValueId id : operands) {
-    LQ_ASSIGN_OR_RETURN(const ValueKind kind, KindOf(node, id));
-    kinds.push_back(kind);
-  }
+  LQ_ASSIGN_OR_RETURN(const std::vector<ValueKind> kinds, KindsOf(node, operands));
   LQ_ASSIGN_OR_RETURN(auto op, MakeElementwise({graph_, node, constants_, options_, kinds}));
   if (op == nullptr) return PlanValues(node);
   const std::optional<size_t> source = CommonSource(operands);
@@ -226,16 +248,15 @@ Status Planner::PlanProduct(const Node& node) {
 }
 
 Status Planner::PlanValues(const Node& node) {
-  // Of other operators only the products have two activations; what else they read are constants of their own.
-  const std::span<const ValueId> operands = std::span<const ValueId>(node.inputs).first(node.op == "MatMul" ? 2 : 1);
-  std::vector<ValueKind> kinds;
-  for (ValueId id : operands) {
-    LQ_ASSIGN_OR_RETURN(const ValueKind kind, KindOf(node, id));
-    kinds.push_back(kind);
-  }
+  // Of other operators only the products and Where have two activations; what else they read are constants of their
+  // own.
+  const std::span<const ValueId> inputs = node.inputs;
+  const std::span<const ValueId> operands =
+      node.op == "Where" ? inputs.subspan(1, 2) : inputs.first(node.op == "MatMul" ? 2 : 1);
+  LQ_ASSIGN_OR_RETURN(const std::vector<ValueKind> kinds, KindsOf(node, operands));
   const ValueNode value_node{graph_, node, constants_, options_, kinds};
-  constexpr ValueOperatorResult (*kMakers[])(const ValueNode&) = {MakeSoftmax, MakeNormalization, MakeReduction,
-                                                                  MakeProduct};
+  constexpr ValueOperatorResult (*kMakers[])(const ValueNode&) = {MakeSoftmax,  MakeNormalization, MakeReduction,
+                                                                  MakeResizing, MakeSelection,     MakeProduct};
   for (const auto& make : kMakers) {
     LQ_ASSIGN_OR_RETURN(auto op, make(value_node));
     if (op != nullptr) return EmitValues(std::move(op), node, operands);
@@ -271,9 +292,8 @@ Status Planner::EmitValues(std::unique_ptr<ValueOperator> op, const Node& node, 
   LQ_ASSIGN_OR_RETURN(spec.encoding, EncodingOfValue(node.outputs[0]));
   PlanTensor output = NewTensor(spec.encoding, op->is_real());
   if (spec.encoding) output.value = node.outputs[0];
-  const bool chooses = node.op == "ReduceMax" || node.op == "ReduceMin";
-  if (chooses && !spec.encoding && spec.operands[0].encoding) {  // it keeps its input's codes
-    spec.encoding = spec.operands[0].encoding;
+  if (!spec.encoding) {  // it keeps its input's codes
+    spec.encoding = ChosenEncoding(node, operands);
     output.encoding = spec.encoding;
   }
   spec.op = std::move(op);

@@ -56,6 +56,9 @@ class Planner {
   Result<size_t> TensorOf(const Node& node, ValueId value);
   // What stands for a value at this point; constants are f32, or real where the file has 32-bit codes.
   Result<ValueKind> KindOf(const Node& node, ValueId value) const;
+  Result<std::vector<ValueKind>> KindsOf(const Node& node, std::span<const ValueId> operands) const;
+  // The encoding that an operator which only chooses among its operands' elements keeps; nothing where they differ.
+  std::optional<PerTensor> ChosenEncoding(const Node& node, std::span<const ValueId> operands) const;
   static PlanTensor NewTensor(const std::optional<PerTensor>& encoding, bool is_real);
   const PerTensor& EncodingOf(size_t tensor) const { return *plan_.tensors[tensor].encoding; }
 

@@ -7,16 +7,11 @@
 #include "runtime/plan/layout.h"
 #include "runtime/plan/rearrangement.h"
 #include "runtime/plan/steps.h"
+#include "runtime/plan/value_operator.h"
 #include "runtime/status_macros.h"
 
 namespace lq {
 namespace {
-
-// The ONNX dimension that is dimension d of the plan's order.
-size_t OnnxDimension(size_t d, size_t rank) {
-  constexpr std::array<size_t, 4> kImage{0, 2, 3, 1};
-  return rank == 4 ? kImage[d] : d;
-}
 
 class RearrangeStep final : public Step {
  public:
@@ -146,7 +141,7 @@ class ConcatStep final : public Step {
  private:
   // The axis in the plan's order.
   size_t PlanAxis(size_t rank) const {
-    const auto onnx = static_cast<size_t>(axis_ < 0 ? axis_ + static_cast<int64_t>(rank) : axis_);
+    const size_t onnx = FromFront(axis_, rank);
     size_t d = 0;
     while (OnnxDimension(d, rank) != onnx) ++d;
     return d;

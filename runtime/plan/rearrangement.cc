@@ -65,8 +65,7 @@ class Slice final : public Rearrangement {
   ptrdiff_t Place(const Input& in, size_t axis, int64_t i) const override {
     int64_t at = i;
     for (const Cut& cut : cuts_) {
-      const int64_t rank = static_cast<int64_t>(in.shape.rank());
-      if (static_cast<size_t>(cut.axis < 0 ? cut.axis + rank : cut.axis) != axis) continue;
+      if (FromFront(cut.axis, in.shape.rank()) != axis) continue;
       at = RangeOf(cut, in.shape[axis]).first + i * cut.step;
     }
     return at * in.strides[axis];
@@ -113,8 +112,7 @@ class Gather final : public Rearrangement {
     return Shape(dims);
   }
   ptrdiff_t Place(const Input& in, size_t axis, int64_t i) const override {
-    const auto rank = static_cast<int64_t>(in.shape.rank());
-    const auto gathered = static_cast<size_t>(axis_ < 0 ? axis_ + rank : axis_);
+    const size_t gathered = FromFront(axis_, in.shape.rank());
     const auto at = [&](size_t k) {
       const int64_t index = indices_[k] < 0 ? indices_[k] + in.shape[gathered] : indices_[k];
       return index * in.strides[gathered];

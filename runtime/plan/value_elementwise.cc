@@ -59,15 +59,14 @@ double TanhGelu(double x, const Parameters&) {
   return 0.5 * x * (std::tanh(std::sqrt(2.0 / M_PI) * (x + cubic)) + 1.0);
 }
 
-class FunctionOperator final : public ValueOperator {
+class FunctionOperator final : public ElementOperator {
  public:
   FunctionOperator(Function function, Parameters parameters)
-      : ValueOperator(ValueKind::kReal, true), function_(function), parameters_(parameters) {}
+      : ElementOperator(ValueKind::kReal, true), function_(function), parameters_(parameters) {}
 
   Result<Shape> OutputShape(std::span<const Shape> in) const override { return in[0]; }
-  void Run(std::span<const ValueArray> in, const ValueResult& out) const override {
-    const auto n = static_cast<size_t>(out.shape.NumElements());
-    for (size_t i = 0; i < n; ++i) out.real[i] = function_(in[0].real[i], parameters_);
+  void Run(std::span<const ValueArray> in, const ValueResult& out, Range elements) const override {
+    for (size_t i = elements.begin; i < elements.end; ++i) out.real[i] = function_(in[0].real[i], parameters_);
   }
 
  private:
@@ -76,19 +75,19 @@ class FunctionOperator final : public ValueOperator {
 };
 
 // Abs, Neg, Relu, Clip: exact, in the kind of the operand.
-class ExactOperator final : public ValueOperator {
+class ExactOperator final : public ElementOperator {
  public:
   enum class Op { kAbs, kNeg, kClip };
   ExactOperator(Op op, ClipBounds bounds, bool real)
-      : ValueOperator(real ? ValueKind::kReal : ValueKind::kF32, real), op_(op), bounds_(bounds) {}
+      : ElementOperator(real ? ValueKind::kReal : ValueKind::kF32, real), op_(op), bounds_(bounds) {}
 
   Result<Shape> OutputShape(std::span<const Shape> in) const override { return in[0]; }
-  void Run(std::span<const ValueArray> in, const ValueResult& out) const override {
-    const auto n = static_cast<size_t>(out.shape.NumElements());
+  void Run(std::span<const ValueArray> in, const ValueResult& out, Range elements) const override {
+    const auto [begin, end] = elements;
     if (is_real()) {
-      std::transform(in[0].real, in[0].real + n, out.real, [this](double x) { return Apply(x); });
+      std::transform(in[0].real + begin, in[0].real + end, out.real + begin, [this](double x) { return Apply(x); });
     } else {
-      std::transform(in[0].f32, in[0].f32 + n, out.f32, [this](float x) { return Apply(x); });
+      std::transform(in[0].f32 + begin, in[0].f32 + end, out.f32 + begin, [this](float x) { return Apply(x); });
     }
   }
 
@@ -132,10 +131,10 @@ T Combine(Arithmetic op, T a, T b) {
   return b == 2 ? a * a : std::pow(a, b);
 }
 
-class ArithmeticOperator final : public ValueOperator {
+class ArithmeticOperator final : public ElementOperator {
  public:
   ArithmeticOperator(std::string name, Arithmetic op, bool real)
-      : ValueOperator(real ? ValueKind::kReal : ValueKind::kF32, real), name_(std::move(name)), op_(op) {}
+      : ElementOperator(real ? ValueKind::kReal : ValueKind::kF32, real), name_(std::move(name)), op_(op) {}
 
   Result<Shape> OutputShape(std::span<const Shape> in) const override {
     const std::optional<Shape> shape = BroadcastShape(in[0], in[1]);
@@ -143,39 +142,29 @@ class ArithmeticOperator final : public ValueOperator {
     return InvalidArgument(
         fmt::format("{}: shapes {} and {} do not broadcast", name_, in[0].ToString(), in[1].ToString()));
   }
-  void Run(std::span<const ValueArray> in, const ValueResult& out) const override {
+  void Run(std::span<const ValueArray> in, const ValueResult& out, Range elements) const override {
     if (is_real()) {
-      Combined(in, in[0].real, in[1].real, out.shape, out.real);
+      Combined(in, in[0].real, in[1].real, out.shape, elements, out.real);
     } else {
-      Combined(in, in[0].f32, in[1].f32, out.shape, out.f32);
+      Combined(in, in[0].f32, in[1].f32, out.shape, elements, out.f32);
     }
   }
 
  private:
-  // How far each step along dimension d of `out` moves in an operand.
-  static Strides StridesIn(const Shape& operand, const Shape& out) {
-    Strides strides{};
-    ptrdiff_t step = 1;
-    for (size_t d = operand.rank(); d-- > 0; step *= operand[d]) {
-      strides[d + out.rank() - operand.rank()] = operand[d] == 1 ? 0 : step;
-    }
-    return strides;
-  }
-
+  // Row by row of the last dimension; the first and the last row may be parts of one.
   template <class T>
-  void Combined(std::span<const ValueArray> in, const T* a, const T* b, const Shape& shape, T* out) const {
-    const Strides step_a = StridesIn(in[0].shape, shape), step_b = StridesIn(in[1].shape, shape);
-    const size_t rank = shape.rank(), last = rank > 0 ? rank - 1 : 0;
-    const int64_t row = rank > 0 ? shape[last] : 1, rows = row > 0 ? shape.NumElements() / row : 0;
-    const ptrdiff_t one_a = rank > 0 ? step_a[last] : 0, one_b = rank > 0 ? step_b[last] : 0;
-    for (int64_t r = 0; r < rows; ++r, out += row) {
-      ptrdiff_t at_a = 0, at_b = 0;
-      int64_t rest = r;
-      for (size_t d = last; d-- > 0; rest /= shape[d]) {
-        at_a += rest % shape[d] * step_a[d];
-        at_b += rest % shape[d] * step_b[d];
-      }
-      for (int64_t i = 0; i < row; ++i) out[i] = Combine(op_, a[at_a + i * one_a], b[at_b + i * one_b]);
+  void Combined(std::span<const ValueArray> in, const T* a, const T* b, const Shape& shape, Range elements,
+                T* out) const {
+    const Strides step_a = BroadcastStrides(in[0].shape, shape), step_b = BroadcastStrides(in[1].shape, shape);
+    const size_t rank = shape.rank();
+    const size_t row = rank > 0 ? static_cast<size_t>(shape[rank - 1]) : 1;
+    const ptrdiff_t one_a = rank > 0 ? step_a[rank - 1] : 0, one_b = rank > 0 ? step_b[rank - 1] : 0;
+    for (size_t i = elements.begin; i < elements.end;) {
+      const size_t count = std::min(row - i % row, elements.end - i);
+      const T* x = a + OffsetOf(static_cast<int64_t>(i), shape.dims(), step_a);
+      const T* y = b + OffsetOf(static_cast<int64_t>(i), shape.dims(), step_b);
+      for (size_t k = 0; k < count; ++k, x += one_a, y += one_b) out[i + k] = Combine(op_, *x, *y);
+      i += count;
     }
   }
 

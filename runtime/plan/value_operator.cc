@@ -7,16 +7,16 @@
 namespace lq {
 namespace {
 
-class Passing final : public ValueOperator {
+class Passing final : public ElementOperator {
  public:
-  using ValueOperator::ValueOperator;
+  using ElementOperator::ElementOperator;
   Result<Shape> OutputShape(std::span<const Shape> in) const override { return in[0]; }
-  void Run(std::span<const ValueArray> in, const ValueResult& out) const override {
-    const auto n = static_cast<size_t>(out.shape.NumElements());
+  void Run(std::span<const ValueArray> in, const ValueResult& out, Range elements) const override {
+    const auto [begin, end] = elements;
     if (is_real()) {
-      std::copy_n(in[0].real, n, out.real);
+      std::copy(in[0].real + begin, in[0].real + end, out.real + begin);
     } else {
-      std::copy_n(in[0].f32, n, out.f32);
+      std::copy(in[0].f32 + begin, in[0].f32 + end, out.f32 + begin);
     }
   }
 };

@@ -13,6 +13,7 @@
 #include "lanequant/status.h"
 #include "lanequant/tensor.h"
 #include "runtime/graph.h"
+#include "runtime/partition.h"
 #include "runtime/plan/constants.h"
 
 namespace lq {
@@ -47,11 +48,22 @@ class ValueOperator {
 
   // ONNX shapes. Errors name the node and the shapes.
   virtual Result<Shape> OutputShape(std::span<const Shape> in) const = 0;
-  virtual void Run(std::span<const ValueArray> in, const ValueResult& out) const = 0;
+  // How many pieces the work falls into: elements, rows, results. Ranges of them may run at the same time.
+  virtual size_t Pieces(std::span<const ValueArray> in, const ValueResult& out) const = 0;
+  virtual void Run(std::span<const ValueArray> in, const ValueResult& out, Range pieces) const = 0;
 
  private:
   ValueKind form_;
   bool is_real_;
+};
+
+// Whose pieces are the elements of the result.
+class ElementOperator : public ValueOperator {
+ public:
+  using ValueOperator::ValueOperator;
+  size_t Pieces(std::span<const ValueArray>, const ValueResult& out) const override {
+    return static_cast<size_t>(out.shape.NumElements());
+  }
 };
 
 // A node, with what its inputs are: inputs that are constant count as kF32 here, where the operator takes tensors.
@@ -73,7 +85,9 @@ ValueOperatorResult MakeElementwise(const ValueNode& node);  // functions of one
 ValueOperatorResult MakeSoftmax(const ValueNode& node);
 ValueOperatorResult MakeNormalization(const ValueNode& node);
 ValueOperatorResult MakeReduction(const ValueNode& node);
-ValueOperatorResult MakeProduct(const ValueNode& node);  // MatMul of activations
+ValueOperatorResult MakeResizing(const ValueNode& node);   // linear
+ValueOperatorResult MakeSelection(const ValueNode& node);  // Where; its operands are those that it chooses from
+ValueOperatorResult MakeProduct(const ValueNode& node);    // MatMul of activations
 
 // The value itself: on its way to another encoding, or to none.
 std::unique_ptr<ValueOperator> MakePassing(ValueKind kind);
@@ -81,7 +95,11 @@ std::unique_ptr<ValueOperator> MakePassing(ValueKind kind);
 // The integers of input `input` of the node, or, where it has none, of the attribute. Error: computed, or no integers.
 Result<std::vector<int64_t>> IntegersOf(const Graph& graph, const Node& node, const Constants& constants, size_t input,
                                         const char* attribute);
-// Counted from the front. Error: the axis does not exist.
+// Counted from the front, of an axis that exists.
+constexpr size_t FromFront(int64_t axis, size_t rank) {
+  return static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(rank) : axis);
+}
+// The same. Error: the axis does not exist.
 Result<size_t> AxisOf(const std::string& name, int64_t axis, size_t rank);
 
 }  // namespace lq

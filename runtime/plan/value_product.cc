@@ -36,12 +36,16 @@ class ProductOperator final : public ValueOperator {
 
   Result<Shape> OutputShape(std::span<const Shape> in) const override { return ProductShape(name_, in[0], in[1]); }
 
-  void Run(std::span<const ValueArray> in, const ValueResult& out) const override {
+  size_t Pieces(std::span<const ValueArray> in, const ValueResult& out) const override {
+    return ProductPairs(in[0].shape, in[1].shape, out.shape).count();
+  }
+
+  void Run(std::span<const ValueArray> in, const ValueResult& out, Range matrices) const override {
     const Shape &a = in[0].shape, &b = in[1].shape;
     const auto m = static_cast<size_t>(a[a.rank() - 2]), k = static_cast<size_t>(a[a.rank() - 1]);
     const auto n = static_cast<size_t>(b[b.rank() - 1]);
     const ProductPairs pairs(a, b, out.shape);
-    for (size_t i = 0; i < pairs.count(); ++i) {
+    for (size_t i = matrices.begin; i < matrices.end; ++i) {
       const auto [matrix_a, matrix_b] = pairs.At(i);
       double* y = out.real + i * m * n;
       if (form() == ValueKind::kCoded) {

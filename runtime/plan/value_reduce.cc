@@ -3,15 +3,17 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <utility>
 
+#include "runtime/plan/broadcast.h"
 #include "runtime/plan/value_operator.h"
 #include "runtime/status_macros.h"
 
 namespace lq {
 namespace {
 
-enum class Reduction { kMean, kSum, kMax, kMin };
+enum class Reduction { kMean, kSum, kL2, kMax, kMin };
 
 class ReductionOperator final : public ValueOperator {
  public:
@@ -37,27 +39,29 @@ class ReductionOperator final : public ValueOperator {
     return Shape(dims);
   }
 
-  void Run(std::span<const ValueArray> in, const ValueResult& out) const override {
-    // Odometers over the dimensions that stay and those that are reduced, both in order.
+  size_t Pieces(std::span<const ValueArray>, const ValueResult& out) const override {
+    return static_cast<size_t>(out.shape.NumElements());
+  }
+
+  void Run(std::span<const ValueArray> in, const ValueResult& out, Range results) const override {
+    // The dimensions that stay and those that are reduced, both in order.
     const Shape& shape = in[0].shape;
     const std::array<bool, Shape::kMaxRank> gone = Reduced(shape.rank());
-    std::array<ptrdiff_t, Shape::kMaxRank> stride{};
-    ptrdiff_t step = 1;
-    for (size_t d = shape.rank(); d-- > 0; step *= shape[d]) stride[d] = step;
-    const auto at = [&](bool reduced, int64_t index) {
-      ptrdiff_t offset = 0;
-      for (size_t d = shape.rank(); d-- > 0;) {
-        if (gone[d] != reduced) continue;
-        offset += index % shape[d] * stride[d];
-        index /= shape[d];
-      }
-      return offset;
-    };
-    const int64_t results = out.shape.NumElements(), members = shape.NumElements() / results;
-    for (int64_t r = 0; r < results; ++r) {
-      const ptrdiff_t base = at(false, r);
+    const Strides all = BroadcastStrides(shape, shape);
+    std::array<std::array<int64_t, Shape::kMaxRank>, 2> dims;
+    std::array<Strides, 2> strides;
+    std::array<size_t, 2> ranks{};
+    for (size_t d = 0; d < shape.rank(); ++d) {
+      const size_t which = gone[d] ? 1 : 0, at = ranks[which]++;
+      dims[which][at] = shape[d];
+      strides[which][at] = all[d];
+    }
+    const std::span<const int64_t> stay(dims[0].data(), ranks[0]), reduced(dims[1].data(), ranks[1]);
+    const int64_t members = shape.NumElements() / out.shape.NumElements();
+    for (size_t r = results.begin; r < results.end; ++r) {
+      const ptrdiff_t base = OffsetOf(static_cast<int64_t>(r), stay, strides[0]);
       Reduce(
-          in[0], members, [&](int64_t m) { return base + at(true, m); }, out, static_cast<size_t>(r));
+          in[0], members, [&](int64_t m) { return base + OffsetOf(m, reduced, strides[1]); }, out, r);
     }
   }
 
@@ -65,8 +69,7 @@ class ReductionOperator final : public ValueOperator {
   std::array<bool, Shape::kMaxRank> Reduced(size_t rank) const {
     std::array<bool, Shape::kMaxRank> gone{};
     for (size_t d = 0; d < rank; ++d) gone[d] = spec_.axes.empty();
-    for (int64_t axis : spec_.axes)
-      gone[static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(rank) : axis)] = true;
+    for (int64_t axis : spec_.axes) gone[FromFront(axis, rank)] = true;
     return gone;
   }
 
@@ -80,12 +83,18 @@ class ReductionOperator final : public ValueOperator {
     double sum = 0;
     if (x.centred != nullptr) {
       int64_t exact = 0;
-      for (int64_t m = 0; m < members; ++m) exact += x.centred[at(m)];
-      sum = static_cast<double>(exact) * x.scale;
+      for (int64_t m = 0; m < members; ++m) exact += Term(int64_t{x.centred[at(m)]});
+      sum = static_cast<double>(exact) * Term(x.scale);
     } else {
-      for (int64_t m = 0; m < members; ++m) sum += x.real[at(m)];
+      for (int64_t m = 0; m < members; ++m) sum += Term(x.real[at(m)]);
     }
+    if (spec_.op == Reduction::kL2) sum = std::sqrt(sum);
     out.real[r] = spec_.op == Reduction::kMean ? sum / static_cast<double>(members) : sum;
+  }
+
+  template <class T>
+  T Term(T x) const {
+    return spec_.op == Reduction::kL2 ? x * x : x;
   }
 
   template <class T, class At>
@@ -103,6 +112,7 @@ class ReductionOperator final : public ValueOperator {
 
 constexpr std::pair<const char*, Reduction> kReductions[] = {{"ReduceMean", Reduction::kMean},
                                                              {"ReduceSum", Reduction::kSum},
+                                                             {"ReduceL2", Reduction::kL2},
                                                              {"ReduceMax", Reduction::kMax},
                                                              {"ReduceMin", Reduction::kMin}};
 
@@ -114,7 +124,7 @@ ValueOperatorResult MakeReduction(const ValueNode& n) {
     LQ_ASSIGN_OR_RETURN(std::vector<int64_t> axes, IntegersOf(n.graph, n.node, n.constants, 1, "axes"));
     if (axes.empty() && n.node.Int("noop_with_empty_axes", 0) != 0) return MakePassing(n.kinds[0]);
     ReductionOperator::Spec spec{n.Name(), op, std::move(axes), n.node.Int("keepdims", 1) != 0};
-    const bool sums = op == Reduction::kMean || op == Reduction::kSum;
+    const bool sums = op != Reduction::kMax && op != Reduction::kMin;
     const ValueKind form = n.AnyReal() ? ValueKind::kReal
                            : !sums     ? ValueKind::kF32
                                        : (n.AllCoded() ? ValueKind::kCoded : ValueKind::kReal);

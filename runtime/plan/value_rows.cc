@@ -28,19 +28,30 @@ class SoftmaxOperator final : public ValueOperator {
     return in[0];
   }
 
-  void Run(std::span<const ValueArray> in, const ValueResult& out) const override {
-    const Shape& shape = out.shape;
-    const auto elements = static_cast<size_t>(shape.NumElements());
-    if (elements == 0) return;
-    const auto axis = static_cast<size_t>(axis_ < 0 ? axis_ + static_cast<int64_t>(shape.rank()) : axis_);
-    size_t length = static_cast<size_t>(shape[axis]), step = 1;
-    for (size_t d = axis + 1; d < shape.rank(); ++d) (flatten_ ? length : step) *= static_cast<size_t>(shape[d]);
-    for (size_t begin = 0; begin < elements; begin += length * step) {
-      for (size_t i = 0; i < step; ++i) RunRow(in[0], {begin + i, length, step}, out.real);
+  size_t Pieces(std::span<const ValueArray>, const ValueResult& out) const override {
+    const auto elements = static_cast<size_t>(out.shape.NumElements());
+    return elements == 0 ? 0 : elements / FirstRow(out.shape).length;
+  }
+
+  void Run(std::span<const ValueArray> in, const ValueResult& out, Range rows) const override {
+    if (rows.begin == rows.end) return;
+    Row row = FirstRow(out.shape);
+    for (size_t i = rows.begin; i < rows.end; ++i) {
+      row.begin = i / row.step * row.length * row.step + i % row.step;
+      RunRow(in[0], row, out.real);
     }
   }
 
  private:
+  Row FirstRow(const Shape& shape) const {
+    const size_t axis = FromFront(axis_, shape.rank());
+    Row row{0, static_cast<size_t>(shape[axis]), 1};
+    for (size_t d = axis + 1; d < shape.rank(); ++d) {
+      (flatten_ ? row.length : row.step) *= static_cast<size_t>(shape[d]);
+    }
+    return row;
+  }
+
   void RunRow(const ValueArray& x, const Row& row, double* y) const {
     const size_t end = row.begin + row.length * row.step;
     if (x.centred != nullptr) {
@@ -98,22 +109,26 @@ class NormalizationOperator final : public ValueOperator {
     return fits ? Result<Shape>(shape) : misfit();
   }
 
-  void Run(std::span<const ValueArray> in, const ValueResult& out) const override {
-    const auto elements = static_cast<size_t>(out.shape.NumElements());
+  size_t Pieces(std::span<const ValueArray>, const ValueResult& out) const override {
     const size_t size = GroupSize(out.shape);
-    for (size_t begin = 0; begin < elements && size > 0; begin += size) {
+    return size == 0 ? 0 : static_cast<size_t>(out.shape.NumElements()) / size;
+  }
+
+  void Run(std::span<const ValueArray> in, const ValueResult& out, Range groups) const override {
+    const size_t size = GroupSize(out.shape), per_value = spec_.groups ? Inner(out.shape, 2) : 1;
+    for (size_t begin = groups.begin * size; begin < groups.end * size; begin += size) {
       if (in[0].centred != nullptr) {
         Codes(in[0].centred + begin, in[0].scale, size, out.real + begin);
       } else {
         Reals(in[0].real + begin, size, out.real + begin);
       }
-    }
-    const size_t per_value = spec_.groups ? Inner(out.shape, 2) : 1;
-    for (size_t i = 0, value = 0; i < elements;
-         i += per_value, value = value + 1 == spec_.gamma.size() ? 0 : value + 1) {
-      for (size_t k = i; k < i + per_value; ++k) {
-        out.real[k] *= spec_.gamma[value];
-        if (!spec_.beta.empty()) out.real[k] += spec_.beta[value];
+      size_t value = begin / per_value % spec_.gamma.size();
+      for (size_t i = begin; i < begin + size; i += per_value) {
+        for (size_t k = i; k < i + per_value; ++k) {
+          out.real[k] *= spec_.gamma[value];
+          if (!spec_.beta.empty()) out.real[k] += spec_.beta[value];
+        }
+        value = value + 1 == spec_.gamma.size() ? 0 : value + 1;
       }
     }
   }
@@ -127,9 +142,7 @@ class NormalizationOperator final : public ValueOperator {
   }
 
   size_t GroupSize(const Shape& shape) const {
-    if (!spec_.groups)
-      return Inner(shape,
-                   static_cast<size_t>(spec_.axis < 0 ? spec_.axis + static_cast<int64_t>(shape.rank()) : spec_.axis));
+    if (!spec_.groups) return Inner(shape, FromFront(spec_.axis, shape.rank()));
     const int64_t groups = *spec_.groups > 0 ? *spec_.groups : shape[1];
     return static_cast<size_t>(shape[1] / groups) * Inner(shape, 2);
   }

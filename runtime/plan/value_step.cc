@@ -1,10 +1,12 @@
 #include "runtime/plan/value_step.h"
 
+#include <algorithm>
 #include <array>
 
 #include "runtime/plan/layout.h"
 #include "runtime/plan/pieces.h"
 #include "runtime/plan/value_codec.h"
+#include "runtime/run_tasks.h"
 #include "runtime/status_macros.h"
 #include "runtime/views.h"
 
@@ -12,6 +14,7 @@ namespace lq {
 namespace {
 
 constexpr size_t kMostOperands = 2;
+constexpr size_t kGrain = 8192;  // elements of a task: at 1 to 10 ns each, more than waking a worker takes
 
 class ValueStep final : public Step {
  public:
@@ -49,7 +52,7 @@ class ValueStep final : public Step {
       if (operand.is_constant) {
         arrays[i] = {operand.shape, nullptr, 0, operand.f32.data(), operand.real.data()};
       } else {
-        arrays[i] = Decoded(decoders_[i], run.in[next++], pieces);
+        arrays[i] = Decoded(decoders_[i], run.in[next++], pieces, run.executor);
       }
     }
     const Shape onnx = OnnxShape(run.out.shape);
@@ -59,10 +62,13 @@ class ValueStep final : public Step {
     ValueResult result{onnx, nullptr, nullptr};
     if (real) result.real = reinterpret_cast<double*>(values);
     if (!real) result.f32 = reinterpret_cast<float*>(values);
-    spec_.op->Run(std::span<const ValueArray>(arrays).first(spec_.operands.size()), result);
+    RunOperator(std::span<const ValueArray>(arrays).first(spec_.operands.size()), result, run.executor);
     if (encoder_) {
       std::byte* codes = image ? pieces.Take(n * sizeof(uint16_t)) : run.out.bytes.data();
-      encoder_->Encode(values, real, n, codes);
+      const size_t value = real ? sizeof(double) : sizeof(float), code = SizeOf(run.out.dtype);
+      RunRanges(run.executor, n, kGrain, [&](Range range) {
+        encoder_->Encode(values + range.begin * value, real, range.end - range.begin, codes + range.begin * code);
+      });
       values = codes;
     }
     if (image) FromOnnxOrder(values, run.out.shape, SizeOf(run.out.dtype), run.out.bytes.data());
@@ -81,7 +87,17 @@ class ValueStep final : public Step {
     return shapes;
   }
 
-  ValueArray Decoded(const ValueDecoder& decoder, const ConstTensorView& in, Pieces& pieces) const {
+  void RunOperator(std::span<const ValueArray> in, const ValueResult& result, Executor& executor) const {
+    const size_t count = spec_.op->Pieces(in, result);
+    size_t elements = static_cast<size_t>(result.shape.NumElements());
+    for (const ValueArray& operand : in) {
+      elements = std::max(elements, static_cast<size_t>(operand.shape.NumElements()));
+    }
+    const size_t grain = elements == 0 ? 1 : std::max<size_t>(1, kGrain * count / elements);
+    RunRanges(executor, count, grain, [&](Range range) { spec_.op->Run(in, result, range); });
+  }
+
+  ValueArray Decoded(const ValueDecoder& decoder, const ConstTensorView& in, Pieces& pieces, Executor& executor) const {
     const auto n = static_cast<size_t>(in.shape.NumElements());
     const std::byte* elements = in.bytes.data();
     if (in.shape.rank() == 4) {
@@ -90,7 +106,11 @@ class ValueStep final : public Step {
       elements = ordered;
     }
     std::byte* values = pieces.Take(n * BytesOf(spec_.op->form()));
-    decoder.Decode(elements, in.dtype, n, spec_.op->form(), values);
+    const size_t from = SizeOf(in.dtype), to = BytesOf(spec_.op->form());
+    RunRanges(executor, n, kGrain, [&](Range range) {
+      decoder.Decode(elements + range.begin * from, in.dtype, range.end - range.begin, spec_.op->form(),
+                     values + range.begin * to);
+    });
     ValueArray array;
     array.shape = OnnxShape(in.shape);
     decoder.Point(values, spec_.op->form(), array);
@@ -109,11 +129,15 @@ class ValueLookupStep final : public Step {
   Result<Shape> OutputShape(std::span<const Shape> in) const override { return in[0]; }
 
   Status Run(const StepRun& run) const override {
-    if (run.in[0].dtype == DType::kU8) {
-      LookUp<uint8_t>(run);
-    } else {
-      LookUp<uint16_t>(run);
-    }
+    const bool real = !table_.real.empty();
+    const auto n = static_cast<size_t>(run.out.shape.NumElements());
+    RunRanges(run.executor, n, kGrain, [&](Range range) {
+      if (run.in[0].dtype == DType::kU8) {
+        real ? LookUp<uint8_t>(run, table_.real.data(), range) : LookUp<uint8_t>(run, table_.f32.data(), range);
+      } else {
+        real ? LookUp<uint16_t>(run, table_.real.data(), range) : LookUp<uint16_t>(run, table_.f32.data(), range);
+      }
+    });
     return OkStatus();
   }
 
@@ -122,17 +146,11 @@ class ValueLookupStep final : public Step {
   }
 
  private:
-  template <class Code>
-  void LookUp(const StepRun& run) const {
+  template <class Code, class T>
+  static void LookUp(const StepRun& run, const T* table, Range range) {
     const Code* codes = run.in[0].data<Code>();
-    const auto n = static_cast<size_t>(run.out.shape.NumElements());
-    for (size_t i = 0; i < n; ++i) {
-      if (table_.real.empty()) {
-        run.out.data<float>()[i] = table_.f32[codes[i]];
-      } else {
-        run.out.data<double>()[i] = table_.real[codes[i]];
-      }
-    }
+    T* out = run.out.data<T>();
+    for (size_t i = range.begin; i < range.end; ++i) out[i] = table[codes[i]];
   }
 
   ValueTable table_;

@@ -238,6 +238,7 @@ Result<RunNode> PreparePad(const NodeContext& context) {
 }
 
 Result<RunNode> PrepareResize(const NodeContext& context) {
+  if (context.node.String("mode", "nearest") == "linear") return PrepareInterpolation(context);
   Resizing node{context.Name(),
                 context.node.String("coordinate_transformation_mode", "half_pixel"),
                 context.node.String("nearest_mode", "round_prefer_floor"),
@@ -251,7 +252,7 @@ Result<RunNode> PrepareResize(const NodeContext& context) {
   }
   if (context.node.String("mode", "nearest") != "nearest" || node.scales.empty() == node.sizes.empty()) {
     return Unsupported(
-        fmt::format("{}: mode '{}', {} scales, {} sizes; supported: nearest with constant scales or "
+        fmt::format("{}: mode '{}', {} scales, {} sizes; supported: nearest and linear with constant scales or "
                     "sizes",
                     node.name, context.node.String("mode", "nearest"), node.scales.size(), node.sizes.size()));
   }

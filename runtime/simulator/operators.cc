@@ -19,6 +19,7 @@ constexpr Operator kOperators[] = {
     {"Abs", PrepareFunction, 1, 1, 0, 0},
     {"Add", PrepareAdd, 2, 2, 0, 0},
     {"AveragePool", PrepareAveragePool, 1, 1, 0, 0},
+    {"BFPQuantizeDequantize", PrepareBlockFormat, 1, 1, 0, 0},
     {"BatchNormalization", PrepareBatchNormalization, 5, 5, 1, 5},
     {"Cast", PrepareIdentity, 1, 1, 0, 0},
     {"Celu", PrepareFunctionWithConstants, 1, 1, 0, 0},
@@ -48,6 +49,7 @@ constexpr Operator kOperators[] = {
     {"Log", PrepareFunction, 1, 1, 0, 0},
     {"LogSoftmax", PrepareSoftmax, 1, 1, 0, 0},
     {"MatMul", PrepareMatMul, 2, 2, 1, 2},
+    {"MXQuantizeDequantize", PrepareBlockFormat, 1, 1, 0, 0},
     {"Max", PrepareArithmetic, 2, 2, 0, 0},
     {"MaxPool", PrepareMaxPool, 1, 1, 0, 0},
     {"Min", PrepareArithmetic, 2, 2, 0, 0},
@@ -59,6 +61,7 @@ constexpr Operator kOperators[] = {
     {"Pow", PrepareArithmetic, 2, 2, 0, 0},
     {"RMSNormalization", PrepareNormalization, 2, 2, 1, 2},
     {"Reciprocal", PrepareFunction, 1, 1, 0, 0},
+    {"ReduceL2", PrepareReduction, 1, 2, 1, 2},
     {"ReduceMax", PrepareReduction, 1, 2, 1, 2},
     {"ReduceMean", PrepareReduction, 1, 2, 1, 2},
     {"ReduceMin", PrepareReduction, 1, 2, 1, 2},
@@ -80,6 +83,7 @@ constexpr Operator kOperators[] = {
     {"Tile", PrepareTile, 2, 2, 1, 2},
     {"Transpose", PrepareTranspose, 1, 1, 0, 0},
     {"Unsqueeze", PrepareSqueeze, 1, 2, 1, 2},
+    {"Where", PrepareWhere, 3, 3, 0, 1},
 };
 
 const Operator* Find(const Node& node) {

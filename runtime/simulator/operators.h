@@ -69,7 +69,7 @@ Result<RunNode> PrepareFunction(const NodeContext& context);               // Si
 Result<RunNode> PrepareFunctionWithConstants(const NodeContext& context);  // Elu, Gelu, ...
 Result<RunNode> PrepareSoftmax(const NodeContext& context);
 Result<RunNode> PrepareNormalization(const NodeContext& context);  // Layer, RMS, Instance, Group
-Result<RunNode> PrepareReduction(const NodeContext& context);      // ReduceMean, ReduceSum, ReduceMax, ReduceMin
+Result<RunNode> PrepareReduction(const NodeContext& context);  // ReduceMean, ReduceSum, ReduceL2, ReduceMax, ReduceMin
 Result<RunNode> PrepareRelu(const NodeContext& context);
 Result<RunNode> PrepareClip(const NodeContext& context);
 Result<RunNode> PrepareBatchNormalization(const NodeContext& context);
@@ -89,6 +89,9 @@ Result<RunNode> PrepareSlice(const NodeContext& context);
 Result<RunNode> PrepareSqueeze(const NodeContext& context);  // and Unsqueeze
 Result<RunNode> PrepareTile(const NodeContext& context);
 Result<RunNode> PrepareTranspose(const NodeContext& context);
+Result<RunNode> PrepareInterpolation(const NodeContext& context);  // Resize, linear
+Result<RunNode> PrepareWhere(const NodeContext& context);
+Result<RunNode> PrepareBlockFormat(const NodeContext& context);  // BFP- and MXQuantizeDequantize
 
 }  // namespace lq::simulator
 

@@ -1,7 +1,8 @@
-// ReduceMean, ReduceSum, ReduceMax, ReduceMin (exact_simulator.md 6): the elements are added in their order.
+// ReduceMean, ReduceSum, ReduceL2, ReduceMax, ReduceMin (exact_simulator.md 6): the elements are added in their order.
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <utility>
 
@@ -21,22 +22,24 @@ struct Reduction {
 using Members = std::vector<std::vector<size_t>>;
 
 SimTensor Reduce(const Reduction& node, const SimTensor& x, const Shape& shape, const Members& members) {
-  const bool mean = node.op == "ReduceMean";
+  const bool mean = node.op == "ReduceMean", l2 = node.op == "ReduceL2";
   SimTensor out = MakeReal(shape, {});
   for (const std::vector<size_t>& group : members) {
     int64_t exact = 0;
     double sum = 0, magnitude = 0;
     for (size_t i : group) {
-      if (x.kind == Kind::kCoded) exact += x.w[i];
-      if (x.kind != Kind::kCoded) sum += x.Real(i);
+      if (x.kind == Kind::kCoded) exact += l2 ? int64_t{x.w[i]} * x.w[i] : x.w[i];
+      if (x.kind != Kind::kCoded) sum += l2 ? x.Real(i) * x.Real(i) : x.Real(i);
       if (!x.magnitude.empty()) magnitude += x.magnitude[i];
     }
-    if (x.kind == Kind::kCoded) sum = double(exact) * double(x.encoding.scale);
+    const double scale = double(x.encoding.scale);
+    if (x.kind == Kind::kCoded) sum = double(exact) * (l2 ? scale * scale : scale);
+    if (l2) sum = std::sqrt(sum);
     const double count = mean ? double(group.size()) : 1;
     out.real.push_back(sum / count);
-    if (!x.magnitude.empty()) out.magnitude.push_back(magnitude / count);
+    if (!x.magnitude.empty() && !l2) out.magnitude.push_back(magnitude / count);
   }
-  out.of_function = x.of_function;
+  out.of_function = x.of_function || l2;
   return out;
 }
 
@@ -96,7 +99,7 @@ Result<SimTensor> RunReduction(const Reduction& node, const SimTensor& x) {
     }
     members[to].push_back(i);
   }
-  const bool sums = node.op == "ReduceMean" || node.op == "ReduceSum";
+  const bool sums = node.op != "ReduceMax" && node.op != "ReduceMin";
   return (sums ? Reduce : Extreme)(node, x, Shape(dims), members);
 }
 

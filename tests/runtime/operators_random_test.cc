@@ -6,6 +6,7 @@
 #include <iostream>
 #include <string>
 
+#include "runtime/passes/passes.h"
 #include "runtime/session_impl.h"
 #include "runtime/simulator/simulator.h"
 #include "tests/support/executors.h"
@@ -96,6 +97,7 @@ class OperatorChain {
     constexpr const char* kOps[] = {"Add", "Sub", "Mul", "Div", "Min", "Max", "Pow", "PRelu"};
     const std::string op = kOps[random_.Size(0, std::size(kOps) - 1)];
     if (random_.Chance(0.3) && op != "PRelu") return Emit(op, {last_}, {}, shape_);
+    if (random_.Chance(0.3)) return Where();
     Shape constant = shape_;
     for (size_t d = 0; d < constant.rank(); ++d) {
       if (random_.Chance(0.5)) constant[d] = 1;
@@ -104,7 +106,37 @@ class OperatorChain {
     const bool coded = random_.Chance(0.3);
     const ValueId other = builder_.Floats(constant, Floats(constant.NumElements(), -2, 2),
                                           coded ? std::optional<Encoding>(Activation()) : std::nullopt);
+    if (random_.Chance(0.2) && (op == "Min" || op == "Max" || op == "Add")) {
+      return Emit(op == "Add" ? "Sum" : op, {other, last_}, {}, shape_);
+    }
     Emit(op, {other}, {}, shape_);
+  }
+
+  // The last tensor here, a constant or the last tensor's reverse there.
+  void Where() {
+    std::vector<int64_t> condition;
+    for (int64_t i = 0; i < shape_.NumElements(); ++i) condition.push_back(random_.Chance(0.5));
+    const ValueId where = builder_.Ints(condition);
+    builder_.graph().value(where).constant->shape = shape_;
+    ValueId other = builder_.Floats({}, {random_.Float(-2, 2)});
+    if (random_.Chance(0.5)) {
+      other = builder_.Node(
+          "Slice", {last_, builder_.Ints({-1}), builder_.Ints({-100}), builder_.Ints({-1}), builder_.Ints({-1})});
+    }
+    const bool encoded = random_.Chance(0.6);
+    last_ = builder_.Node("Where", {where, last_, other}, {},
+                          encoded ? std::optional<Encoding>(Activation()) : std::nullopt);
+  }
+
+  void Split(size_t axis) {
+    const int64_t first = random_.Int(0, shape_[axis] - 1);
+    const Shape whole = shape_;
+    Shape out = whole;
+    out[axis] = whole[axis] - first;
+    const ValueId lengths = builder_.Ints({first, out[axis]});
+    Emit("Split", {lengths}, {{"axis", static_cast<int64_t>(axis)}}, out);
+    Node& node = builder_.graph().nodes.back();
+    node.outputs.insert(node.outputs.begin(), kAbsent);
   }
 
   void Rows() {
@@ -129,17 +161,17 @@ class OperatorChain {
   }
 
   void Reduce() {
-    constexpr const char* kOps[] = {"ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin"};
+    constexpr const char* kOps[] = {"ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceL2"};
     const size_t axis = random_.Size(0, shape_.rank() - 1);
     Shape out = shape_;
     out[axis] = 1;
-    Emit(kOps[random_.Size(0, 3)], {builder_.Ints({static_cast<int64_t>(axis)})}, {{"keepdims", int64_t{1}}}, out);
+    Emit(kOps[random_.Size(0, 4)], {builder_.Ints({static_cast<int64_t>(axis)})}, {{"keepdims", int64_t{1}}}, out);
   }
 
   void Move() {
     Shape out = shape_;
     const size_t axis = random_.Size(0, shape_.rank() - 1), rank = shape_.rank();
-    switch (random_.Int(0, 7)) {
+    switch (random_.Int(0, 9)) {
       case 0: {
         std::vector<int64_t> perm;
         for (size_t d = 0; d < rank; ++d) perm.push_back(static_cast<int64_t>((d + axis) % rank));
@@ -181,6 +213,19 @@ class OperatorChain {
             out);
       }
       case 6:
+        return Split(axis);
+      case 7: {
+        if (shape_.NumElements() > 2000) return;
+        constexpr const char* kCoordinates[] = {"asymmetric", "half_pixel", "pytorch_half_pixel", "align_corners"};
+        std::vector<int64_t> sizes(shape_.dims().begin(), shape_.dims().end());
+        out[axis] = sizes[axis] = random_.Int(1, 2 * shape_[axis]);
+        if (random_.Chance(0.5)) out[rank - 1] = sizes[rank - 1] = random_.Int(1, 2 * shape_[rank - 1]);
+        return Emit("Resize", {kAbsent, kAbsent, builder_.Ints(sizes)},
+                    {{"mode", std::string("linear")},
+                     {"coordinate_transformation_mode", std::string(kCoordinates[random_.Size(0, 3)])}},
+                    out);
+      }
+      case 8:
         if (shape_.NumElements() > 2000) return;
         out[axis] *= 2;
         return Emit("Concat", {last_}, {{"axis", static_cast<int64_t>(axis)}}, out);
@@ -218,7 +263,10 @@ struct Counts {
 
 void CompareOnce(Random& random, Counts& counts) {
   OperatorChain chain(random);
-  const std::shared_ptr<const Graph> graph = chain.Draw(random.Size(1, 6)).Share();
+  Graph drawn = *chain.Draw(random.Size(1, 6)).Share();
+  const Status expanded = ExpandOperators(drawn);
+  ASSERT_TRUE(expanded.ok()) << expanded.message();
+  const auto graph = std::make_shared<const Graph>(std::move(drawn));
   testing::InputTensor input{chain.input_shape(), {}};
   for (int64_t i = 0; i < input.shape.NumElements(); ++i) input.values.push_back(random.Float(-3, 4));
   SessionOptions options;

@@ -1,0 +1,186 @@
+// Weights in blocks with a float scale each: ONNX Runtime's MatMulNBits, and DequantizeLinear with block_size, in the
+// one form that encodings have. See passes.h.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "runtime/passes/new_values.h"
+#include "runtime/passes/passes.h"
+#include "runtime/passes/quantizer_node.h"
+#include "runtime/status_macros.h"
+
+namespace lq {
+namespace {
+
+// Codes (k, n) and a scale and zero point for each block of `size` along k: arrays (blocks, n).
+struct Blocks {
+  int64_t k = 0, n = 0, size = 0;
+  std::vector<int64_t> codes, zero_points;
+  std::vector<float> scales;
+
+  int64_t count() const { return (k + size - 1) / size; }
+};
+
+class Translator {
+ public:
+  explicit Translator(Graph& graph) : graph_(graph) {}
+
+  Status Run() {
+    std::vector<Node> old = std::move(graph_.nodes);
+    graph_.nodes.clear();
+    for (Node& node : old) {
+      if (node.op == "MatMulNBits" && node.domain == "com.microsoft") {
+        LQ_RETURN_IF_ERROR(TranslateNBits(node));
+      } else if (IsDequantize(node) && node.Int("block_size", 0) > 0) {
+        LQ_RETURN_IF_ERROR(TranslateDequantize(std::move(node)));
+      } else {
+        graph_.nodes.push_back(std::move(node));
+      }
+    }
+    return OkStatus();
+  }
+
+ private:
+  const Constant* ConstantInput(const Node& node, size_t i) const {
+    if (i >= node.inputs.size() || node.inputs[i] == kAbsent) return nullptr;
+    const std::optional<Constant>& constant = graph_.value(node.inputs[i]).constant;
+    return constant.has_value() ? &*constant : nullptr;
+  }
+  static bool Has(const Node& node, size_t i) { return i < node.inputs.size() && node.inputs[i] != kAbsent; }
+
+  // The weight as a constant behind a DequantizeLinear, or, where the last block is shorter than the others, as floats.
+  void EmitWeight(Blocks blocks, const std::string& name, ValueId out) {
+    if (blocks.k < blocks.size) blocks.size = blocks.k;
+    if (blocks.k % blocks.size != 0) {
+      Constant floats{DType::kF32, Shape{blocks.k, blocks.n}, {}, {}};
+      for (size_t i = 0; i < blocks.codes.size(); ++i) {
+        const size_t at = BlockAt(blocks, i);
+        floats.f32.push_back(static_cast<float>(blocks.codes[i] - blocks.zero_points[at]) * blocks.scales[at]);
+      }
+      graph_.value(out).constant = std::move(floats);
+      return;
+    }
+    // Scales are negative where the largest weight is positive: it has the code -2^(bits - 1). On a wider grid codes
+    // can be negated, and the zero points be 0.
+    for (size_t i = 0; i < blocks.codes.size(); ++i) {
+      const size_t at = BlockAt(blocks, i);
+      const int64_t code = blocks.codes[i] - blocks.zero_points[at];
+      blocks.codes[i] = blocks.scales[at] < 0 ? -code : blocks.scales[at] > 0 ? code : 0;
+    }
+    for (float& scale : blocks.scales) scale = scale != 0 ? std::abs(scale) : 1.0f;  // 0: a block of zeros
+    const Shape scales{blocks.count(), blocks.n};
+    Constant codes{DType::kS64, Shape{blocks.k, blocks.n}, {}, std::move(blocks.codes)};
+    const auto [low, high] = std::minmax_element(codes.s64.begin(), codes.s64.end());
+    const int64_t bits = *low >= -8 && *high < 8 ? 4 : *low >= -128 && *high < 128 ? 8 : 16;
+    codes.file_type = bits == 4 ? DType::kS4 : bits == 8 ? DType::kS8 : DType::kS16;
+    const ValueId stored = AddConstant(graph_, name + " codes", std::move(codes));
+    const ValueId scale =
+        AddConstant(graph_, name + " scales", Constant{DType::kF32, scales, std::move(blocks.scales), {}});
+    Node node = MakeNode("DequantizeLinear", name, {stored, scale}, out);
+    node.attributes["axis"] = int64_t{0};
+    node.attributes["block_size"] = blocks.size;
+    graph_.nodes.push_back(std::move(node));
+  }
+
+  // Of element i of (k, n), in (blocks, n).
+  static size_t BlockAt(const Blocks& blocks, size_t i) {
+    const auto n = static_cast<size_t>(blocks.n), size = static_cast<size_t>(blocks.size);
+    return i / n / size * n + i % n;
+  }
+
+  // Only weights (k, n) with blocks along k are rewritten; others, and what is no constant, FoldQuantizers judges.
+  Status TranslateDequantize(Node node) {
+    const Constant *codes = ConstantInput(node, 0), *scales = ConstantInput(node, 1), *zeros = ConstantInput(node, 2);
+    const int64_t size = node.Int("block_size", 0), axis = node.Int("axis", 1);
+    const bool matrix = codes != nullptr && scales != nullptr && (zeros != nullptr || !Has(node, 2)) &&
+                        codes->dtype == DType::kS64 && codes->shape.rank() == 2 && scales->dtype == DType::kF32 &&
+                        (axis == 0 || axis == -2) && node.outputs.size() == 1;
+    const bool regular = matrix && codes->shape[0] % size == 0 &&
+                         std::all_of(scales->f32.begin(), scales->f32.end(), [](float s) { return s > 0; });
+    const int64_t blocks = matrix ? (codes->shape[0] + size - 1) / size : 0;
+    if (!matrix || regular || scales->shape != Shape{blocks, codes->shape[1]} ||
+        (zeros != nullptr && zeros->s64.size() != scales->f32.size()) || codes->s64.empty()) {
+      graph_.nodes.push_back(std::move(node));
+      return OkStatus();
+    }
+    Blocks weight{codes->shape[0], codes->shape[1], size, codes->s64, {}, scales->f32};
+    weight.zero_points = zeros != nullptr ? zeros->s64 : std::vector<int64_t>(weight.scales.size(), 0);
+    const std::string name = graph_.value(node.outputs[0]).name;
+    EmitWeight(std::move(weight), name, node.outputs[0]);
+    return OkStatus();
+  }
+
+  // Field `index` of a row of `bits` wide ones, low bits first.
+  static int64_t Field(const std::vector<int64_t>& bytes, size_t row, size_t index, size_t bits) {
+    const size_t bit = index * bits;
+    return bytes[row + bit / 8] >> (bit % 8) & ((1 << bits) - 1);
+  }
+
+  // B: (n, blocks, bytes of a block); scales (n, blocks), flat or not; zero points packed in rows of whole bytes, or
+  // floats, or 2^(bits - 1). Absent: g_idx.
+  Result<Blocks> ReadNBits(const std::string& owner, const Node& node) const {
+    Blocks out{node.Int("K", 0), node.Int("N", 0), node.Int("block_size", 0), {}, {}, {}};
+    const auto bits = static_cast<size_t>(node.Int("bits", 4));
+    const Constant *codes = ConstantInput(node, 1), *scales = ConstantInput(node, 2), *zeros = ConstantInput(node, 3);
+    if (codes == nullptr || scales == nullptr || (zeros == nullptr && Has(node, 3)) || Has(node, 4)) {
+      return Unsupported(fmt::format("{}: weights that are computed, or a g_idx; supported: constants", owner));
+    }
+    if ((bits != 2 && bits != 4 && bits != 8) || out.k < 1 || out.n < 1 || out.size < 16 || out.k > Shape::kMaxDim ||
+        out.n > Shape::kMaxDim || (out.size & (out.size - 1)) != 0 || out.size > Shape::kMaxDim) {
+      return Unsupported(
+          fmt::format("{}: {} bits, K {}, N {}, block_size {}; supported: 2, 4 or 8 bits, blocks of a "
+                      "power of two from 16 on",
+                      owner, bits, out.k, out.n, out.size));
+    }
+    const auto n = static_cast<size_t>(out.n), count = static_cast<size_t>(out.count());
+    const size_t block_bytes = static_cast<size_t>(out.size) * bits / 8, zero_bytes = (count * bits + 7) / 8;
+    const bool float_zeros = zeros != nullptr && zeros->dtype == DType::kF32;
+    if (codes->s64.size() != n * count * block_bytes || scales->f32.size() != n * count || float_zeros ||
+        (zeros != nullptr && zeros->s64.size() != n * zero_bytes)) {
+      return Unsupported(fmt::format(
+          "{}: weights of shape {}, {} scales, zero points of shape {}; supported: {} bytes, "
+          "{} scales, packed zero points of {} bytes",
+          owner, codes->shape.ToString(), scales->f32.size(), zeros != nullptr ? zeros->shape.ToString() : "()",
+          n * count * block_bytes, n * count, n * zero_bytes));
+    }
+    for (size_t b = 0; b < count; ++b) {
+      for (size_t row = 0; row < n; ++row) {
+        out.scales.push_back(scales->f32[row * count + b]);
+        out.zero_points.push_back(zeros != nullptr ? Field(zeros->s64, row * zero_bytes, b, bits) : 1 << (bits - 1));
+      }
+    }
+    for (size_t l = 0; l < static_cast<size_t>(out.k); ++l) {
+      for (size_t row = 0; row < n; ++row) out.codes.push_back(Field(codes->s64, row * count * block_bytes, l, bits));
+    }
+    return out;
+  }
+
+  // accuracy_level only says how ONNX Runtime may round the activations: it is not followed.
+  Status TranslateNBits(const Node& node) {
+    const std::string owner = graph_.Describe(node);
+    if (node.inputs.size() < 3 || node.inputs[0] == kAbsent || node.outputs.size() != 1 || node.outputs[0] == kAbsent ||
+        node.Int("weight_prepacked", 0) != 0) {
+      return Unsupported(fmt::format("{}: {} inputs, {} outputs, weight_prepacked {}; supported: 3 to 6, 1 and 0",
+                                     owner, node.inputs.size(), node.outputs.size(), node.Int("weight_prepacked", 0)));
+    }
+    LQ_ASSIGN_OR_RETURN(Blocks blocks, ReadNBits(owner, node));
+    const std::string name = graph_.value(node.outputs[0]).name;
+    const ValueId weight = AddValue(graph_, name + " weight");
+    EmitWeight(std::move(blocks), name + " weight", weight);
+    const bool biased = Has(node, 5);
+    const ValueId product = biased ? AddValue(graph_, name + " before its bias") : node.outputs[0];
+    graph_.nodes.push_back(MakeNode("MatMul", node.name, {node.inputs[0], weight}, product));
+    if (biased) graph_.nodes.push_back(MakeNode("Add", node.name, {product, node.inputs[5]}, node.outputs[0]));
+    return OkStatus();
+  }
+
+  Graph& graph_;
+};
+
+}  // namespace
+
+Status TranslateBlocks(Graph& graph) { return Translator(graph).Run(); }
+
+}  // namespace lq

@@ -1,0 +1,127 @@
+// Resize, linear (exact_simulator.md 6): between two neighbours along each axis, one axis after the other.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "runtime/plan/broadcast.h"
+#include "runtime/plan/value_operator.h"
+#include "runtime/status_macros.h"
+
+namespace lq {
+namespace {
+
+enum class Coordinates { kAsymmetric, kHalfPixel, kPytorchHalfPixel, kAlignCorners };
+constexpr std::pair<const char*, Coordinates> kCoordinates[] = {{"asymmetric", Coordinates::kAsymmetric},
+                                                                {"half_pixel", Coordinates::kHalfPixel},
+                                                                {"pytorch_half_pixel", Coordinates::kPytorchHalfPixel},
+                                                                {"align_corners", Coordinates::kAlignCorners}};
+
+struct ResizeSpec {
+  std::string name;
+  Coordinates coordinates;
+  std::vector<float> scales;   // one for each dimension, or
+  std::vector<int64_t> sizes;  // the output's
+};
+
+// Lengths of one axis that changes, and where its elements lie.
+struct Axis {
+  int64_t in, out, after;  // after: elements of the output per element of this axis
+  double scale;
+  ptrdiff_t stride;  // of the input
+};
+
+class ResizeOperator final : public ElementOperator {
+ public:
+  explicit ResizeOperator(ResizeSpec spec) : ElementOperator(ValueKind::kReal, true), spec_(std::move(spec)) {}
+
+  Result<Shape> OutputShape(std::span<const Shape> in) const override {
+    const Shape& shape = in[0];
+    Shape out = shape;
+    bool fits = (spec_.sizes.empty() ? spec_.scales.size() : spec_.sizes.size()) == shape.rank();
+    for (size_t d = 0; fits && d < shape.rank(); ++d) {
+      const double length =
+          spec_.sizes.empty() ? std::floor(double(shape[d]) * double(spec_.scales[d])) : double(spec_.sizes[d]);
+      fits = shape[d] >= 1 && length >= 1 && length <= double(Shape::kMaxDim);
+      if (fits) out[d] = static_cast<int64_t>(length);
+    }
+    if (fits) return out;
+    return InvalidArgument(fmt::format("{}: {} scales and {} sizes do not fit shape {}", spec_.name,
+                                       spec_.scales.size(), spec_.sizes.size(), shape.ToString()));
+  }
+
+  void Run(std::span<const ValueArray> in, const ValueResult& out, Range elements) const override {
+    const Strides strides = BroadcastStrides(in[0].shape, in[0].shape);
+    std::array<Axis, Shape::kMaxRank> axes;
+    size_t changed = 0;
+    Strides kept{};
+    int64_t after = 1;
+    for (size_t d = out.shape.rank(); d-- > 0; after *= out.shape[d]) {
+      const int64_t from = in[0].shape[d], to = out.shape[d];
+      const double scale = spec_.sizes.empty() ? double(spec_.scales[d]) : double(to) / double(from);
+      if (scale == 1) kept[d] = strides[d];
+      if (scale != 1) axes[changed++] = {from, to, after, scale, strides[d]};
+    }
+    // The last axis of the list is the first of the tensor: it is resized first, so that it is innermost here.
+    const std::span<const Axis> list(axes.data(), changed);
+    for (size_t i = elements.begin; i < elements.end; ++i) {
+      const auto index = static_cast<int64_t>(i);
+      out.real[i] = Between(in[0].real + OffsetOf(index, out.shape.dims(), kept), index, list);
+    }
+  }
+
+ private:
+  double Between(const double* x, int64_t index, std::span<const Axis> axes) const {
+    if (axes.empty()) return *x;
+    const Axis& axis = axes.front();
+    const double at = std::clamp(Source(axis, index / axis.after % axis.out), 0.0, double(axis.in - 1));
+    const double whole = std::floor(at), part = at - whole;
+    const auto low = static_cast<int64_t>(whole), high = std::min(low + 1, axis.in - 1);
+    const double a = Between(x + low * axis.stride, index, axes.subspan(1));
+    const double b = Between(x + high * axis.stride, index, axes.subspan(1));
+    return a * (1 - part) + b * part;
+  }
+
+  double Source(const Axis& axis, int64_t o) const {
+    const double half = (double(o) + 0.5) / axis.scale - 0.5;
+    switch (spec_.coordinates) {
+      case Coordinates::kHalfPixel:
+        return half;
+      case Coordinates::kPytorchHalfPixel:
+        return axis.out > 1 ? half : 0;
+      case Coordinates::kAlignCorners:
+        return axis.out > 1 ? double(o) * double(axis.in - 1) / double(axis.out - 1) : 0;
+      case Coordinates::kAsymmetric:
+        break;
+    }
+    return double(o) / axis.scale;
+  }
+
+  ResizeSpec spec_;
+};
+
+}  // namespace
+
+ValueOperatorResult MakeResizing(const ValueNode& n) {
+  if (n.node.op != "Resize") return std::unique_ptr<ValueOperator>();
+  const std::string mode = n.node.String("mode", "nearest"),
+                    coordinates = n.node.String("coordinate_transformation_mode", "half_pixel");
+  ResizeSpec spec{n.Name(), Coordinates::kHalfPixel, {}, {}};
+  const Constant* scales = n.node.inputs.size() > 2 ? n.constants.Find(n.node.inputs[2]) : nullptr;
+  if (scales != nullptr) spec.scales = scales->f32;
+  LQ_ASSIGN_OR_RETURN(spec.sizes, IntegersOf(n.graph, n.node, n.constants, 3, ""));
+  for (const auto& [name, value] : kCoordinates) {
+    if (mode != "linear" || coordinates != name || spec.scales.empty() == spec.sizes.empty() || n.graph.opset < 11) {
+      continue;
+    }
+    spec.coordinates = value;
+    return std::unique_ptr<ValueOperator>(std::make_unique<ResizeOperator>(std::move(spec)));
+  }
+  return Unsupported(
+      fmt::format("{}: mode '{}', {}, {} scales and {} sizes; supported: nearest and linear with constant scales or "
+                  "sizes",
+                  spec.name, mode, coordinates, spec.scales.size(), spec.sizes.size()));
+}
+
+}  // namespace lq

@@ -1,0 +1,101 @@
+// Resize, linear (exact_simulator.md 6): axis by axis, in order.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "runtime/simulator/operators.h"
+#include "runtime/status_macros.h"
+
+namespace lq::simulator {
+namespace {
+
+struct Interpolation {
+  std::string name, coordinates;
+  std::vector<float> scales;   // one for each dimension, or
+  std::vector<int64_t> sizes;  // the sizes
+};
+
+struct Lengths {
+  int64_t in, out;
+  double scale;
+};
+
+// Where element `o` lies in the input, clipped to it.
+double Position(const std::string& coordinates, int64_t o, const Lengths& axis) {
+  double at = (double(o) + 0.5) / axis.scale - 0.5;
+  if (coordinates == "asymmetric") at = double(o) / axis.scale;
+  if (coordinates == "pytorch_half_pixel" && axis.out == 1) at = 0;
+  if (coordinates == "align_corners") at = axis.out == 1 ? 0 : double(o) * double(axis.in - 1) / double(axis.out - 1);
+  return std::min(std::max(at, 0.0), double(axis.in - 1));
+}
+
+// One axis of a tensor [outer][axis.in][inner].
+std::vector<double> AlongAxis(const std::string& coordinates, const std::vector<double>& x, const Lengths& axis,
+                              int64_t inner) {
+  const int64_t outer = static_cast<int64_t>(x.size()) / (axis.in * inner);
+  std::vector<double> y;
+  y.reserve(static_cast<size_t>(outer * axis.out * inner));
+  for (int64_t row = 0; row < outer; ++row) {
+    for (int64_t o = 0; o < axis.out; ++o) {
+      const double p = Position(coordinates, o, axis), f = p - std::floor(p);
+      const auto l0 = static_cast<int64_t>(p), l1 = std::min(l0 + 1, axis.in - 1);
+      for (int64_t i = 0; i < inner; ++i) {
+        const double a = x[static_cast<size_t>((row * axis.in + l0) * inner + i)];
+        const double b = x[static_cast<size_t>((row * axis.in + l1) * inner + i)];
+        y.push_back(a * (1 - f) + b * f);
+      }
+    }
+  }
+  return y;
+}
+
+Result<SimTensor> RunInterpolation(const Interpolation& node, const SimTensor& x) {
+  const size_t rank = x.shape.rank();
+  Shape out = x.shape;
+  std::vector<double> scales(rank);
+  const bool by_scales = node.sizes.empty();
+  bool fits = (by_scales ? node.scales.size() : node.sizes.size()) == rank && x.size() > 0;
+  for (size_t d = 0; fits && d < rank; ++d) {
+    const double length = by_scales ? std::floor(double(x.shape[d]) * double(node.scales[d])) : double(node.sizes[d]);
+    fits = length >= 1 && length <= double(Shape::kMaxDim);
+    if (!fits) break;
+    out[d] = static_cast<int64_t>(length);
+    scales[d] = by_scales ? double(node.scales[d]) : length / double(x.shape[d]);
+  }
+  if (!fits) {
+    return InvalidArgument(fmt::format("{}: {} scales and {} sizes for shape {}", node.name, node.scales.size(),
+                                       node.sizes.size(), x.shape.ToString()));
+  }
+  LQ_RETURN_IF_ERROR(CheckSize(node.name, out));
+  std::vector<double> y = Reals(x);
+  int64_t inner = static_cast<int64_t>(x.size());
+  for (size_t d = 0; d < rank; ++d) {
+    inner /= x.shape[d];
+    if (scales[d] != 1) y = AlongAxis(node.coordinates, y, {x.shape[d], out[d], scales[d]}, inner);
+  }
+  SimTensor result = MakeReal(out, std::move(y));
+  result.of_function = x.of_function;
+  return result;
+}
+
+}  // namespace
+
+Result<RunNode> PrepareInterpolation(const NodeContext& context) {
+  Interpolation node{context.Name(), context.node.String("coordinate_transformation_mode", "half_pixel"), {}, {}};
+  if (const GraphConstant* given = context.ConstantInput(2)) node.scales = given->data->f32;
+  if (context.Has(3)) {
+    LQ_ASSIGN_OR_RETURN(node.sizes, IntegerConstant(context, 3));
+  }
+  constexpr const char* kKnown[] = {"asymmetric", "half_pixel", "pytorch_half_pixel", "align_corners"};
+  const bool known = std::find(std::begin(kKnown), std::end(kKnown), node.coordinates) != std::end(kKnown);
+  if (!known || context.graph.opset < 11 || node.scales.empty() == node.sizes.empty()) {
+    return Unsupported(fmt::format("{}: linear, {}, {} scales, {} sizes; supported: {} with constant scales or sizes",
+                                   node.name, node.coordinates, node.scales.size(), node.sizes.size(),
+                                   fmt::join(kKnown, ", ")));
+  }
+  return RunNode([node = std::move(node)](Inputs in) { return RunInterpolation(node, *in[0]); });
+}
+
+}  // namespace lq::simulator

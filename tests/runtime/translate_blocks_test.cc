@@ -1,0 +1,160 @@
+// TranslateBlocks, FoldBlockFormats: codes, scales and zero points by hand, and networks that ONNX Runtime and Quark
+// wrote.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "lanequant/model.h"
+#include "runtime/passes/passes.h"
+#include "tests/support/expect_error.h"
+#include "tests/support/golden_bundle.h"
+#include "tests/support/graph_builder.h"
+#include "tests/support/simulate.h"
+#include "tests/support/temp_folder.h"
+
+namespace lq {
+namespace {
+
+using testing::Arrays;
+using testing::ExpectUnsupported;
+using testing::GraphBuilder;
+
+// Y = X (1, k) times a weight of one column.
+class NBits : public ::testing::Test {
+ protected:
+  void Add(std::vector<int64_t> bytes, std::vector<float> scales, std::vector<int64_t> zero_points, int64_t k,
+           int64_t bits) {
+    std::vector<ValueId> inputs{builder_.Input({1, k}), builder_.Ints(std::move(bytes)),
+                                builder_.Floats({static_cast<int64_t>(scales.size())}, scales)};
+    if (!zero_points.empty()) inputs.push_back(builder_.Ints(std::move(zero_points)));
+    builder_.Output(builder_.Node("MatMulNBits", inputs,
+                                  {{"K", k}, {"N", int64_t{1}}, {"bits", bits}, {"block_size", int64_t{16}}}));
+    builder_.graph().nodes[0].domain = "com.microsoft";
+  }
+  const Constant& Weight() {
+    const Graph& graph = builder_.graph();
+    return *graph.value(graph.nodes[0].inputs[0]).constant;
+  }
+
+  GraphBuilder builder_;
+};
+
+TEST_F(NBits, BytesHoldTheLowBitsFirst) {
+  std::vector<int64_t> bytes(16, 0x88);
+  bytes[0] = 0xf1;                          // 1, 15
+  bytes[8] = 0x97;                          // of the second block: 7, 9
+  Add(bytes, {0.5f, 2.0f}, {0x58}, 32, 4);  // zero points 8 and 5
+  ASSERT_TRUE(TranslateBlocks(builder_.graph()).ok());
+  const Graph& graph = builder_.graph();
+  ASSERT_EQ(graph.nodes.size(), 2u);
+  EXPECT_EQ(graph.nodes[0].Int("block_size", 0), 16);
+  EXPECT_EQ(graph.nodes[0].Int("axis", 9), 0);
+  const Constant& weight = Weight();
+  EXPECT_EQ(weight.shape, (Shape{32, 1}));
+  EXPECT_EQ(weight.file_type, DType::kS4);
+  EXPECT_EQ(weight.s64[0], 1 - 8);
+  EXPECT_EQ(weight.s64[1], 15 - 8);
+  EXPECT_EQ(weight.s64[2], 0);
+  EXPECT_EQ(weight.s64[16], 7 - 5);
+  EXPECT_EQ(weight.s64[17], 9 - 5);
+  EXPECT_EQ(graph.nodes[1].op, "MatMul");
+}
+
+TEST_F(NBits, NegativeScalesAreNegativeCodes) {
+  std::vector<int64_t> bytes(8, 0x80);  // 0, 8, 0, 8, ..: with the zero point 8 that goes without saying -8 and 0
+  Add(bytes, {-0.25f}, {}, 16, 4);
+  ASSERT_TRUE(TranslateBlocks(builder_.graph()).ok());
+  const Constant& weight = Weight();
+  EXPECT_EQ(weight.file_type, DType::kS8);  // 8 is none of four bits
+  EXPECT_EQ(weight.s64[0], 8);
+  EXPECT_EQ(weight.s64[1], 0);
+  EXPECT_EQ(builder_.graph().value(builder_.graph().nodes[0].inputs[1]).constant->f32, std::vector<float>{0.25f});
+}
+
+TEST_F(NBits, AShorterLastBlockMakesFloats) {
+  std::vector<int64_t> bytes(32, 130);
+  bytes[16] = 131;
+  Add(bytes, {0.5f, 2.0f}, {}, 20, 8);
+  ASSERT_TRUE(TranslateBlocks(builder_.graph()).ok());
+  const Graph& graph = builder_.graph();
+  ASSERT_EQ(graph.nodes.size(), 1u);
+  const Constant& weight = *graph.value(graph.nodes[0].inputs[1]).constant;
+  EXPECT_EQ(weight.shape, (Shape{20, 1}));
+  EXPECT_EQ(weight.f32[0], 2 * 0.5f);
+  EXPECT_EQ(weight.f32[16], 3 * 2.0f);
+  EXPECT_EQ(weight.f32[19], 2 * 2.0f);
+}
+
+TEST_F(NBits, RefusesWhatDoesNotFit) {
+  Add(std::vector<int64_t>(7), {1.0f}, {}, 16, 4);
+  Graph graph = builder_.graph();
+  ExpectUnsupported(TranslateBlocks(graph), {"MatMulNBits", "8 bytes"});
+  graph = builder_.graph();
+  graph.nodes[0].attributes["bits"] = int64_t{3};
+  ExpectUnsupported(TranslateBlocks(graph), {"3 bits", "2, 4 or 8"});
+}
+
+const Arrays& Golden() {
+  static const Arrays arrays = [] {
+    Result<Arrays> read = testing::ReadArrays(testing::GoldenPath("qdq/blocks.npz"));
+    EXPECT_TRUE(read.ok()) << read.status().message();
+    return read.ok() ? *std::move(read) : Arrays();
+  }();
+  return arrays;
+}
+
+// How many outputs of the simulator are farther than `tolerance` from those of the tool.
+size_t CountFar(const std::string& name, float tolerance) {
+  SCOPED_TRACE(name);
+  const NamedArray& file = Golden().at(name + "|model");
+  const testing::TempFolder folder;
+  const Result<Model> model = Model::Load(
+      folder.Write("m.onnx", std::string(reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size())), "");
+  EXPECT_TRUE(model.ok()) << model.status().message();
+  if (!model.ok()) return 1;
+  const std::shared_ptr<const Graph> graph(&model->graph(), [](const Graph*) {});
+  const ConstTensorView input = Golden().at(name + "|input").view();
+  const testing::Simulated got = testing::Simulate(graph, std::span<const ConstTensorView>(&input, 1), {});
+  EXPECT_TRUE(got.status.ok()) << got.status.message();
+  if (!got.status.ok()) return 1;
+  const NamedArray& want = Golden().at(name + "|output");
+  EXPECT_EQ(got.outputs[0].shape, want.shape);
+  size_t far = 0;
+  for (size_t i = 0; i < got.outputs[0].values.size(); ++i) {
+    far += !(std::abs(got.outputs[0].values[i] - want.view().data<float>()[i]) <= tolerance);
+  }
+  return far;
+}
+
+// ONNX Runtime sums in float32.
+TEST(BlocksGolden, HaveTheOutputsOfOnnxRuntime) {
+  for (const char* name : {"onnxruntime/transformer/nbits4_qop_sym_b32", "onnxruntime/transformer/nbits4_qop_asym_b16",
+                           "onnxruntime/transformer/nbits2_qop_asym_b16", "onnxruntime/transformer/nbits4_qdq_sym_b32",
+                           "quark/transformer/MATMUL_NBITS"}) {
+    EXPECT_EQ(CountFar(name, 2e-5f), 0u) << name;
+  }
+}
+
+// Bit for bit: the last quantizer takes away what float32 sums add.
+TEST(BlockFormatsGolden, HaveTheOutputsOfQuark) {
+  for (const char* name : {"quark/mlp/BFP16", "quark/mlp/MX6", "quark/mlp/MXINT8", "quark/mlp/MXFP4E2M1",
+                           "quark/mlp/MXFP8E5M2", "quark/cnn/MX9", "quark/cnn/BFP16_QCONFIG"}) {
+    EXPECT_EQ(CountFar(name, 0), 0u) << name;
+  }
+}
+
+TEST(BlockFormats, RefusesWhatNoOperatorHas) {
+  const auto fold = [](GraphBuilder::Attributes attributes) {
+    GraphBuilder builder;
+    builder.Node("BFPQuantizeDequantize", {builder.Input({2, 4})}, std::move(attributes));
+    builder.graph().nodes[0].domain = "com.amd.quark";
+    return FoldBlockFormats(builder.graph()).status();
+  };
+  EXPECT_TRUE(fold({}).ok());
+  ExpectUnsupported(fold({{"bfp_method", std::string("other")}}), {"BFPQuantizeDequantize", "'other'"});
+  ExpectUnsupported(fold({{"rounding_mode", int64_t{3}}}), {"rounding_mode 3"});
+  ExpectUnsupported(fold({{"bit_width", int64_t{9}}}), {"bit_width 9"});
+}
+
+}  // namespace
+}  // namespace lq
