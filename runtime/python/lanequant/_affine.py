@@ -88,10 +88,15 @@ def quantize(
     >>> lanequant.quantize(x, 0.25, qmin=-8, qmax=7, dtype="int4")  # -4, 1, 2, 7
     array([ 28, 114], dtype=uint8)
     """
-    if dtype is None:
-        dtype = _smallest_type(whole("qmin", qmin), whole("qmax", qmax)) if out is None else kind(out)
-    dtype = type_name(dtype)
-    choose("dtype", dtype, CODES)
+    qmin, qmax = whole("qmin", qmin), whole("qmax", qmax)
+    if dtype is not None:
+        dtype = type_name(dtype)
+        choose("dtype", dtype, CODES)
+    elif out is not None:
+        dtype = kind(out)
+        choose("out: type", dtype, CODES)
+    else:
+        dtype = _smallest_type(qmin, qmax)
     x_tensor = float_tensor("x", x)
     quantizer = _quantizer(scale, offset, block_size, zero_point_shift, profile, (qmin, qmax))
     out, codes = code_output("out", out, shape_of("x", x), dtype)

@@ -1,5 +1,7 @@
 """Float formats: float16 down to float4, and what AIMET makes of any other."""
 
+import numpy as np
+
 from . import _lanequant
 from ._arrays import (
     choose,
@@ -43,6 +45,25 @@ def _quantizer(format, scale, block_size, saturate=True):
     quantizer.block_size = numbers("block_size", block_size)
     quantizer.saturate = bool(saturate)
     return quantizer
+
+
+def float_scale(format, maxval):
+    """The scale under which the largest value of a float format stands for maxval: AIMET's calibration.
+
+    format: as for quantize_dequantize_float.
+    maxval: a number or an array, each finite and not 0: what the largest magnitudes of the data are.
+
+    Returns a float32 array of the shape of maxval, for `scale` of the functions here.
+
+    ValueError: a format that is none, a maxval that is 0 or not finite.
+
+    >>> lanequant.float_scale("float8_e4m3fn", [448.0, 7.0])
+    array([1.      , 0.015625], dtype=float32)
+    """
+    quantizer = _quantizer(format, None, None)
+    values = np.asarray(maxval, np.float32)
+    scales = [_lanequant.float_scale(quantizer, float(value)) for value in values.ravel()]
+    return np.array(scales, np.float32).reshape(values.shape)
 
 
 def quantize_float(
