@@ -85,6 +85,11 @@ Result<std::vector<NamedArray>> Affine(const QuantizeJob& job) {
 Result<std::vector<NamedArray>> Apply(const Options& options, const QuantizeJob& job) {
   const int kinds = !options.floats.format.empty() + !options.blocks.format.empty() + options.lpbq.chosen;
   if (kinds > 1) return InvalidArgument("--float, --blocks and --lpbq exclude each other");
+  if (kinds == 1 && !options.affine.calibration.scheme.empty()) {
+    return InvalidArgument(fmt::format(
+        "--from-data {} is for integer grids: --float takes --scale, --blocks and --lpbq find scales of their own",
+        options.affine.calibration.scheme));
+  }
   if (!options.floats.format.empty()) return options.floats.Apply(job);
   if (!options.blocks.format.empty()) return options.blocks.Apply(job);
   return options.lpbq.chosen ? options.lpbq.Apply(job) : Affine(job);

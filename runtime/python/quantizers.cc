@@ -123,6 +123,12 @@ void BindQuantizers(nb::module_& module) {
   Bind<Float>(module, "quantize_dequantize_float", lq_quantize_dequantize_float);
   Bind<Blocks>(module, "quantize_dequantize_blocks", lq_quantize_dequantize_blocks);
   BindBlockCodes(module);
+  module.def("float_scale", [](const Float& quantizer, float maxval) {
+    const lq_float_format format = quantizer.c().format;
+    float scale = 0;
+    Call([&](lq_message* message) { return lq_float_scale(&format, maxval, &scale, message); });
+    return scale;
+  });
 }
 
 }  // namespace lq::python

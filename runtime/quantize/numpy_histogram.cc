@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <utility>
+#include <vector>
 
 #include "runtime/quantize/count_tasks.h"
 #include "runtime/status_macros.h"
@@ -66,12 +69,6 @@ void AddTo(std::vector<uint64_t>& counts, size_t begin, std::span<const uint64_t
   for (size_t i = 0; i < more.size(); ++i) counts[begin + i] += more[i];
 }
 
-Status CheckBins(double bins, size_t max_bins) {
-  if (bins <= static_cast<double>(max_bins)) return OkStatus();
-  return InvalidArgument(fmt::format(
-      "batch: its values need {:.0f} bins as wide as the first batch's; at most {} are kept", bins, max_bins));
-}
-
 // numpy.arange(start, stop, step) in float32, after the edges that are there.
 Status AppendEdges(float start, float stop, float step, size_t max_bins, std::vector<float>& edges) {
   const double count = std::ceil(double{(stop - start) / step});
@@ -107,7 +104,7 @@ Status CollectAbsolute(std::span<const float> values, size_t bins, size_t max_bi
   std::vector<uint64_t> counts =
       Count(values, edges.size() - 1, bulk, [&](float x) { return SearchedBin(std::abs(x), edges); });
   AddTo(counts, 0, histogram.counts);
-  histogram = {std::move(edges), std::move(counts), 0};
+  histogram = {{std::move(edges), std::move(counts)}, 0};
   return OkStatus();
 }
 
@@ -118,7 +115,7 @@ Status CollectValues(std::span<const float> values, FloatRange range, size_t bin
     LQ_ASSIGN_OR_RETURN(std::vector<float> edges, Linspace(-threshold, threshold, bins));
     std::vector<uint64_t> counts = CountUniform(values, edges, bulk);
     AddTo(counts, 0, histogram.counts);
-    histogram = {std::move(edges), std::move(counts), threshold};
+    histogram = {{std::move(edges), std::move(counts)}, threshold};
     return OkStatus();
   }
   if (threshold <= histogram.threshold) {
@@ -134,7 +131,7 @@ Status CollectValues(std::span<const float> values, FloatRange range, size_t bin
   LQ_ASSIGN_OR_RETURN(std::vector<float> edges, Linspace(-new_threshold, new_threshold, old_bins + 2 * half));
   std::vector<uint64_t> counts = CountUniform(values, edges, bulk);
   AddTo(counts, half, histogram.counts);
-  histogram = {std::move(edges), std::move(counts), new_threshold};
+  histogram = {{std::move(edges), std::move(counts)}, new_threshold};
   return OkStatus();
 }
 

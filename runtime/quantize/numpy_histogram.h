@@ -4,20 +4,18 @@
 #define LANEQUANT_RUNTIME_QUANTIZE_NUMPY_HISTOGRAM_H_
 
 #include <cstddef>
-#include <cstdint>
 #include <span>
-#include <vector>
 
 #include "lanequant/quantize.h"
 #include "lanequant/status.h"
+#include "runtime/quantize/edge_histogram.h"
 #include "runtime/quantize/ranges.h"
 
 namespace lq {
 
-struct NumpyHistogram {
-  std::vector<float> edges;      // one more than bins, increasing
-  std::vector<uint64_t> counts;  // of edges[i] <= x < edges[i + 1]; the last bin has its upper edge, too
-  float threshold = 0;           // of CollectValues: the largest |x| that has a bin; 0 where there are zeros only
+// Increasing edges, one more than bins. Bin i counts edges[i] <= x < edges[i + 1]; the last has its upper edge, too.
+struct NumpyHistogram : EdgeHistogram {
+  float threshold = 0;  // of CollectValues: the largest |x| that has a bin; 0 where there are zeros only
 };
 
 // All below take finite values. Errors of the first two: numpy's "too many bins for data range", and growth to more

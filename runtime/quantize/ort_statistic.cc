@@ -1,7 +1,5 @@
 // The histogram calibrations of onnxruntime.quantization, of whole tensors, with its defaults: percentile over 2048
 // bins, entropy over 128 bins and 128 quantized ones.
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "runtime/quantize/numpy_histogram.h"
@@ -51,15 +49,10 @@ Status OrtStatistic::Update(const ConstTensorView& batch, const ScaleMap& map, c
 Status OrtStatistic::Merge(const Statistic& other) {
   const auto& from = static_cast<const OrtStatistic&>(other);
   if (from.empty()) return OkStatus();
-  if (!empty() && from.histogram_.edges != histogram_.edges) {
-    return Unsupported(
-        fmt::format("onnxruntime has no rule for adding a histogram of {} bins to one of {} others; feed one analyzer",
-                    from.histogram_.counts.size(), histogram_.counts.size()));
-  }
   if (empty()) {
     histogram_ = from.histogram_;
   } else {
-    for (size_t i = 0; i < histogram_.counts.size(); ++i) histogram_.counts[i] += from.histogram_.counts[i];
+    LQ_RETURN_IF_ERROR(histogram_.Add(from.histogram_, "onnxruntime"));
   }
   range_.Include(from.range_);
   return OkStatus();

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <utility>
+#include <vector>
 
 #include "runtime/quantize/count_tasks.h"
 #include "runtime/status_macros.h"
@@ -84,24 +87,18 @@ Result<std::vector<uint64_t>> Count(std::span<const float> values, Ends ends, co
   });
 }
 
-Status CheckBins(double bins, const QuarkRule& rule) {
-  if (bins <= static_cast<double>(rule.max_bins)) return OkStatus();
-  return InvalidArgument(fmt::format(
-      "batch: its values need {:.0f} bins as wide as the first batch's; at most {} are kept", bins, rule.max_bins));
-}
-
 // Edges around `ends` too. `bins` is the number of bins as Quark counts it.
 Status Grow(Ends ends, const QuarkRule& rule, std::vector<float>& edges, size_t& bins) {
   const float width = edges[1] - edges[0], low = static_cast<float>(ends.low), high = static_cast<float>(ends.high);
   if (low < edges.front()) {
     const float more = std::ceil((edges.front() - low) / width);
-    LQ_RETURN_IF_ERROR(CheckBins(static_cast<double>(bins) + double{more}, rule));
+    LQ_RETURN_IF_ERROR(CheckBins(static_cast<double>(bins) + double{more}, rule.max_bins));
     bins += static_cast<size_t>(more);
     edges = Arange(ends.low - double{width}, double{edges.back()}, double{width});
   }
   if (high > edges.back()) {
     const float wide = edges[1] - edges[0], more = std::ceil((high - edges.back()) / wide);
-    LQ_RETURN_IF_ERROR(CheckBins(static_cast<double>(bins) + double{more}, rule));
+    LQ_RETURN_IF_ERROR(CheckBins(static_cast<double>(bins) + double{more}, rule.max_bins));
     bins += static_cast<size_t>(more);
     edges = Arange(double{edges.front()}, ends.high + double{wide}, double{wide});
   }

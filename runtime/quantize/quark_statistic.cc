@@ -51,17 +51,8 @@ Status QuarkStatistic::Update(const ConstTensorView& batch, const ScaleMap& map,
 Status QuarkStatistic::Merge(const Statistic& other) {
   const auto& from = static_cast<const QuarkStatistic&>(other);
   if (from.empty()) return OkStatus();
-  if (empty()) {
-    histogram_ = from.histogram_;
-    return OkStatus();
-  }
-  const size_t bins = histogram_.counts.size();
-  if (from.histogram_.edges != histogram_.edges || from.histogram_.counts.size() != bins) {
-    return Unsupported(
-        fmt::format("quark_torch has no rule for adding a histogram of {} bins to one of {} others; feed one analyzer",
-                    from.histogram_.counts.size(), bins));
-  }
-  for (size_t i = 0; i < bins; ++i) histogram_.counts[i] += from.histogram_.counts[i];
+  if (!empty()) return histogram_.Add(from.histogram_, "quark_torch");
+  histogram_ = from.histogram_;
   return OkStatus();
 }
 

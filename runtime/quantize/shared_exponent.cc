@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 #include <limits>
 
 namespace lq {
@@ -31,9 +30,11 @@ int BlockExponentOf(float a, const kernels::BlockRule& rule) {
   return static_cast<int>(row) - kLift + (carries ? 1 : 0);
 }
 
-// Elements below 0 never carry: -2^integer_bits is a code.
+// Whether `max` rounds to `carry` steps, an even number, to which the tie below goes. Elements below 0 never carry:
+// -2^integer_bits is a code.
 bool Carries(float max, int step, const kernels::BlockRule& rule) {
-  return std::nearbyint(std::ldexp(max, -step)) >= rule.carry;
+  const double unit = std::bit_cast<double>(static_cast<uint64_t>(1023 + step) << 52);
+  return double{max} >= (double{rule.carry} - 0.5) * unit;
 }
 
 }  // namespace

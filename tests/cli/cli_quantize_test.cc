@@ -65,6 +65,7 @@ TEST_F(CliTest, DequantizesWhatItQuantized) {
   ExpectRefused(given + " --axis 1 --codes s4 --shape 3,5", {"--shape (3, 5)", "8 bytes", "f32 (3, 2)"});
   ExpectRefused(quantize + " --float float9", {"'float9'", "float8_e4m3fn"});
   ExpectRefused(quantize + " --float 4,3 --lpbq", {"--float", "--lpbq"});
+  ExpectRefused(quantize + " --float 4,3 --from-data min-max", {"--from-data min-max", "--float", "--scale"});
   ExpectRefused(quantize + " --blocks torch_mx", {"block_size 32", "(3, 2)", "which is 2"});
   ExpectRefused(quantize + " --blocks torch_mx --op dequantize", {"--blocks", "--scale"});
   ExpectRefused(quantize + " --blocks torch_mx_pairs --bit-width 8 --blocks-of 2", {"sub_block_size"});

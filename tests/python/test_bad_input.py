@@ -64,7 +64,7 @@ class BadInputTest(Case):
         return [
             (dict(x=random((6, 8)).T), "x", "not contiguous"),
             (dict(x=random((8, 12))[:, ::2]), "x", "not contiguous"),
-            (dict(x=random((8, 6)).astype(np.float64)), "f64", "f32"),
+            (dict(x=random((8, 6)).astype(np.float64)), "x: type 'float64'", "float32"),
             (dict(x=random((8, 6)).astype(np.complex64)), "x", "complex64"),
             (dict(x=random((8, 5))), "(8, 5)", "(8, 6)"),
             (dict(x=huge), "x", "not contiguous"),
@@ -113,7 +113,7 @@ class BadInputTest(Case):
 
     def test_quantize(self):
         good = dict(x=random((8, 6)), scale=0.5, qmin=-8, qmax=7, out=np.empty((8, 6), np.int8))
-        self.spoil(lanequant.quantize, good, self.affine() + self.grids + [(dict(qmax=200), "s8", "200")])
+        self.spoil(lanequant.quantize, good, self.affine() + self.grids + [(dict(qmax=200), "s8", "200"), (dict(dtype="int16"), "out", "int8", "int16")])
 
     def test_quantize_dequantize(self):
         good = dict(x=random((8, 6)), scale=0.5, qmin=-8, qmax=7, out=np.empty((8, 6), np.float32))
@@ -162,7 +162,8 @@ class BadInputTest(Case):
             (dict(format="onnx_bfp", bit_width=2**40), "bit_width", "1099511627776"),
             (dict(format="onnx_bfp", bit_width=40), "40"),
             (dict(element="e9m9"), "element", "'e9m9'"),
-            (dict(x=random((8, 6)).astype(np.float16)), "f16", "f32"),
+            (dict(x=random((8, 6)).astype(np.float16)), "out: type float32", "float16"),
+            (dict(out=np.empty((6, 8), np.float32)), "out", "(6, 8)", "(8, 6)"),
         ]
         self.spoil(lanequant.quantize_dequantize_blocks, good, table)
 
@@ -171,7 +172,7 @@ class BadInputTest(Case):
         for parts, options in (
             (("dimension 1", "(8, 60)", "60"), dict(x=random((8, 60)))),
             (("not contiguous",), dict(x=random((64, 8)).T)),
-            (("f64",), dict(x=x.astype(np.float64))),
+            (("x: type 'float64'",), dict(x=x.astype(np.float64))),
             (("axis", "3", "2 dimensions"), dict(axis=3)),
             (("block_size", "-4"), dict(block_size=-4)),
             (("ties",), dict(format="onnx_mx", element="integer", ties="up")),

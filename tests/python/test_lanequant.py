@@ -165,12 +165,12 @@ class ArraysTest(Case):
         self.assert_refused(lambda: quantize([1.0, 2.0], 1.0, **grid), "x", "array", "list")
         self.assert_refused(lambda: quantize(x[:, ::2], 1.0, **grid), "x", "not contiguous")
         self.assert_refused(lambda: quantize(x.T, 1.0, **grid), "x", "not contiguous")
-        self.assert_refused(lambda: quantize(x.astype(np.float64), 1.0, **grid), "f64")
+        self.assert_refused(lambda: quantize(x.astype(np.float64), 1.0, **grid), "x", "float64")
         self.assert_refused(lambda: quantize(x.astype(">f4"), 1.0, **grid), "x", ">f4")
         self.assert_refused(lambda: quantize(x.astype(np.uint32), 1.0, **grid), "x", "uint32")
         self.assert_refused(lambda: quantize(x.astype(object), 1.0, **grid), "x", "object")
         self.assert_refused(lambda: quantize(x, 1.0, **grid, out=np.empty((8, 7), np.int8)), "(8, 8)", "(8, 7)")
-        self.assert_refused(lambda: quantize(x, 1.0, **grid, out=np.empty((8, 8), np.float32)), "f32")
+        self.assert_refused(lambda: quantize(x, 1.0, **grid, out=np.empty((8, 8), np.float32)), "out", "float32")
         self.assert_refused(lambda: quantize(np.empty((1,) * 9, np.float32), 1.0, **grid), "x", "9")
         misaligned = np.frombuffer(b"\0" * 17, np.uint8)[1:].view(np.float32)
         self.assert_refused(lambda: quantize(misaligned, 1.0, **grid), "in", "multiple of 4")
@@ -210,6 +210,15 @@ class FloatTest(Case):
         self.assert_refused(lambda: blocks(x, "mx"), "'mx'", "torch_mx")
         self.assert_refused(lambda: blocks(x, "torch_mx", axis=2), "axis", "2")
         self.assert_refused(lambda: blocks(x, "onnx_bfp", bit_width=100), "100")
+
+    def test_calibrated(self):
+        x = random((4, 64), scale=30)
+        scale = lanequant.float_scale("float8_e4m3fn", np.abs(x).max(1, keepdims=True))
+        self.assertEqual((scale.shape, scale.dtype), ((4, 1), np.float32))
+        y = lanequant.quantize_dequantize_float(x, "float8_e4m3fn", scale)
+        np.testing.assert_allclose(np.abs(y).max(1), np.abs(x).max(1), rtol=1e-5)
+        for maxval in (0.0, np.nan, np.inf):
+            self.assert_refused(lambda: lanequant.float_scale((4, 3), maxval), "maxval", str(maxval)[:1])
 
     def test_block_codes(self):
         x = random((6, 96))

@@ -1,10 +1,12 @@
 // Analyzers against onnxruntime.quantization and quark.torch (tests/golden/calibration).
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <vector>
 
 #include "lanequant/calibrate.h"
+#include "runtime/status_macros.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/golden_table.h"
 
@@ -23,33 +25,48 @@ Analyzer Make(const AnalyzerOptions& options) {
   return *std::move(analyzer);
 }
 
+// One case of a table: its calibration over one to three batches. A percentile is written in `parts` of 1.
+struct GoldenRun {
+  AnalyzerOptions options;
+  Calibration got;
+  std::vector<float> want;  // min, max, scale, offset
+
+  std::array<double, 4> have() const { return {got.min[0], got.max[0], got.scale[0], got.offset[0]}; }
+};
+
+Result<GoldenRun> RunCase(GoldenTable& golden, size_t i, CalibrationTool tool, double parts) {
+  const std::vector<int64_t> row = golden.Meta(i);
+  GoldenRun run;
+  run.options.tool = tool;
+  run.options.scheme = static_cast<CalibrationScheme>(row[0]);
+  run.options.qmin = row[1];
+  run.options.qmax = row[2];
+  run.options.symmetric = row[3] != 0;
+  run.options.percentile = static_cast<double>(row[4]) / parts;
+  Analyzer analyzer = Make(run.options);
+  for (int64_t batch = 0; batch < row[5]; ++batch) {
+    const int64_t n = row[static_cast<size_t>(6 + batch)];
+    LQ_RETURN_IF_ERROR(Update(analyzer, Shape{n}, golden.Take<float>("x", static_cast<size_t>(n))));
+  }
+  LQ_ASSIGN_OR_RETURN(run.got, analyzer.Compute());
+  run.want = golden.Take<float>("expected", 4);
+  return run;
+}
+
 // Ranges, scales and zero points of min-max, percentile and entropy over one to three batches, to the bit.
 TEST(CalibrateOnnxRuntime, RangesScalesZeroPoints) {
   GoldenTable golden(kFile, "onnxruntime");
   size_t of_scheme[5] = {};
   for (size_t i = 0; i < golden.rows(); ++i) {
-    const std::vector<int64_t> row = golden.Meta(i);
-    AnalyzerOptions options;
-    options.tool = CalibrationTool::kOnnxRuntime;
-    options.scheme = static_cast<CalibrationScheme>(row[0]);
-    options.qmin = row[1];
-    options.qmax = row[2];
-    options.symmetric = row[3] != 0;
-    options.percentile = static_cast<double>(row[4]) / 1000;
-    Analyzer analyzer = Make(options);
-    for (int64_t batch = 0; batch < row[5]; ++batch) {
-      const int64_t n = row[static_cast<size_t>(6 + batch)];
-      const Status status = Update(analyzer, Shape{n}, golden.Take<float>("x", static_cast<size_t>(n)));
-      ASSERT_TRUE(status.ok()) << "case " << i << ": " << status.message();
-    }
-    const Result<Calibration> got = analyzer.Compute();
-    ASSERT_TRUE(got.ok());
-    const std::vector<float> want = golden.Take<float>("expected", 4);
-    const double have[] = {got->min[0], got->max[0], got->scale[0], got->offset[0]};
+    const Result<GoldenRun> run = RunCase(golden, i, CalibrationTool::kOnnxRuntime, 1000);
+    ASSERT_TRUE(run.ok()) << "case " << i << ": " << run.status().message();
+    const auto scheme = static_cast<size_t>(run->options.scheme);
+    const std::vector<float>& want = run->want;
+    const std::array<double, 4> have = run->have();
     for (size_t j = 0; j < 4; ++j) {
-      EXPECT_EQ(have[j], double{want[j]}) << "case " << i << ", scheme " << row[0] << ", number " << j;
+      EXPECT_EQ(have[j], double{want[j]}) << "case " << i << ", scheme " << scheme << ", number " << j;
     }
-    ++of_scheme[row[0]];
+    ++of_scheme[scheme];
   }
   EXPECT_TRUE(golden.AllTaken());
   EXPECT_EQ(of_scheme[0], 60u);
@@ -92,32 +109,19 @@ TEST(CalibrateQuark, Observers) {
   GoldenTable golden(kFile, "quark_observers");
   size_t of_scheme[6] = {}, others = 0;
   for (size_t i = 0; i < golden.rows(); ++i) {
-    const std::vector<int64_t> row = golden.Meta(i);
-    AnalyzerOptions options;
-    options.tool = CalibrationTool::kQuarkTorch;
-    options.scheme = static_cast<CalibrationScheme>(row[0]);
-    options.qmin = row[1];
-    options.qmax = row[2];
-    options.symmetric = row[3] != 0;
-    options.percentile = static_cast<double>(row[4]) / 1e8;
-    Analyzer analyzer = Make(options);
-    for (int64_t batch = 0; batch < row[5]; ++batch) {
-      const int64_t n = row[static_cast<size_t>(6 + batch)];
-      const Status status = Update(analyzer, Shape{n}, golden.Take<float>("x", static_cast<size_t>(n)));
-      ASSERT_TRUE(status.ok()) << "case " << i << ": " << status.message();
-    }
-    const Result<Calibration> got = analyzer.Compute();
-    ASSERT_TRUE(got.ok()) << "case " << i << ": " << got.status().message();
-    const std::vector<float> want = golden.Take<float>("expected", 4);
-    const double have[] = {got->min[0], got->max[0], got->scale[0], got->offset[0]};
-    const bool other_bin = row[0] == 5 && have[1] != double{want[1]};
+    const Result<GoldenRun> run = RunCase(golden, i, CalibrationTool::kQuarkTorch, 1e8);
+    ASSERT_TRUE(run.ok()) << "case " << i << ": " << run.status().message();
+    const auto scheme = static_cast<size_t>(run->options.scheme);
+    const std::vector<float>& want = run->want;
+    const std::array<double, 4> have = run->have();
+    const bool other_bin = scheme == 5 && have[1] != double{want[1]};
     others += other_bin;
     for (size_t j = 0; j < 4; ++j) {
       const double bound = other_bin ? std::abs(want[j]) / 1000 : 0;
       EXPECT_LE(std::abs(have[j] - double{want[j]}), bound)
-          << "case " << i << ", scheme " << row[0] << ", number " << j << ": " << have[j] << ", not " << want[j];
+          << "case " << i << ", scheme " << scheme << ", number " << j << ": " << have[j] << ", not " << want[j];
     }
-    ++of_scheme[row[0]];
+    ++of_scheme[scheme];
   }
   EXPECT_TRUE(golden.AllTaken());
   EXPECT_LE(others, 2u);

@@ -15,7 +15,7 @@ Errors are ValueErrors with one sentence that names the argument and the numbers
 from ._affine import dequantize, quantize, quantize_dequantize
 from ._blocks import BlockCodes, dequantize_blocks, quantize_blocks, quantize_dequantize_blocks
 from ._calibrate import Calibration, calibrate
-from ._float import dequantize_float, quantize_dequantize_float, quantize_float
+from ._float import dequantize_float, float_scale, quantize_dequantize_float, quantize_float
 from ._lanequant import version as __version__
 from ._lpbq import Lpbq, lpbq_compress, lpbq_expand
 from ._model import Model
@@ -29,6 +29,7 @@ __all__ = [
     "dequantize",
     "dequantize_blocks",
     "dequantize_float",
+    "float_scale",
     "lpbq_compress",
     "lpbq_expand",
     "quantize",

@@ -6,6 +6,8 @@ from ._arrays import (
     PACKED_BITS,
     choose,
     code_output,
+    float_tensor,
+    float_type,
     kind,
     numbers,
     offset_tensor,
@@ -69,7 +71,7 @@ def quantize(
     block_size: one number for each dimension of `scale`: so many consecutive indices share a scale; -1: the dimension
         of x divided by that of scale.
     dtype: "int8", "uint8", "int16", "uint16", "int32", or packed "int4", "uint4", "int2", "uint2". Default: the
-        smallest of the first five that holds the grid.
+        type of `out`, or the smallest of the first five that holds the grid.
     profile: whose rounding. "aimet_div": rint(x / scale) - offset. "aimet_fakequant": rint(x * (1 / scale)) - offset
         (torch.fake_quantize). "aimet_onnx": the op of aimet_onnx, halves go up. "onnx": QuantizeLinear.
     zero_point_shift: 0, or 0.5 (AIMET, for 2-bit weights).
@@ -86,9 +88,16 @@ def quantize(
     >>> lanequant.quantize(x, 0.25, qmin=-8, qmax=7, dtype="int4")  # -4, 1, 2, 7
     array([ 28, 114], dtype=uint8)
     """
-    dtype = _smallest_type(whole("qmin", qmin), whole("qmax", qmax)) if dtype is None else type_name(dtype)
-    choose("dtype", dtype, CODES)
-    x_tensor = tensor("x", x)
+    qmin, qmax = whole("qmin", qmin), whole("qmax", qmax)
+    if dtype is not None:
+        dtype = type_name(dtype)
+        choose("dtype", dtype, CODES)
+    elif out is not None:
+        dtype = kind(out)
+        choose("out: type", dtype, CODES)
+    else:
+        dtype = _smallest_type(qmin, qmax)
+    x_tensor = float_tensor("x", x)
     quantizer = _quantizer(scale, offset, block_size, zero_point_shift, profile, (qmin, qmax))
     out, codes = code_output("out", out, shape_of("x", x), dtype)
     _lanequant.quantize(x_tensor, quantizer, codes, threads_of(threads))
@@ -103,7 +112,7 @@ def dequantize(
     block_size=None,
     codes_dtype=None,
     shape=None,
-    dtype="float32",
+    dtype=None,
     profile="aimet_div",
     zero_point_shift=0.0,
     out=None,
@@ -114,7 +123,7 @@ def dequantize(
     codes: an array of int8, uint8, int16, uint16 or int32; or packed codes in a uint8 array, with their type as
         `codes_dtype` ("int4", "uint4", "int2", "uint2") and their `shape`.
     scale, offset, block_size, profile, zero_point_shift: as for quantize.
-    dtype: "float32", "float16" or "bfloat16", of the result.
+    dtype: "float32", "float16" or "bfloat16", of the result. Default: that of `out`, or "float32".
 
     Returns an array of `dtype`, of the shape of the codes.
 
@@ -139,13 +148,9 @@ def dequantize(
         shape = shape_of("codes", codes)
         in_tensor = tensor("codes", codes)
     quantizer = _quantizer(scale, offset, block_size, zero_point_shift, profile)
-    out, out_tensor = output("out", out, shape, _float_type(dtype))
+    out, out_tensor = output("out", out, shape, float_type(dtype, out))
     _lanequant.dequantize(in_tensor, quantizer, out_tensor, threads_of(threads))
     return out
-
-
-def _float_type(dtype):
-    return choose("dtype", type_name(dtype), {name: name for name in ("float32", "float16", "bfloat16")})
 
 
 def quantize_dequantize(
@@ -171,7 +176,7 @@ def quantize_dequantize(
     >>> lanequant.quantize_dequantize(np.array([0.3, 9.0], np.float32), 0.25, qmin=-8, qmax=7)
     array([0.25, 1.75], dtype=float32)
     """
-    x_tensor = tensor("x", x)
+    x_tensor = float_tensor("x", x)
     quantizer = _quantizer(scale, offset, block_size, zero_point_shift, profile, (qmin, qmax))
     out, out_tensor = output("out", out, shape_of("x", x), kind(x))
     _lanequant.quantize_dequantize(x_tensor, quantizer, out_tensor, threads_of(threads))

@@ -115,11 +115,30 @@ def new_array(shape, dtype):
     return np.empty(shape, dtype)
 
 
+def float_tensor(name, array):
+    """Of the types that values may have."""
+    made = tensor(name, array)
+    choose(f"{name}: type", kind(array), {kind: kind for kind in ("float32", "float16", "bfloat16")})
+    return made
+
+
+def float_type(dtype, out):
+    """The type of values that is asked for: `dtype`, or that of `out`, or float32."""
+    if dtype is None:
+        dtype = "float32" if out is None else kind(out)
+    return choose("dtype", type_name(dtype), {name: name for name in ("float32", "float16", "bfloat16")})
+
+
 def output(name, out, shape, dtype):
     """`out` or a new array of floats or whole-byte codes, and its tensor."""
     if out is None:
         out = new_array(shape, dtype)
-    return out, tensor(name, out, writable=True)
+    made = tensor(name, out, writable=True)
+    if kind(out) != dtype:
+        raise ValueError(f"{name}: type {kind(out)}, but the result is {dtype}")
+    if shape_of(name, out) != tuple(shape):
+        raise ValueError(f"{name}: shape {shape_of(name, out)}, but the result has {tuple(shape)}")
+    return out, made
 
 
 def code_output(name, out, shape, dtype):
@@ -134,7 +153,8 @@ def code_output(name, out, shape, dtype):
 def scale_tensor(scale):
     """A number becomes a float32 scalar array."""
     if np.isscalar(scale):
-        scale = np.array(real("scale", scale), np.float32)
+        with np.errstate(over="ignore", under="ignore"):  # becomes inf or 0, which is refused
+            scale = np.array(real("scale", scale), np.float32)
     return tensor("scale", scale)
 
 

@@ -5,7 +5,21 @@ from typing import NamedTuple
 import numpy as np
 
 from . import _lanequant
-from ._arrays import choose, code_output, kind, new_array, numbers, output, shape_of, tensor, threads_of, type_name, whole
+from ._arrays import (
+    choose,
+    code_output,
+    float_tensor,
+    float_type,
+    kind,
+    new_array,
+    numbers,
+    output,
+    shape_of,
+    tensor,
+    threads_of,
+    type_name,
+    whole,
+)
 
 BLOCK_FORMATS = {
     "onnx_mx": 0,
@@ -85,7 +99,7 @@ def quantize_dequantize_blocks(
     array([ 0.,  4., -8.], dtype=float32)
     """
     quantizer = _quantizer(format, element, exponent, ties, bit_width, block_size, axis)
-    x_tensor = tensor("x", x)
+    x_tensor = float_tensor("x", x)
     out, out_tensor = output("out", out, shape_of("x", x), kind(x))
     _lanequant.quantize_dequantize_blocks(x_tensor, quantizer, out_tensor, threads_of(threads))
     return out
@@ -123,7 +137,7 @@ def quantize_blocks(
     quantizer = _quantizer(format, element, exponent, ties, bit_width, block_size, axis)
     dtype = _code_type(format, element, bit_width) if dtype is None else type_name(dtype)
     choose("dtype", dtype, {name: name for name in ("uint4", "uint8", "int8", "int16")})
-    x_tensor, shape = tensor("x", x), shape_of("x", x)
+    x_tensor, shape = float_tensor("x", x), shape_of("x", x)
     codes, codes_tensor = code_output("codes", None, shape, dtype)
     scales = new_array(_scale_shape(shape, format, block_size, axis), "uint8")
     scales_tensor = tensor("scales", scales, writable=True)
@@ -142,7 +156,7 @@ def dequantize_blocks(
     axis=-1,
     codes_dtype=None,
     shape=None,
-    dtype="float32",
+    dtype=None,
     out=None,
     threads=0,
 ):
@@ -150,7 +164,7 @@ def dequantize_blocks(
 
     codes, scales: as quantize_blocks returns them; packed codes with codes_dtype "uint4" and their `shape`.
     format, element, bit_width, block_size, axis: as for quantize_blocks.
-    dtype: "float32", "float16" or "bfloat16", of the result.
+    dtype: "float32", "float16" or "bfloat16", of the result. Default: that of `out`, or "float32".
 
     Returns an array of `dtype`, of the shape of the codes.
 
@@ -170,7 +184,6 @@ def dequantize_blocks(
             raise ValueError(f"codes are {kind(codes)}, but codes_dtype is {type_name(codes_dtype)}")
         shape = shape_of("codes", codes)
         codes_tensor = tensor("codes", codes)
-    name = choose("dtype", type_name(dtype), {name: name for name in ("float32", "float16", "bfloat16")})
-    out, out_tensor = output("out", out, shape, name)
+    out, out_tensor = output("out", out, shape, float_type(dtype, out))
     _lanequant.dequantize_blocks(codes_tensor, tensor("scales", scales), quantizer, out_tensor, threads_of(threads))
     return out

@@ -1,9 +1,13 @@
 """Float formats: float16 down to float4, and what AIMET makes of any other."""
 
+import numpy as np
+
 from . import _lanequant
 from ._arrays import (
     choose,
     code_output,
+    float_tensor,
+    float_type,
     kind,
     numbers,
     output,
@@ -43,6 +47,25 @@ def _quantizer(format, scale, block_size, saturate=True):
     return quantizer
 
 
+def float_scale(format, maxval):
+    """The scale under which the largest value of a float format stands for maxval: AIMET's calibration.
+
+    format: as for quantize_dequantize_float.
+    maxval: a number or an array, each finite and not 0: what the largest magnitudes of the data are.
+
+    Returns a float32 array of the shape of maxval, for `scale` of the functions here.
+
+    ValueError: a format that is none, a maxval that is 0 or not finite.
+
+    >>> lanequant.float_scale("float8_e4m3fn", [448.0, 7.0])
+    array([1.      , 0.015625], dtype=float32)
+    """
+    quantizer = _quantizer(format, None, None)
+    values = np.asarray(maxval, np.float32)
+    scales = [_lanequant.float_scale(quantizer, float(value)) for value in values.ravel()]
+    return np.array(scales, np.float32).reshape(values.shape)
+
+
 def quantize_float(
     x, format, scale=None, *, block_size=None, saturate=True, dtype="uint8", out=None, threads=0
 ):
@@ -61,7 +84,7 @@ def quantize_float(
     """
     quantizer = _quantizer(format, scale, block_size, saturate)
     dtype = choose("dtype", type_name(dtype), {name: name for name in ("uint8", "uint4")})
-    x_tensor = tensor("x", x)
+    x_tensor = float_tensor("x", x)
     out, codes = code_output("out", out, shape_of("x", x), dtype)
     _lanequant.quantize_float(x_tensor, quantizer, codes, threads_of(threads))
     return out
@@ -75,7 +98,7 @@ def dequantize_float(
     block_size=None,
     codes_dtype="uint8",
     shape=None,
-    dtype="float32",
+    dtype=None,
     out=None,
     threads=0,
 ):
@@ -83,7 +106,7 @@ def dequantize_float(
 
     codes: uint8, as quantize_float returns them; with codes_dtype "uint4" packed, of `shape`.
     format, scale, block_size: as for quantize_float.
-    dtype: "float32", "float16" or "bfloat16", of the result.
+    dtype: "float32", "float16" or "bfloat16", of the result. Default: that of `out`, or "float32".
 
     Returns an array of `dtype`, of the shape of the codes.
 
@@ -102,8 +125,7 @@ def dequantize_float(
         choose("codes_dtype", type_name(codes_dtype), {"uint8": 0, "uint4": 0})
         shape = shape_of("codes", codes)
         in_tensor = tensor("codes", codes)
-    name = choose("dtype", type_name(dtype), {name: name for name in ("float32", "float16", "bfloat16")})
-    out, out_tensor = output("out", out, shape, name)
+    out, out_tensor = output("out", out, shape, float_type(dtype, out))
     _lanequant.dequantize_float(in_tensor, quantizer, out_tensor, threads_of(threads))
     return out
 
@@ -118,7 +140,7 @@ def quantize_dequantize_float(
         "float6_e2m3fn", "float6_e3m2fn", "float4_e2m1fn", or (exponent bits, mantissa bits) for any other of AIMET's.
     scale, block_size: as for quantize; None: 1.
     saturate: what lies beyond the largest value becomes it; else infinite, or NaN in formats without infinity.
-    dtype: of the result: that of x (default) or "float32".
+    dtype: of the result: that of x or, with a scale of some dimensions, "float32". Default: that of `out`, or of x.
 
     Returns an array of the shape of x.
 
@@ -126,7 +148,9 @@ def quantize_dequantize_float(
     array([3.125e-01, 4.480e+02], dtype=float32)
     """
     quantizer = _quantizer(format, scale, block_size, saturate)
-    x_tensor = tensor("x", x)
-    out, out_tensor = output("out", out, shape_of("x", x), kind(x) if dtype is None else type_name(dtype))
+    x_tensor = float_tensor("x", x)
+    if dtype is None:
+        dtype = kind(x if out is None else out)
+    out, out_tensor = output("out", out, shape_of("x", x), type_name(dtype))
     _lanequant.quantize_dequantize_float(x_tensor, quantizer, out_tensor, threads_of(threads))
     return out
