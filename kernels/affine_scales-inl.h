@@ -68,6 +68,12 @@ HWY_INLINE bool AreFast(V32 least_scale, V32 most_scale, V32 least_offset, V32 m
   return hn::AllTrue(df, hn::And(hn::RebindMask(df, divisors), exact));
 }
 
+// Whether the first offset is that of all.
+HWY_INLINE bool AreAll(int32_t first_offset, V32 least_offset, V32 most_offset) {
+  const V32 first = hn::Set(D32(), first_offset);
+  return hn::AllTrue(D32(), hn::And(hn::Eq(least_offset, first), hn::Eq(most_offset, first)));
+}
+
 using exact_division::Broadcast;
 using exact_division::MakeBroadcast;
 
@@ -95,8 +101,12 @@ class RunScales {
       hn::Store(hn::Mul(s, hn::Add(origin, first)), df, low_ + i);
       hn::Store(hn::Mul(s, hn::Add(origin, last)), df, high_ + i);
     }
+    same_offset_ = AreAll(*offsets, least_offset, most_offset);
     return AreFast(least_scale, most_scale, least_offset, most_offset, units);
   }
+
+  HWY_INLINE bool HasSameOffset() const { return same_offset_; }
+  HWY_INLINE bool HasNoOffset() const { return same_offset_ && *offset_ == 0; }
 
   // For a run of many vectors.
   HWY_INLINE VF32 Scale(size_t k) const { return hn::Set(DF32(), scale_[k]); }
@@ -112,6 +122,7 @@ class RunScales {
  private:
   const float* scale_ = nullptr;
   const int32_t* offset_ = nullptr;
+  bool same_offset_ = false;
   alignas(64) float inverse_[kGroup], low_[kGroup], high_[kGroup];
 };
 
@@ -136,8 +147,7 @@ class RowScales {
       if (has_inverse) hn::Store(hn::Div(one, s), df, inverse_ + i);
     }
     has_inverse_ = has_inverse;
-    const V32 first_offset = hn::Set(D32(), *offsets);
-    same_offset_ = hn::AllTrue(D32(), hn::And(hn::Eq(least_offset, first_offset), hn::Eq(most_offset, first_offset)));
+    same_offset_ = AreAll(*offsets, least_offset, most_offset);
     return AreFast(least_scale, most_scale, least_offset, most_offset, units);
   }
 

@@ -79,6 +79,17 @@ def aimet_torch_cases():
     yield "QDQ/s8/tensor", lambda: qdq(*per_tensor, qmin=-128, qmax=127)
     yield "QDQ/s4/block64", lambda: qdq(*blocks, qmin=-8, qmax=7, block_size=(1, 64))
 
+    lpbq = affine.GroupedBlockQuantizeDequantize((ROWS, COUNT // ROWS // 64), bitwidth=4, symmetric=True,
+                                                 decompressed_bw=8, block_size=(1, 64), block_grouping=(1, -1))
+    with lpbq.compute_encodings():
+        lpbq(values)
+
+    def lpbq_qdq():
+        with torch.no_grad():
+            return lpbq(values)
+
+    yield "LPBQ QDQ/s4/block64", lpbq_qdq
+
 
 def main():
     rows = []

@@ -24,7 +24,8 @@ CodeType ByteType(CodeType packed) { return IsSigned(packed) ? CodeType::kS8 : C
 Status Quantize(const ConstTensorView& in, const AffineQuantizer& quantizer, const TensorView& codes,
                 const BulkOptions& options) {
   LQ_RETURN_IF_ERROR(ValidateTarget(options.max_isa));
-  LQ_ASSIGN_OR_RETURN(const AffineSetup setup, MakeAffineSetup({AffineOp::kQuantize, in, codes}, quantizer));
+  LQ_ASSIGN_OR_RETURN(const AffineSetup setup,
+                      MakeAffineSetup({AffineOp::kQuantize, in, codes}, quantizer, ExecutorOf(options)));
   const auto run = Best(kernels::QuantizeAffineVariants(), options.max_isa).run;
   const CodeType type = CodeTypeOf(codes.dtype);
   const size_t in_bytes = SizeOf(in.dtype), bits = BitsOf(codes.dtype);
@@ -42,7 +43,7 @@ Status Quantize(const ConstTensorView& in, const AffineQuantizer& quantizer, con
          .out = out,
          .stream = setup.stream && out_type == type});
   };
-  ForEachTask(setup.map, options.executor, [&](Range range) {
+  ForEachTask(setup.map, options, [&](Range range) {
     ForEachCodePiece(setup.map, range, bits, [&](const ScalePiece& piece, bool direct) {
       if (direct) return run_piece(piece, type, codes.bytes.data() + piece.begin * bits / 8);
       ShortCodes bytes;
@@ -56,7 +57,8 @@ Status Quantize(const ConstTensorView& in, const AffineQuantizer& quantizer, con
 Status Dequantize(const ConstTensorView& codes, const AffineQuantizer& quantizer, const TensorView& out,
                   const BulkOptions& options) {
   LQ_RETURN_IF_ERROR(ValidateTarget(options.max_isa));
-  LQ_ASSIGN_OR_RETURN(const AffineSetup setup, MakeAffineSetup({AffineOp::kDequantize, codes, out}, quantizer));
+  LQ_ASSIGN_OR_RETURN(const AffineSetup setup,
+                      MakeAffineSetup({AffineOp::kDequantize, codes, out}, quantizer, ExecutorOf(options)));
   const auto run = Best(kernels::DequantizeAffineVariants(), options.max_isa).run;
   const CodeType type = CodeTypeOf(codes.dtype);
   const size_t out_bytes = SizeOf(out.dtype), bits = BitsOf(codes.dtype);
@@ -71,7 +73,7 @@ Status Dequantize(const ConstTensorView& codes, const AffineQuantizer& quantizer
          .out_type = FloatTypeOf(out.dtype),
          .stream = setup.stream});
   };
-  ForEachTask(setup.map, options.executor, [&](Range range) {
+  ForEachTask(setup.map, options, [&](Range range) {
     ForEachCodePiece(setup.map, range, bits, [&](const ScalePiece& piece, bool direct) {
       if (direct) return run_piece(piece, type, codes.bytes.data() + piece.begin * bits / 8);
       ShortCodes bytes;
@@ -85,10 +87,11 @@ Status Dequantize(const ConstTensorView& codes, const AffineQuantizer& quantizer
 Status QuantizeDequantize(const ConstTensorView& in, const AffineQuantizer& quantizer, const TensorView& out,
                           const BulkOptions& options) {
   LQ_RETURN_IF_ERROR(ValidateTarget(options.max_isa));
-  LQ_ASSIGN_OR_RETURN(const AffineSetup setup, MakeAffineSetup({AffineOp::kQuantizeDequantize, in, out}, quantizer));
+  LQ_ASSIGN_OR_RETURN(const AffineSetup setup,
+                      MakeAffineSetup({AffineOp::kQuantizeDequantize, in, out}, quantizer, ExecutorOf(options)));
   const auto run = Best(kernels::QuantizeDequantizeAffineVariants(), options.max_isa).run;
   const size_t element_bytes = SizeOf(in.dtype);
-  ForEachTask(setup.map, options.executor, [&](Range range) {
+  ForEachTask(setup.map, options, [&](Range range) {
     for (size_t i = range.begin; i < range.end;) {
       const ScalePiece piece = setup.map.At(i, range.end);
       run({.in = in.bytes.data() + i * element_bytes,

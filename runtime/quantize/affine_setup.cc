@@ -48,7 +48,8 @@ Arithmetic ChooseArithmetic(const AffineTensors& tensors, const AffineQuantizer&
 
 }  // namespace
 
-Result<AffineSetup> MakeAffineSetup(const AffineTensors& tensors, const AffineQuantizer& quantizer) {
+Result<AffineSetup> MakeAffineSetup(const AffineTensors& tensors, const AffineQuantizer& quantizer,
+                                    Executor& executor) {
   LQ_RETURN_IF_ERROR(CheckAffineTensors(tensors, quantizer));
   LQ_RETURN_IF_ERROR(CheckAffineQuantizer(tensors, quantizer));
   const char* name = NamesOf(tensors.op).in;
@@ -57,7 +58,7 @@ Result<AffineSetup> MakeAffineSetup(const AffineTensors& tensors, const AffineQu
   RoundingProfile profile = quantizer.profile;
   if (profile == RoundingProfile::kAimetFakequant && !FakequantApplies(quantizer)) profile = RoundingProfile::kAimetDiv;
   const Arithmetic arithmetic = ChooseArithmetic(tensors, quantizer, profile);
-  LQ_ASSIGN_OR_RETURN(AffineTable table, AffineTable::Make(quantizer, arithmetic));
+  LQ_ASSIGN_OR_RETURN(AffineTable table, AffineTable::Make(quantizer, arithmetic, executor));
   std::vector<int32_t> zeros;
   if (table.offset() == nullptr) zeros.resize(std::min(map.scales(), MaxScalesOfTask(map)));
   return AffineSetup{profile,          arithmetic,       std::move(map),

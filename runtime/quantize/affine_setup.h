@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/contracts_quantize.h"
+#include "lanequant/executor.h"
 #include "lanequant/quantize.h"
 #include "lanequant/status.h"
 #include "runtime/quantize/affine_table.h"
@@ -35,8 +36,8 @@ struct AffineSetup {
   }
 };
 
-// Checks every argument. No output has been touched when it returns.
-Result<AffineSetup> MakeAffineSetup(const AffineTensors& tensors, const AffineQuantizer& quantizer);
+// Checks every argument, scales and offsets on the executor's workers. No output has been touched when it returns.
+Result<AffineSetup> MakeAffineSetup(const AffineTensors& tensors, const AffineQuantizer& quantizer, Executor& executor);
 
 // Of checked types.
 kernels::FloatType FloatTypeOf(DType dtype);

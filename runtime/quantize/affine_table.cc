@@ -7,8 +7,11 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <span>
 
 #include "runtime/quantize/affine_arithmetic.h"
+#include "runtime/quantize/first_bad.h"
+#include "runtime/run_tasks.h"
 #include "runtime/status_macros.h"
 
 namespace lq {
@@ -37,34 +40,17 @@ float FloatOfF16(uint16_t bits) {
   return (bits & 0x8000u) != 0 ? -value : value;
 }
 
-// A tensor of many small blocks has so many scales and offsets that checking them one by one would show: 2 ms in the 15
-// that 64 Mi elements take. Loops over kGroup of them, without a branch, become vector code.
-constexpr size_t kGroup = 64;
-
-// Index of the first of `n` values for which bad(i) holds, n if there is none.
-template <class Bad>
-size_t FirstBad(size_t n, const Bad& bad) {
-  size_t i = 0;
-  for (; i + kGroup <= n; i += kGroup) {
-    uint32_t any = 0;
-    for (size_t j = 0; j < kGroup; ++j) any |= bad(i + j) ? 1u : 0u;
-    if (any != 0) break;
-  }
-  while (i < n && !bad(i)) ++i;
-  return i;
-}
-
 // Zeros, infinities and NaN; negative numbers too unless the mask drops the sign.
-size_t FirstBadScale(const float* scale, size_t n, bool may_be_negative) {
+auto IsBadScale(const float* scale, bool may_be_negative) {
   constexpr uint32_t kInfinity = 0x7F800000;
   const uint32_t mask = may_be_negative ? 0x7FFFFFFF : 0xFFFFFFFF;
-  return FirstBad(n, [=](size_t i) { return (std::bit_cast<uint32_t>(scale[i]) & mask) - 1 >= kInfinity - 1; });
+  return [=](size_t i) { return (std::bit_cast<uint32_t>(scale[i]) & mask) - 1 >= kInfinity - 1; };
 }
 
 Status ScaleError(const AffineQuantizer& quantizer, Arithmetic arithmetic, size_t i) {
   const float scale = ScaleAt(quantizer.scale, i);
   const bool onnx = quantizer.profile == RoundingProfile::kOnnx;
-  if (FirstBadScale(&scale, 1, onnx) == 1) {
+  if (!IsBadScale(&scale, onnx)(0)) {
     return InvalidArgument(fmt::format("scale: element {} is {}, which becomes {} in {}, the type of the arithmetic", i,
                                        scale, RoundTo(arithmetic, scale), NameOf(arithmetic)));
   }
@@ -98,11 +84,17 @@ OffsetRange KeptOffsets(Arithmetic arithmetic) {
   return {std::numeric_limits<int32_t>::min(), std::numeric_limits<int32_t>::max()};
 }
 
-// The first offset that is neither in the range nor 0.
-size_t FirstOutside(const int32_t* offset, size_t n, OffsetRange range) {
+// What is neither in the range nor 0.
+auto IsOutside(const int32_t* offset, OffsetRange range) {
   if (range.lowest > range.highest) range = {0, 0};
   const auto lowest = static_cast<uint32_t>(range.lowest), size = static_cast<uint32_t>(range.highest - range.lowest);
-  return FirstBad(n, [=](size_t i) { return (static_cast<uint32_t>(offset[i]) - lowest > size) & (offset[i] != 0); });
+  return [=](size_t i) { return (static_cast<uint32_t>(offset[i]) - lowest > size) & (offset[i] != 0); };
+}
+
+bool IsWholeAndAllowed(double offset, OffsetRange range) {
+  if (!(std::abs(offset) <= 0x1p32) || offset != std::floor(offset)) return false;
+  const auto whole = static_cast<int64_t>(offset);
+  return (whole >= range.lowest && whole <= range.highest) || whole == 0;
 }
 
 Status OffsetError(const AffineQuantizer& quantizer, Arithmetic arithmetic, size_t i) {
@@ -124,14 +116,14 @@ double OffsetAt(const ConstTensorView& offset, size_t i) {
   return offset.dtype == DType::kS32 ? static_cast<double>(Load<int32_t>(offset, i)) : double{Load<float>(offset, i)};
 }
 
-Result<AffineTable> AffineTable::Make(const AffineQuantizer& quantizer, Arithmetic arithmetic) {
+Result<AffineTable> AffineTable::Make(const AffineQuantizer& quantizer, Arithmetic arithmetic, Executor& executor) {
   AffineTable table;
-  LQ_RETURN_IF_ERROR(table.ReadScales(quantizer, arithmetic));
-  LQ_RETURN_IF_ERROR(table.ReadOffsets(quantizer, arithmetic));
+  LQ_RETURN_IF_ERROR(table.ReadScales(quantizer, arithmetic, executor));
+  LQ_RETURN_IF_ERROR(table.ReadOffsets(quantizer, arithmetic, executor));
   return table;
 }
 
-Status AffineTable::ReadScales(const AffineQuantizer& quantizer, Arithmetic arithmetic) {
+Status AffineTable::ReadScales(const AffineQuantizer& quantizer, Arithmetic arithmetic, Executor& executor) {
   const ConstTensorView& view = quantizer.scale;
   const size_t count = static_cast<size_t>(view.shape.NumElements());
   const bool may_be_negative = quantizer.profile == RoundingProfile::kOnnx;
@@ -140,37 +132,40 @@ Status AffineTable::ReadScales(const AffineQuantizer& quantizer, Arithmetic arit
     scale_view_ = view.data<float>();
   } else {
     scale_.resize(count);
-    for (size_t i = 0; i < count; ++i) scale_[i] = ScaleAt(view, i);
-    RoundAllTo(arithmetic, scale_);
+    RunRanges(executor, count, kTableGrain, [&](Range range) {
+      for (size_t i = range.begin; i < range.end; ++i) scale_[i] = ScaleAt(view, i);
+      RoundAllTo(arithmetic, std::span(scale_).subspan(range.begin, range.end - range.begin));
+    });
   }
-  const size_t bad = FirstBadScale(scale(), count, may_be_negative);
+  const size_t bad = FirstBad(executor, count, IsBadScale(scale(), may_be_negative));
   return bad == count ? OkStatus() : ScaleError(quantizer, arithmetic, bad);
 }
 
-Status AffineTable::ReadOffsets(const AffineQuantizer& quantizer, Arithmetic arithmetic) {
+Status AffineTable::ReadOffsets(const AffineQuantizer& quantizer, Arithmetic arithmetic, Executor& executor) {
   const ConstTensorView& view = quantizer.offset;
   if (view.bytes.empty()) return OkStatus();
   const size_t count = static_cast<size_t>(view.shape.NumElements());
   const OffsetRange range = AllowedOffsets(quantizer, arithmetic);
   if (view.dtype == DType::kS32 && IsAligned<int32_t>(view)) {
     const int32_t* offset = view.data<int32_t>();
-    const size_t bad = FirstOutside(offset, count, range);
+    const size_t bad = FirstBad(executor, count, IsOutside(offset, range));
     if (bad != count) return OffsetError(quantizer, arithmetic, bad);
-    if (FirstOutside(offset, count, KeptOffsets(arithmetic)) == count) {
+    if (FirstBad(executor, count, IsOutside(offset, KeptOffsets(arithmetic))) == count) {
       offset_view_ = offset;
       return OkStatus();
     }
   }
+  const auto is_bad = [&](size_t i) { return !IsWholeAndAllowed(OffsetAt(view, i), range); };
+  const size_t bad = FirstBad(executor, count, is_bad);
+  if (bad != count) return OffsetError(quantizer, arithmetic, bad);
   offset_.resize(count);
   const bool rounds = KeptOffsets(arithmetic).highest < std::numeric_limits<int32_t>::max();
-  for (size_t i = 0; i < count; ++i) {
-    const double value = OffsetAt(view, i);
-    const bool whole = std::abs(value) <= 0x1p32 && value == std::floor(value);
-    const int64_t offset = whole ? static_cast<int64_t>(value) : 0;
-    const bool allowed = (offset >= range.lowest && offset <= range.highest) || offset == 0;
-    if (!whole || !allowed) return OffsetError(quantizer, arithmetic, i);
-    offset_[i] = static_cast<int32_t>(rounds ? double{RoundTo(arithmetic, static_cast<float>(value))} : value);
-  }
+  RunRanges(executor, count, kTableGrain, [&](Range part) {
+    for (size_t i = part.begin; i < part.end; ++i) {
+      const double value = OffsetAt(view, i);
+      offset_[i] = static_cast<int32_t>(rounds ? double{RoundTo(arithmetic, static_cast<float>(value))} : value);
+    }
+  });
   return OkStatus();
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/contracts_quantize.h"
+#include "lanequant/executor.h"
 #include "lanequant/quantize.h"
 #include "lanequant/status.h"
 
@@ -19,15 +20,15 @@ class AffineTable {
   // Errors: scales that are 0 or not finite, or become so in the arithmetic's type; negative ones but for kOnnx;
   // offsets that are no whole numbers of int32, or that take codes of the grid out of +-2^24, where float32 has gaps
   // (kF64: out of int32).
-  static Result<AffineTable> Make(const AffineQuantizer& quantizer, kernels::Arithmetic arithmetic);
+  static Result<AffineTable> Make(const AffineQuantizer& quantizer, kernels::Arithmetic arithmetic, Executor& executor);
 
   const float* scale() const { return scale_.empty() ? scale_view_ : scale_.data(); }
   // nullptr: all offsets are 0.
   const int32_t* offset() const { return offset_.empty() ? offset_view_ : offset_.data(); }
 
  private:
-  Status ReadScales(const AffineQuantizer& quantizer, kernels::Arithmetic arithmetic);
-  Status ReadOffsets(const AffineQuantizer& quantizer, kernels::Arithmetic arithmetic);
+  Status ReadScales(const AffineQuantizer& quantizer, kernels::Arithmetic arithmetic, Executor& executor);
+  Status ReadOffsets(const AffineQuantizer& quantizer, kernels::Arithmetic arithmetic, Executor& executor);
 
   const float* scale_view_ = nullptr;
   const int32_t* offset_view_ = nullptr;

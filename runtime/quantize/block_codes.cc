@@ -12,13 +12,13 @@
 #include "lanequant/float_quantize.h"
 #include "runtime/quantize/block_rule.h"
 #include "runtime/quantize/bulk_checks.h"
+#include "runtime/quantize/bulk_tasks.h"
 #include "runtime/quantize/float_codes.h"
 #include "runtime/quantize/float_format.h"
 #include "runtime/quantize/min_max.h"
 #include "runtime/quantize/scale_map.h"
 #include "runtime/quantize/shared_exponent.h"
 #include "runtime/run_tasks.h"
-#include "runtime/serial_executor.h"
 #include "runtime/status_macros.h"
 
 namespace lq {
@@ -111,13 +111,12 @@ std::vector<float> FindScales(const ConstTensorView& in, const BlockFormat& form
   const kernels::BlockRule rule = BlockRuleOf(format);
   const std::array<float, 256> steps = Steps(format);
   const size_t count = blocks.map.scales();
-  RunTasks(options.executor != nullptr ? *options.executor : SerialExecutor(), (count + kGrain - 1) / kGrain,
-           [&](size_t task, size_t) {
-             for (size_t i = task * kGrain; i < std::min(count, (task + 1) * kGrain); ++i) {
-               bytes[i] = SharedExponent(ranges.min[i], ranges.max[i], format, rule);
-               ranges.max[i] = steps[bytes[i]];
-             }
-           });
+  RunTasks(ExecutorOf(options), (count + kGrain - 1) / kGrain, [&](size_t task, size_t) {
+    for (size_t i = task * kGrain; i < std::min(count, (task + 1) * kGrain); ++i) {
+      bytes[i] = SharedExponent(ranges.min[i], ranges.max[i], format, rule);
+      ranges.max[i] = steps[bytes[i]];
+    }
+  });
   return std::move(ranges.max);
 }
 

@@ -11,7 +11,6 @@
 #include "runtime/quantize/bulk_checks.h"
 #include "runtime/quantize/bulk_tasks.h"
 #include "runtime/run_tasks.h"
-#include "runtime/serial_executor.h"
 #include "runtime/status_macros.h"
 #include "runtime/variants.h"
 
@@ -91,7 +90,7 @@ Status QuantizeDequantizeBlocks(const ConstTensorView& in, const BlockFormat& fo
     SetTask(cut, task, in, out, args);
     run(args);
   };
-  RunTasks(options.executor != nullptr ? *options.executor : SerialExecutor(), cut.tasks(), run_task);
+  RunTasks(ExecutorOf(options), cut.tasks(), run_task);
   return OkStatus();
 }
 

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "lanequant/executor.h"
+#include "lanequant/quantize.h"
 #include "lanequant/tensor.h"
 #include "runtime/partition.h"
 #include "runtime/quantize/scale_map.h"
@@ -27,12 +28,16 @@ inline size_t TaskElements(size_t run) {
 // No piece of a task has more scales than this.
 inline size_t MaxScalesOfTask(const ScaleMap& map) { return TaskElements(map.run()) / map.run() + 2; }
 
+inline Executor& ExecutorOf(const BulkOptions& options) {
+  return options.executor != nullptr ? *options.executor : SerialExecutor();
+}
+
 // Calls run(range) for ranges that make up all elements, on the executor's workers or, if there is none, here.
 template <class F>
-void ForEachTask(const ScaleMap& map, Executor* executor, const F& run) {
+void ForEachTask(const ScaleMap& map, const BulkOptions& options, const F& run) {
   const size_t elements = map.elements(), step = TaskElements(map.run());
   const auto task = [&](size_t i, size_t) { run(Range{i * step, std::min(elements, (i + 1) * step)}); };
-  RunTasks(executor != nullptr ? *executor : SerialExecutor(), (elements + step - 1) / step, task);
+  RunTasks(ExecutorOf(options), (elements + step - 1) / step, task);
 }
 
 // Calls run(piece, direct) for the pieces of a range of codes of `bits` bits. `direct`: the piece begins and ends with

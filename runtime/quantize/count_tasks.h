@@ -10,13 +10,10 @@
 #include <vector>
 
 #include "lanequant/quantize.h"
+#include "runtime/quantize/bulk_tasks.h"
 #include "runtime/run_tasks.h"
 
 namespace lq {
-
-inline Executor& ExecutorOf(const BulkOptions& bulk) {
-  return bulk.executor != nullptr ? *bulk.executor : SerialExecutor();
-}
 
 // Calls count(values, counts) for ranges of the values, each with `slots` zeros to add to; returns their sums.
 template <class Count>

@@ -37,7 +37,8 @@ struct Scales {
   }
 };
 
-Result<Scales> MakeScales(const char* name, const Shape& shape, const FloatQuantizer& quantizer) {
+Result<Scales> MakeScales(const char* name, const Shape& shape, const FloatQuantizer& quantizer,
+                          const BulkOptions& options) {
   AffineQuantizer affine;
   affine.scale = quantizer.scale;
   affine.block_size = quantizer.block_size;
@@ -50,7 +51,7 @@ Result<Scales> MakeScales(const char* name, const Shape& shape, const FloatQuant
   LQ_RETURN_IF_ERROR(CheckFloats("scale", affine.scale.dtype));
   LQ_RETURN_IF_ERROR(CheckBytes("scale", affine.scale));
   LQ_ASSIGN_OR_RETURN(const ScaleMap map, ScaleMap::Make(name, shape, affine.scale.shape, affine.block_size));
-  LQ_ASSIGN_OR_RETURN(AffineTable table, AffineTable::Make(affine, Arithmetic::kF32));
+  LQ_ASSIGN_OR_RETURN(AffineTable table, AffineTable::Make(affine, Arithmetic::kF32, ExecutorOf(options)));
   return Scales{map, std::move(table)};
 }
 
@@ -96,7 +97,7 @@ Status QuantizeDequantizeFloat(const ConstTensorView& in, const FloatQuantizer& 
     return InvalidArgument(fmt::format("out: type {}, but in has type {}{}", NameOf(out.dtype), NameOf(in.dtype),
                                        out.dtype == DType::kF32 ? " and the scale no dimensions" : ""));
   }
-  LQ_ASSIGN_OR_RETURN(const Scales scales, MakeScales("in", in.shape, quantizer));
+  LQ_ASSIGN_OR_RETURN(const Scales scales, MakeScales("in", in.shape, quantizer, options));
   CarryTable carry;
   kernels::QuantizeDequantizeFloatArgs common{};
   common.in_type = FloatTypeOf(in.dtype);
@@ -105,7 +106,7 @@ Status QuantizeDequantizeFloat(const ConstTensorView& in, const FloatQuantizer& 
   common.out_type = FloatTypeOf(out.dtype);
   common.stream = IsWorthStreaming(in, out);
   const auto run = Best(kernels::QuantizeDequantizeFloatVariants(), options.max_isa).run;
-  ForEachTask(scales.map, options.executor, [&](Range range) {
+  ForEachTask(scales.map, options, [&](Range range) {
     for (size_t i = range.begin; i < range.end;) {
       const ScalePiece piece = scales.map.At(i, range.end);
       kernels::QuantizeDequantizeFloatArgs args = common;
@@ -136,7 +137,7 @@ void WriteFloatCodes(const ConstTensorView& in, const kernels::QuantizeFloatArgs
     run(args);
   };
   const size_t bits = BitsOf(codes.dtype);
-  ForEachTask(scales.map, options.executor, [&](Range range) {
+  ForEachTask(scales.map, options, [&](Range range) {
     ForEachCodePiece(scales.map, range, bits, [&](const ScalePiece& piece, bool direct) {
       if (direct) return run_piece(piece, bits == 4, codes.data<uint8_t>() + piece.begin * bits / 8, streams);
       std::array<uint8_t, kShortPiece> bytes;
@@ -152,7 +153,7 @@ Status QuantizeFloat(const ConstTensorView& in, const FloatQuantizer& quantizer,
   LQ_RETURN_IF_ERROR(CheckCodes(codes, quantizer.format));
   LQ_RETURN_IF_ERROR(CheckFloats("in", in.dtype));
   LQ_RETURN_IF_ERROR(CheckPair({"in", in}, {"codes", codes}, false));
-  LQ_ASSIGN_OR_RETURN(const Scales scales, MakeScales("in", in.shape, quantizer));
+  LQ_ASSIGN_OR_RETURN(const Scales scales, MakeScales("in", in.shape, quantizer, options));
   const bool has_scale = !quantizer.scale.bytes.empty();
   CarryTable carry;
   kernels::QuantizeFloatArgs rule{};
@@ -170,7 +171,7 @@ Status DequantizeFloat(const ConstTensorView& codes, const FloatQuantizer& quant
   LQ_RETURN_IF_ERROR(CheckCodes({codes.dtype, codes.shape, {}}, quantizer.format));
   LQ_RETURN_IF_ERROR(CheckFloats("out", out.dtype));
   LQ_RETURN_IF_ERROR(CheckPair({"codes", codes}, {"out", out}, false));
-  LQ_ASSIGN_OR_RETURN(const Scales scales, MakeScales("codes", codes.shape, quantizer));
+  LQ_ASSIGN_OR_RETURN(const Scales scales, MakeScales("codes", codes.shape, quantizer, options));
   kernels::DequantizeFloatArgs common{};
   common.mantissa_bits = quantizer.format.mantissa_bits;
   common.unsigned_zero = quantizer.format.unsigned_zero;
@@ -188,7 +189,7 @@ Status DequantizeFloat(const ConstTensorView& codes, const FloatQuantizer& quant
     run(args);
   };
   const size_t bits = BitsOf(codes.dtype);
-  ForEachTask(scales.map, options.executor, [&](Range range) {
+  ForEachTask(scales.map, options, [&](Range range) {
     ForEachCodePiece(scales.map, range, bits, [&](const ScalePiece& piece, bool direct) {
       if (direct) return run_piece(piece, bits == 4, codes.data<uint8_t>() + piece.begin * bits / 8);
       std::array<uint8_t, kShortPiece> bytes;

@@ -5,6 +5,7 @@
 #include "kernels/contracts_quantize.h"
 #include "lanequant/lpbq.h"
 #include "runtime/quantize/bulk_tasks.h"
+#include "runtime/quantize/first_bad.h"
 #include "runtime/quantize/lpbq_layout.h"
 #include "runtime/quantize/packed_codes.h"
 #include "runtime/quantize/scale_map.h"
@@ -38,7 +39,7 @@ AffineQuantizer QuantizerOf(const LpbqScales& scales, RoundingProfile profile) {
 struct ExpandJob {
   const uint8_t* codes;
   size_t bits;  // of a code in memory: 2, 4 or 8
-  const uint8_t* int_scale;
+  const uint32_t* int_scale;
   int8_t* out;
   kernels::LpbqExpandFn run;  // of 4-bit codes
   bool stream;
@@ -49,19 +50,36 @@ void ExpandEach(const ExpandJob& job, const ScalePiece& piece) {
   for (size_t i = 0; i < piece.n; ++i) {
     uint8_t code = 0;
     UnpackCodes(job.codes, piece.begin + i, 1, job.bits, true, &code);
-    const uint32_t product = uint32_t{code} * job.int_scale[piece.first + i / piece.run % piece.count];
+    const uint32_t product = code * job.int_scale[piece.first + i / piece.run % piece.count];
     job.out[piece.begin + i] = static_cast<int8_t>(static_cast<uint8_t>(product));
   }
 }
 
-// The kernel's scales do not come back: one call for each time that the piece goes through its own.
+// The pointers do not meet, groups have one size: vector code.
+void NarrowScales(const uint32_t* __restrict from, size_t n, uint8_t* __restrict to) {
+  constexpr size_t kGroup = 64;
+  size_t i = 0;
+  for (; i + kGroup <= n; i += kGroup) {
+    for (size_t j = i; j < i + kGroup; ++j) to[j] = static_cast<uint8_t>(from[j]);
+  }
+  for (; i < n; ++i) to[i] = static_cast<uint8_t>(from[i]);
+}
+
+// Even, so that each call of the kernel begins with a byte of codes.
+constexpr size_t kScales = 1024;
+
+// The kernel takes scales of a byte, which do not come back: a call for each kScales of them, and for each time that
+// the piece goes through its own.
 void ExpandPiece(const ExpandJob& job, const ScalePiece& piece) {
   const size_t period = piece.count * piece.run;
   if (job.bits != 4 || piece.begin % 2 != 0 || (period % 2 != 0 && period < piece.n)) return ExpandEach(job, piece);
-  for (size_t i = 0; i < piece.n; i += period) {
-    const size_t begin = piece.begin + i;
-    job.run({job.codes + begin / 2, job.int_scale + piece.first, std::min(period, piece.n - i), piece.run,
-             job.out + begin, job.stream});
+  uint8_t scales[kScales];
+  for (size_t i = 0; i < piece.n;) {
+    const size_t first = i % period / piece.run, count = std::min(kScales, piece.count - first);
+    const size_t begin = piece.begin + i, n = std::min(count * piece.run, piece.n - i);
+    NarrowScales(job.int_scale + piece.first + first, count, scales);
+    job.run({job.codes + begin / 2, scales, n, piece.run, job.out + begin, job.stream});
+    i += n;
   }
 }
 
@@ -87,21 +105,20 @@ Status ExpandToS8(const ConstTensorView& codes, const LpbqScales& scales, const 
   LQ_RETURN_IF_ERROR(CheckExpand(codes, scales, out));
   LQ_ASSIGN_OR_RETURN(const ScaleMap map,
                       ScaleMap::Make("codes", codes.shape, scales.layout.scale_shape, scales.layout.block_size));
-  std::vector<uint8_t> int_scale(scales.int_scale.size());
-  for (size_t i = 0; i < int_scale.size(); ++i) {
-    if (scales.int_scale[i] > LargestIntScale(scales.layout)) {
-      return InvalidArgument(
-          fmt::format("int_scale: element {} is {}, above {}", i, scales.int_scale[i], LargestIntScale(scales.layout)));
-    }
-    int_scale[i] = static_cast<uint8_t>(scales.int_scale[i]);
+  const uint32_t* int_scale = scales.int_scale.data();
+  const uint32_t largest = LargestIntScale(scales.layout);
+  const size_t bad =
+      FirstBad(ExecutorOf(bulk), scales.int_scale.size(), [=](size_t i) { return int_scale[i] > largest; });
+  if (bad != scales.int_scale.size()) {
+    return InvalidArgument(fmt::format("int_scale: element {} is {}, above {}", bad, int_scale[bad], largest));
   }
   const ExpandJob job{codes.data<uint8_t>(),
                       BitsOf(codes.dtype),
-                      int_scale.data(),
+                      int_scale,
                       out.data<int8_t>(),
                       Best(kernels::LpbqExpandVariants(), bulk.max_isa).run,
                       IsWorthStreaming(codes, out)};
-  ForEachTask(map, bulk.executor, [&](Range range) {
+  ForEachTask(map, bulk, [&](Range range) {
     for (size_t i = range.begin; i < range.end;) {
       const ScalePiece piece = map.At(i, range.end);
       ExpandPiece(job, piece);

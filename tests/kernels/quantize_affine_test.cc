@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <iterator>
 #include <vector>
 
 #include "kernels/contracts_quantize.h"
@@ -61,6 +63,33 @@ TEST(QuantizeAffine, RandomCases) {
 TEST(QuantizeAffine, SmallSizes) {
   Random random(11);
   for (size_t n = 0; n <= 330 && !HasFatalFailure(); ++n) CheckCase(AffineCase(n, 1, n + 1, random), random);
+}
+
+// Blocks of few vectors of each target, groups of 64 of them and more, with offsets that are 0, one, and many.
+TEST(QuantizeAffine, ShortBlocks) {
+  constexpr kernels::CodeType kCodes[] = {kernels::CodeType::kS8, kernels::CodeType::kS4, kernels::CodeType::kS2,
+                                          kernels::CodeType::kU8, kernels::CodeType::kU4, kernels::CodeType::kS16};
+  Random random(13);
+  for (const size_t run : {8, 16, 32, 64, 128, 256}) {
+    for (size_t round = 0; round < Cases(30) && !HasFatalFailure(); ++round) {
+      const size_t count = random.Size(1, 70);
+      AffineCase test(run * count - random.Size(0, run - 1), count, run, random);
+      test.profile = random.Chance(0.7) ? RoundingProfile::kAimetDiv : static_cast<RoundingProfile>(random.Size(0, 3));
+      test.type = random.Chance(0.7) ? FloatType::kF32 : FloatType::kF16;
+      test.arithmetic = kernels::Arithmetic::kF32;
+      test.shift = 0;
+      test.code = kCodes[random.Size(0, std::size(kCodes) - 1)];
+      test.qmin = LowestOf(test.code), test.qmax = HighestOf(test.code);
+      if (random.Chance(0.3)) ++test.qmin;
+      if (random.Chance(0.3)) test.qmax -= test.qmax / 2;
+      const int offset = static_cast<int>(random.Int(-200, 200)), offsets = static_cast<int>(random.Int(0, 2));
+      for (size_t k = 0; k < count; ++k) {
+        test.offset[k] = offsets == 0 ? 0 : offsets == 1 ? offset : static_cast<int>(random.Int(-200, 200));
+        if (random.Chance(0.9)) test.scale[k] = std::exp(random.Float(-8, 3));
+      }
+      CheckCase(test, random);
+    }
+  }
 }
 
 // Half-way values of a whole 16-bit grid, from far below to far above.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "lanequant/quantize.h"
+#include "tests/support/executors.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/random.h"
 
@@ -62,6 +63,41 @@ TEST(QuantizeErrors, TheCallIsLegalUnspoilt) {
   EXPECT_TRUE(Call().Quantize().ok());
   EXPECT_TRUE(Call().Dequantize().ok());
   EXPECT_TRUE(Call().QuantizeDequantize().ok());
+}
+
+// More scales and offsets than one task looks at: the first bad one is named, whoever finds it.
+TEST(QuantizeErrors, TheFirstOfMany) {
+  constexpr size_t kRows = 400000;
+  std::vector<float> scales(kRows, 1), offsets(kRows, 0), reals(kRows, 1);
+  std::vector<int32_t> whole_offsets(kRows, 0);
+  std::vector<int8_t> codes(kRows, 7);
+  const Shape shape = {kRows, 1};
+  const ConstTensorView in = {kF32, shape, std::as_bytes(std::span(reals))};
+  const TensorView out = {kS8, shape, std::as_writable_bytes(std::span(codes))};
+  AffineQuantizer quantizer;
+  quantizer.scale = {kF32, shape, std::as_bytes(std::span(scales))};
+  quantizer.qmin = -128, quantizer.qmax = 127;
+  for (const size_t workers : {1, 2, 7}) {
+    ThreadExecutor threads(workers);
+    BulkOptions options;
+    options.executor = &threads;
+    const auto expect = [&](std::initializer_list<const char*> parts) {
+      ExpectInvalid(Quantize(in, quantizer, out, options), parts);
+      EXPECT_TRUE(std::all_of(codes.begin(), codes.end(), [](int8_t q) { return q == 7; }));
+    };
+    quantizer.offset = {};
+    scales[399999] = 0, scales[210001] = kInfinity, scales[210003] = 0;
+    expect({"scale", "element 210001"});
+    scales[399999] = scales[210001] = scales[210003] = 1;
+    quantizer.offset = {kF32, shape, std::as_bytes(std::span(offsets))};
+    offsets[399999] = offsets[390001] = 0.5f;
+    expect({"offset", "element 390001"});
+    quantizer.offset = {kS32, shape, std::as_bytes(std::span(whole_offsets))};
+    whole_offsets[399999] = whole_offsets[140000] = 1 << 30;
+    expect({"offset", "element 140000"});
+    offsets[399999] = offsets[390001] = 0;
+    whole_offsets[399999] = whole_offsets[140000] = 0;
+  }
 }
 
 TEST(QuantizeErrors, Scales) {
