@@ -90,6 +90,7 @@ HWY_NOINLINE void RunChunk(const QuantizeFloatArgs& shared_args, const ScaleChun
   const VF32 inverse = hn::Set(df, 1.0f / *chunk.scale);
   for (size_t i = 0; i < chunk.count; i += 2 * lanes) {
     const size_t left = chunk.count - i;
+    if (args.stream) stream::PrefetchAhead(in + i, 2 * lanes * sizeof(*in));
     const VF32 x = small_floats::Load<kIn>(df, in + i, left);
     VF32 next = hn::Zero(df);
     if (left > lanes) next = small_floats::Load<kIn>(df, in + i + lanes, left - lanes);
@@ -154,10 +155,6 @@ void Run(const QuantizeFloatArgs& args) {
   alignas(64) uint8_t codes[kMost + 64] = {};  // stores go past the last one
   while (chunks.Next(chunk)) {
     const size_t at = chunk.begin % kMost, end = at + chunk.count;
-    if (args.stream) {
-      stream::PrefetchAhead(static_cast<const Element<kIn>*>(args.in) + chunk.begin,
-                            chunk.count * sizeof(Element<kIn>));
-    }
     RunAnyChunk<kIn, kRound>(args, chunk, codes + at);
     if (end == kMost || chunk.begin + chunk.count == args.n) Write(args, codes, chunk.begin - at, end, lines);
   }
