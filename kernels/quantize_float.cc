@@ -116,7 +116,7 @@ HWY_INLINE void RunAnyChunk(const QuantizeFloatArgs& args, ScaleChunk chunk, uin
   using enum Division;
   if constexpr (kRound == FloatType::kF32) {
     const float scale = *chunk.scale;
-    const Division division = float_quotient::DivisionOf<GridKind::kPlain, kRound>(scale, args.grid);
+    const Division division = float_quotient::DivisionOf<GridKind::kPlain, FloatType::kF32, kRound>(scale, args.grid);
     // A zero_point takes the sign of quotients that are 0: of none but those of 0 then.
     const bool keeps_signs = !args.zero_point || scale <= 0.5f;
     if (chunk.uniform && division != kDivided && keeps_signs && saturated_codes::TakesFormat(args.grid)) {

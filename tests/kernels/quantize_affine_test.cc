@@ -63,6 +63,13 @@ TEST(QuantizeAffine, SmallSizes) {
   for (size_t n = 0; n <= 330 && !HasFatalFailure(); ++n) CheckCase(AffineCase(n, 1, n + 1, random), random);
 }
 
+TEST(QuantizeAffine, EveryHalf) {
+  Random random(13);
+  ForEveryHalf(Cases(60), random, [&](const AffineCase& test, const GuardedBuffer<std::byte>& in) {
+    if (test.HasCodes() && !HasFatalFailure()) CheckVariants(test, in);
+  });
+}
+
 // Half-way values of a whole 16-bit grid, from far below to far above.
 TEST(QuantizeAffine, AllTies) {
   constexpr size_t kSteps = 140000;
