@@ -34,10 +34,11 @@ HWY_INLINE void RunChunk(const Element<kIn>* in, const ScaleChunk& chunk, const 
   const size_t lanes = hn::Lanes(df);
   VF32 scale = hn::Set(df, *chunk.scale);
   const VF32 inverse = hn::Set(df, 1.0f / *chunk.scale), limit = hn::Set(df, grid.limit);
+  const bool overflows = round_float::Overflows(grid);
   // Storing rounds to kOut, which is kRound where that is narrow.
   const auto value = [&](VF32 x) HWY_ATTR {
     const VF32 t = float_quotient::Quotient<kDivision, kRound>(x, scale, inverse, limit);
-    return hn::Mul(round_float::RoundToGrid<kKind>(t, x, grid), scale);
+    return hn::Mul(round_float::RoundToGrid<kKind>(t, x, grid, overflows), scale);
   };
   size_t i = 0;
   if constexpr (kUniform && kIn == kOut) {

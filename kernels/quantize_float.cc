@@ -75,7 +75,7 @@ HWY_INLINE VF32 Rounded(VF32 x, VF32 scale, VF32 inverse, const QuantizeFloatArg
   if (args.code.nan == 0) x = hn::IfThenElse(hn::IsNaN(x), hn::Inf(df), x);  // becomes the limit
   VF32 t = float_quotient::Quotient<kDivision, kRound>(x, scale, inverse, hn::Set(df, args.grid.limit));
   if (args.zero_point) x = t = hn::Add(t, hn::Zero(df));
-  return round_float::RoundToGrid<GridKind::kPlain>(t, x, args.grid);
+  return round_float::RoundToGrid<GridKind::kPlain>(t, x, args.grid, round_float::Overflows(args.grid));
 }
 
 // Writes whole vectors: `codes` has room for them. Not inlined, so that what does not change stays in registers.

@@ -35,7 +35,7 @@ using round_float::VF32;
 using D32 = hn::RebindToUnsigned<DF32>;
 using V32 = hn::Vec<D32>;
 
-HWY_INLINE bool TakesFormat(const FloatGrid& grid) { return grid.limit <= grid.largest && !grid.unsigned_zero; }
+HWY_INLINE bool TakesFormat(const FloatGrid& grid) { return !round_float::Overflows(grid) && !grid.unsigned_zero; }
 
 // With e_min taken off the low byte of the sum. It is even, so that ties go where they should.
 constexpr uint32_t Magic(const FloatGrid& grid) {
