@@ -72,8 +72,6 @@ class Groups {
     const DF df;
     const BlockRule rule = rule_;  // stores cannot change it: its numbers stay in registers
     const bool some_signed = rule.sign_from <= rule.sign_to;
-    const bool whole = rule.min_exponent == rule.mantissa_bits;  // integers: all steps are 1
-    const auto to_whole = hn::Set(df, 12582912.0f);              // 1.5 * 2^23
     const size_t lanes = hn::Lanes(df), block = kBlock != 0 ? kBlock : job_.block;
     const size_t step = block * sizeof(Element<kType>) < kPiece ? 4 : 1;  // blocks
     const Element<kType>* in = job_.in + g * lanes * block;
@@ -85,13 +83,8 @@ class Groups {
         for (size_t i = 0; i < block; i += lanes) {
           const auto x = small_floats::Load<kType>(df, in + i, lanes);
           const auto t = hn::Mul(x, to_units);
-          auto rounded = t;
-          if (whole) {
-            rounded = hn::Sub(hn::Add(t, to_whole), to_whole);
-          } else {
-            const auto exponent = round_float::ExponentBits(df, t);
-            rounded = round_float::RoundToStep(df, t, exponent, rule.min_exponent, rule.mantissa_bits);
-          }
+          const auto exponent = round_float::ExponentBits(df, t);
+          const auto rounded = round_float::RoundToStep(df, t, exponent, rule.min_exponent, rule.mantissa_bits);
           auto y = hn::Mul(block_step::BoundElement(df, rounded, rule), from_units);
           if constexpr (kSigned) {
             y = hn::Or(y, hn::And(x, hn::SignBit(df)));
