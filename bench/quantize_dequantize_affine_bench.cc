@@ -52,6 +52,7 @@ const bool kRegistered = [] {
   for (const auto& variant : lq::kernels::QuantizeDequantizeAffineVariants()) {
     for (const auto& scales : lq::bench::kBulkScales) Register(variant, kCases[0], scales);
     for (size_t i = 1; i < std::size(kCases); ++i) Register(variant, kCases[i], lq::bench::kBulkScales[3]);
+    for (size_t i = 3; i < std::size(kCases); ++i) Register(variant, kCases[i], lq::bench::kBulkScales[0]);
   }
   return true;
 }();

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/affine_halves-inl.h"
 #include "kernels/affine_literal-inl.h"
 #include "kernels/affine_rules-inl.h"
 #include "kernels/affine_scales-inl.h"
@@ -84,7 +85,11 @@ class CodesKernel {
   CodesKernel(const QuantizeAffineArgs& args, int64_t limit)
       : args_(args), units_(MakeUnits(args.qmin, args.qmax, args.shift, limit)) {}
 
-  bool PrepareRuns(const float* scale, const int32_t* offset, size_t n) { return runs_.Fill(scale, offset, n, units_); }
+  bool PrepareRuns(const float* scale, const int32_t* offset, size_t n) {
+    if (!runs_.Fill(scale, offset, n, units_)) return false;
+    if constexpr (kMayMultiply) multiplied_.Fill(scale, offset, n, RunOf(args_), units_);
+    return true;
+  }
   bool PrepareRow(const float* scale, const int32_t* offset, size_t n) { return row_.Fill(scale, offset, n, units_); }
 
   HWY_INLINE void Uniform(const In* in, size_t n, size_t k, Out* out) const {
@@ -92,6 +97,13 @@ class CodesKernel {
     const VF32 scale = runs_.Scale(k), inverse = runs_.Inverse(k);
     const VF32 low = runs_.Low(k), high = runs_.High(k);
     const VF32 first = hn::Set(df, units_.First(runs_.Offset(k)));
+    if constexpr (kMayMultiply) {
+      const auto bits = [&](size_t i, size_t left) HWY_ATTR {
+        const VF32 inside = Inside<false>(small_floats::Load<kIn>(df, in + i, left), low, high);
+        return hn::BitCast(D32(), MultipliedUnit(inside, inverse));
+      };
+      if (multiplied_.Multiply(k)) return StoreAll(bits, Base(runs_.Offset(k)), n, out);
+    }
     const auto bits = [&](size_t i, size_t left) HWY_ATTR {
       return Bits(small_floats::Load<kIn>(df, in + i, left), scale, inverse, low, high, first);
     };
@@ -238,9 +250,12 @@ class CodesKernel {
     for (; i < n; i += lanes) Store(hn::Sub(bits(i, n - i), wide_base), out + i, n - i);
   }
 
+  static constexpr bool kMayMultiply = kRule == Rule::kDivide && kIn != FloatType::kF32;
+
   const QuantizeAffineArgs& args_;
   const Units units_;
   RunScales runs_;
+  MultipliedRuns<kIn> multiplied_;
   RowScales row_;
 };
 

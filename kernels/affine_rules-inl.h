@@ -54,6 +54,16 @@ HWY_INLINE VF32 Inside(VF32 x, VF32 low, VF32 high) {
   return quantize::Clamp(x, low, high);
 }
 
+// t rounded to `bits` bits behind the first, ties to even: right for all but subnormal numbers of a type of so many
+// bits, which no caller tells from 0. Zeros become +0. Adding 1.5 * 2^(23 - bits) last places leaves no room for more
+// digits.
+HWY_INLINE VF32 RoundMantissa(VF32 t, int bits) {
+  const D32 d;
+  const V32 exponent = hn::And(hn::BitCast(d, t), hn::Set(d, 0x7F800000));
+  const VF32 magic = hn::BitCast(DF32(), hn::Add(exponent, hn::Set(d, ((23 - bits) << 23) | 0x400000)));
+  return hn::Sub(hn::Add(t, magic), magic);
+}
+
 // What is rounded next. F, here and below: VF32 or exact_division::Broadcast. kHalfUp counts from the lowest unit up:
 // first = qmin + o + h.
 template <Rule kRule, class F>
@@ -62,8 +72,8 @@ HWY_INLINE VF32 Quotient(VF32 inside, F s, F inverse, VF32 shift, VF32 first) {
   if constexpr (kRule == Rule::kReciprocal) return hn::Mul(inside, exact_division::Get(inverse));
   const VF32 t = exact_division::Quotient(inside, s, inverse);
   if constexpr (kRule == Rule::kDivideShift) return hn::Sub(t, shift);
-  if constexpr (kRule == Rule::kDivideF16) return small_floats::RoundTo<FloatType::kF16>(df, t);
-  if constexpr (kRule == Rule::kDivideBF16) return small_floats::RoundTo<FloatType::kBF16>(df, t);
+  if constexpr (kRule == Rule::kDivideF16) return RoundMantissa(t, 10);
+  if constexpr (kRule == Rule::kDivideBF16) return RoundMantissa(t, 7);
   // The float below 1/2: quantize-inl.h says why.
   if constexpr (kRule == Rule::kHalfUp) return hn::Add(hn::Sub(t, first), hn::Set(df, 0.49999997f));
   return t;

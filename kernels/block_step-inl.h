@@ -137,6 +137,7 @@ HWY_INLINE hn::Vec<DF> WithSignOfZero(DF df, hn::Vec<DF> y, hn::Vec<DF> x, const
   if (KeepsAllSigns(rule)) return hn::Or(y, sign);
   const auto unsigned_zero = hn::Add(y, hn::Zero(df));
   if (rule.sign_from > rule.sign_to) return unsigned_zero;
+  if (rule.sign_to == 0) return hn::IfThenElse(hn::Eq(x, hn::Zero(df)), x, unsigned_zero);
   const auto bits = round_float::MagnitudeBits(df, x);
   const auto loses = hn::Or(hn::Lt(bits, hn::Set(di, static_cast<int32_t>(rule.sign_from))),
                             hn::Gt(bits, hn::Set(di, static_cast<int32_t>(rule.sign_to))));

@@ -7,20 +7,14 @@
 
 #include <algorithm>
 
+#include "kernels/affine_halves-inl.h"
 #include "kernels/affine_literal-inl.h"
 #include "kernels/affine_loop-inl.h"
 #include "kernels/affine_rules-inl.h"
 #include "kernels/affine_scales-inl.h"
 #include "kernels/contracts_quantize.h"
 #include "kernels/stream-inl.h"
-
-// g++ 12 loads a vector once for each use unless its value is opaque. Costs no instruction.
-#undef LQ_OPAQUE
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_SSE2 && HWY_COMPILER_GCC_ACTUAL
-#define LQ_OPAQUE(v) asm("" : "+v"((v).raw))
-#else
-#define LQ_OPAQUE(v) (void)(v)
-#endif
+#include "kernels/stream_lines-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lq::kernels {
@@ -40,14 +34,28 @@ class Kernel {
   using In = small_floats::Element<kType>;
   using Out = In;
 
-  Kernel(const QuantizeDequantizeAffineArgs& args, int64_t limit)
-      : args_(args), units_(affine::MakeUnits(args.qmin, args.qmax, args.shift, limit)) {}
+  // stream: runs begin at whole lines of the output, and their stores go around the caches.
+  Kernel(const QuantizeDequantizeAffineArgs& args, int64_t limit, bool stream)
+      : args_(args), stream_(stream), units_(affine::MakeUnits(args.qmin, args.qmax, args.shift, limit)) {}
 
-  bool PrepareRuns(const float* scale, const int32_t* offset, size_t n) { return runs_.Fill(scale, offset, n, units_); }
+  bool PrepareRuns(const float* scale, const int32_t* offset, size_t n) {
+    if (!runs_.Fill(scale, offset, n, units_)) return false;
+    if constexpr (kMayMultiply) multiplied_.Fill(scale, offset, n, affine::RunOf(args_), units_);
+    return true;
+  }
   bool PrepareRow(const float* scale, const int32_t* offset, size_t n) { return row_.Fill(scale, offset, n, units_); }
 
   HWY_INLINE void Uniform(const In* in, size_t n, size_t k, Out* out) const {
-    Stretch(in, n, runs_.Scale(k), runs_.Inverse(k), k, out);
+    const VF32 scale = runs_.Scale(k), inverse = runs_.Inverse(k);
+    if constexpr (kMayMultiply) {
+      const VF32 low = runs_.Low(k), high = runs_.High(k), magic = hn::Set(DF32(), affine::kMagic);
+      const auto rounded = [&](VF32 x) HWY_ATTR {
+        const VF32 unit = affine::MultipliedUnit(affine::Inside<kKeepNan>(x, low, high), inverse);
+        return hn::Mul(hn::Sub(unit, magic), scale);
+      };
+      if (multiplied_.Multiply(k)) return ForEach(in, n, rounded, out);
+    }
+    Stretch(in, n, scale, inverse, k, out);
   }
 
   HWY_INLINE void Runs(const In* in, size_t run, size_t k, size_t runs, Out* out) const {
@@ -98,18 +106,25 @@ class Kernel {
   template <class F>
   HWY_INLINE void Stretch(const In* in, size_t n, F scale, F inverse, size_t k, Out* out) const {
     const DF32 df;
-    const size_t lanes = hn::Lanes(df);
     const VF32 low = runs_.Low(k), high = runs_.High(k);
     const VF32 first = hn::Set(df, units_.First(runs_.Offset(k))), shift = hn::Set(df, args_.shift);
     const auto rounded = [&](VF32 x) HWY_ATTR {
       const VF32 t = affine::Quotient<kRule>(affine::Inside<kKeepNan>(x, low, high), scale, inverse, shift, first);
       return affine::Value<kRule>(t, scale, shift, first);
     };
+    ForEach(in, n, rounded, out);
+  }
+
+  template <class Rounded>
+  HWY_INLINE void ForEach(const In* in, size_t n, const Rounded& rounded, Out* out) const {
+    const DF32 df;
+    const size_t lanes = hn::Lanes(df);
+    const bool stream = stream_;  // stores cannot change it
     size_t i = 0;
     for (; i + 2 * lanes <= n; i += 2 * lanes) {
       VF32 a, b;
       small_floats::LoadPair<kType>(df, in + i, a, b);
-      small_floats::StorePair<kType>(df, rounded(a), rounded(b), out + i);
+      small_floats::StorePair<kType>(df, rounded(a), rounded(b), out + i, stream);
     }
     for (; i < n; i += lanes) {
       small_floats::Store<kType>(df, rounded(small_floats::Load<kType>(df, in + i, n - i)), out + i, n - i);
@@ -122,9 +137,13 @@ class Kernel {
     }
   }
 
+  static constexpr bool kMayMultiply = kRule == Rule::kDivide && kType != FloatType::kF32;
+
   const QuantizeDequantizeAffineArgs& args_;
+  const bool stream_;
   const affine::Units units_;
   affine::RunScales runs_;
+  affine::MultipliedRuns<kType> multiplied_;
   affine::RowScales row_;
 };
 
@@ -132,7 +151,11 @@ class Kernel {
 template <FloatType kType, Rule kRule, bool kKeepNan>
 HWY_NOINLINE void Run(const QuantizeDequantizeAffineArgs& args, int64_t limit) {
   using T = small_floats::Element<kType>;
-  Kernel<kType, kRule, kKeepNan> kernel(args, limit);
+  constexpr size_t kLine = 64;
+  const bool whole_lines = reinterpret_cast<uintptr_t>(args.out) % kLine == 0 &&
+                           (args.layout.count == 1 || args.layout.run * sizeof(T) % kLine == 0);
+  const bool direct = kType != FloatType::kF32 && whole_lines;
+  Kernel<kType, kRule, kKeepNan> kernel(args, limit, args.stream && direct);
   affine::AffineLoop<Kernel<kType, kRule, kKeepNan>> loop(args.layout, args.n, kernel);
   const T* in = static_cast<const T*>(args.in);
   T* out = static_cast<T*>(args.out);
@@ -141,8 +164,9 @@ HWY_NOINLINE void Run(const QuantizeDequantizeAffineArgs& args, int64_t limit) {
   alignas(64) T chunk[kChunk];
   for (size_t i = 0; i < args.n; i += kChunk) {
     const size_t count = std::min(kChunk, args.n - i);
-    loop.Run(in + i, count, chunk);
-    stream::Copy(chunk, out + i, count * sizeof(T));
+    if (direct) stream::PrefetchAhead(in + i, count * sizeof(T));
+    loop.Run(in + i, count, direct ? out + i : chunk);
+    if (!direct) stream::Copy(chunk, out + i, count * sizeof(T));
   }
   hwy::FlushStream();
 }

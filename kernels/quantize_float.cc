@@ -75,7 +75,7 @@ HWY_INLINE VF32 Rounded(VF32 x, VF32 scale, VF32 inverse, const QuantizeFloatArg
   if (args.code.nan == 0) x = hn::IfThenElse(hn::IsNaN(x), hn::Inf(df), x);  // becomes the limit
   VF32 t = float_quotient::Quotient<kDivision, kRound>(x, scale, inverse, hn::Set(df, args.grid.limit));
   if (args.zero_point) x = t = hn::Add(t, hn::Zero(df));
-  return round_float::RoundToGrid<GridKind::kPlain>(t, x, args.grid);
+  return round_float::RoundToGrid<GridKind::kPlain>(t, x, args.grid, round_float::Overflows(args.grid));
 }
 
 // Writes whole vectors: `codes` has room for them. Not inlined, so that what does not change stays in registers.
@@ -90,6 +90,7 @@ HWY_NOINLINE void RunChunk(const QuantizeFloatArgs& shared_args, const ScaleChun
   const VF32 inverse = hn::Set(df, 1.0f / *chunk.scale);
   for (size_t i = 0; i < chunk.count; i += 2 * lanes) {
     const size_t left = chunk.count - i;
+    if (args.stream) stream::PrefetchAhead(in + i, 2 * lanes * sizeof(*in));
     const VF32 x = small_floats::Load<kIn>(df, in + i, left);
     VF32 next = hn::Zero(df);
     if (left > lanes) next = small_floats::Load<kIn>(df, in + i + lanes, left - lanes);
@@ -115,7 +116,7 @@ HWY_INLINE void RunAnyChunk(const QuantizeFloatArgs& args, ScaleChunk chunk, uin
   using enum Division;
   if constexpr (kRound == FloatType::kF32) {
     const float scale = *chunk.scale;
-    const Division division = float_quotient::DivisionOf<GridKind::kPlain, kRound>(scale, args.grid);
+    const Division division = float_quotient::DivisionOf<GridKind::kPlain, FloatType::kF32, kRound>(scale, args.grid);
     // A zero_point takes the sign of quotients that are 0: of none but those of 0 then.
     const bool keeps_signs = !args.zero_point || scale <= 0.5f;
     if (chunk.uniform && division != kDivided && keeps_signs && saturated_codes::TakesFormat(args.grid)) {
@@ -154,10 +155,6 @@ void Run(const QuantizeFloatArgs& args) {
   alignas(64) uint8_t codes[kMost + 64] = {};  // stores go past the last one
   while (chunks.Next(chunk)) {
     const size_t at = chunk.begin % kMost, end = at + chunk.count;
-    if (args.stream) {
-      stream::PrefetchAhead(static_cast<const Element<kIn>*>(args.in) + chunk.begin,
-                            chunk.count * sizeof(Element<kIn>));
-    }
     RunAnyChunk<kIn, kRound>(args, chunk, codes + at);
     if (end == kMost || chunk.begin + chunk.count == args.n) Write(args, codes, chunk.begin - at, end, lines);
   }

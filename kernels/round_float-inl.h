@@ -79,10 +79,13 @@ HWY_INLINE hn::Vec<hn::RebindToSigned<DF32>> ExponentOf(VF32 x, const FloatGrid&
 // x within +-limit; NaN stays NaN.
 HWY_INLINE VF32 Limit(VF32 x, VF32 limit) { return quantize::Smaller(limit, quantize::Larger(hn::Neg(limit), x)); }
 
+// Whether values within the limit may round to values that are not the grid's.
+HWY_INLINE bool Overflows(const FloatGrid& grid) { return grid.limit > grid.largest; }
+
 // C(x) of QuantizeDequantizeFloatArgs, but for the limit, which x keeps. `sign`: x, or what it is a quotient of, whose
-// sign a zero takes.
+// sign a zero takes. `overflows`: Overflows(grid), which loops find out once.
 template <GridKind kKind>
-HWY_INLINE VF32 RoundToGrid(VF32 x, VF32 sign, const FloatGrid& grid) {
+HWY_INLINE VF32 RoundToGrid(VF32 x, VF32 sign, const FloatGrid& grid, bool overflows) {
   const DF32 df;
   VF32 r;
   if constexpr (kKind == GridKind::kBFloat16) {
@@ -90,7 +93,7 @@ HWY_INLINE VF32 RoundToGrid(VF32 x, VF32 sign, const FloatGrid& grid) {
   } else {
     r = RoundToStep(df, x, ExponentOf<kKind>(x, grid), grid.min_exponent, grid.mantissa_bits);
   }
-  if (HWY_UNLIKELY(grid.limit > grid.largest)) {
+  if (HWY_UNLIKELY(overflows)) {
     r = hn::IfThenElse(hn::Gt(hn::Abs(r), hn::Set(df, grid.largest)), hn::Set(df, grid.overflow), r);
   }
   const VF32 sign_bit = grid.unsigned_zero ? hn::Zero(df) : hn::SignBit(df);

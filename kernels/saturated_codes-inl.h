@@ -21,6 +21,7 @@
 #include "kernels/exact_division-inl.h"
 #include "kernels/round_float-inl.h"
 #include "kernels/small_floats-inl.h"
+#include "kernels/stream_lines-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lq::kernels {
@@ -34,7 +35,7 @@ using round_float::VF32;
 using D32 = hn::RebindToUnsigned<DF32>;
 using V32 = hn::Vec<D32>;
 
-HWY_INLINE bool TakesFormat(const FloatGrid& grid) { return grid.limit <= grid.largest && !grid.unsigned_zero; }
+HWY_INLINE bool TakesFormat(const FloatGrid& grid) { return !round_float::Overflows(grid) && !grid.unsigned_zero; }
 
 // With e_min taken off the low byte of the sum. It is even, so that ties go where they should.
 constexpr uint32_t Magic(const FloatGrid& grid) {
@@ -76,6 +77,7 @@ HWY_INLINE size_t Run(const QuantizeFloatArgs& args, const small_floats::Element
     return hn::BitwiseIfThenElse(hn::Set(d, (1u << bits) - 1), unsigned_code, hn::ShiftRightSame(x, 31 - bits));
   };
   for (size_t i = 0; i < done; i += 4 * lanes) {
+    if (args.stream) stream::PrefetchAhead(in + i, 4 * lanes * sizeof(*in));
     StoreBytes(code(i), code(i + lanes), code(i + 2 * lanes), code(i + 3 * lanes), out + i);
   }
   return hn::AllTrue(d, hn::Le(largest, infinity)) ? done : 0;

@@ -1,4 +1,4 @@
-// Per-target: blocks of the usual formats (no sub-blocks, ties to even) by groups.
+// Per-target: blocks of the usual formats (no sub-blocks) by groups.
 
 #if defined(LANEQUANT_KERNELS_USUAL_BLOCKS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef LANEQUANT_KERNELS_USUAL_BLOCKS_INL_H_
@@ -33,7 +33,7 @@ using block_step::VI;
 using small_floats::Element;
 
 inline bool TakesRule(const BlockRule& rule) {
-  return rule.ties == TieRounding::kEven && rule.sub_block == 1 && rule.zero_below == 0 && !rule.to_bfloat16 &&
+  return rule.sub_block == 1 && rule.zero_below == 0 && !rule.to_bfloat16 &&
          rule.carry > std::numeric_limits<float>::max();
 }
 
@@ -71,9 +71,7 @@ class Groups {
   HWY_NOINLINE void Quantize(size_t g, const Between& between) {
     const DF df;
     const BlockRule rule = rule_;  // stores cannot change it: its numbers stay in registers
-    const bool some_signed = rule.sign_from <= rule.sign_to;
-    const bool whole = rule.min_exponent == rule.mantissa_bits;  // integers: all steps are 1
-    const auto to_whole = hn::Set(df, 12582912.0f);              // 1.5 * 2^23
+    const bool some_signed = rule.sign_from <= rule.sign_to || rule.ties == TieRounding::kAway;
     const size_t lanes = hn::Lanes(df), block = kBlock != 0 ? kBlock : job_.block;
     const size_t step = block * sizeof(Element<kType>) < kPiece ? 4 : 1;  // blocks
     const Element<kType>* in = job_.in + g * lanes * block;
@@ -85,13 +83,7 @@ class Groups {
         for (size_t i = 0; i < block; i += lanes) {
           const auto x = small_floats::Load<kType>(df, in + i, lanes);
           const auto t = hn::Mul(x, to_units);
-          auto rounded = t;
-          if (whole) {
-            rounded = hn::Sub(hn::Add(t, to_whole), to_whole);
-          } else {
-            const auto exponent = round_float::ExponentBits(df, t);
-            rounded = round_float::RoundToStep(df, t, exponent, rule.min_exponent, rule.mantissa_bits);
-          }
+          const auto rounded = block_step::RoundElement(df, t, rule);
           auto y = hn::Mul(block_step::BoundElement(df, rounded, rule), from_units);
           if constexpr (kSigned) {
             y = hn::Or(y, hn::And(x, hn::SignBit(df)));

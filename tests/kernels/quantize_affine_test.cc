@@ -92,6 +92,13 @@ TEST(QuantizeAffine, ShortBlocks) {
   }
 }
 
+TEST(QuantizeAffine, EveryHalf) {
+  Random random(14);
+  ForEveryHalf(Cases(60), random, [&](const AffineCase& test, const GuardedBuffer<std::byte>& in) {
+    if (test.HasCodes() && !HasFatalFailure()) CheckVariants(test, in);
+  });
+}
+
 // Half-way values of a whole 16-bit grid, from far below to far above.
 TEST(QuantizeAffine, AllTies) {
   constexpr size_t kSteps = 140000;

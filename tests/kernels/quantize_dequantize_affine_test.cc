@@ -65,6 +65,13 @@ TEST(QuantizeDequantizeAffine, SmallSizes) {
   for (size_t n = 0; n <= 330 && !HasFatalFailure(); ++n) CheckCase(AffineCase(n, 1, n + 1, random), random);
 }
 
+TEST(QuantizeDequantizeAffine, EveryHalf) {
+  Random random(33);
+  ForEveryHalf(Cases(60), random, [&](const AffineCase& test, const GuardedBuffer<std::byte>& in) {
+    if (!HasFatalFailure()) CheckVariants(test, in, false);
+  });
+}
+
 // Values next to ties of a wide grid: a wrong last place of the quotient would choose the wrong point.
 TEST(QuantizeDequantizeAffine, DivisionNextToTies) {
   Random random(32);

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 
 #include "kernels/contracts_quantize.h"
@@ -84,6 +85,24 @@ void ForRandomLayouts(size_t cases, Random& random, const Check& check) {
         check(AffineCase(n, random.LogSize(400, 6000), 1, random));
         break;
     }
+  }
+}
+
+// All values of a 16-bit type under one scale, often one of few bits, under which many of them lie on ties.
+template <class Check>
+void ForEveryHalf(size_t cases, Random& random, const Check& check) {
+  constexpr size_t kHalves = 65536;
+  GuardedBuffer<std::byte> in(kHalves * sizeof(uint16_t));
+  for (size_t i = 0; i < kHalves; ++i) {
+    const auto bits = static_cast<uint16_t>(i);
+    std::memcpy(in.data() + i * sizeof(bits), &bits, sizeof(bits));
+  }
+  for (size_t i = 0; i < cases; ++i) {
+    AffineCase test(kHalves, 1, kHalves, random);
+    test.type = random.Chance(0.5) ? kernels::FloatType::kF16 : kernels::FloatType::kBF16;
+    test.arithmetic = kernels::Arithmetic::kF32;
+    test.scale[0] = random.Chance(0.5) ? random.Float(0.001f, 0.1f) : static_cast<float>(random.Int(1, 255)) / 4096;
+    check(test, in);
   }
 }
 
