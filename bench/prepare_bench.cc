@@ -1,7 +1,8 @@
-// How fast a layer is prepared from the floats of a file (quantized, checked, packed): prepare/PRECISION/NxK. of_read
-// is the share of the bandwidth at which the floats alone can be read.
+// How fast a layer is prepared from the floats of a file (quantized, checked, packed): prepare/PRECISION/NxK/threads=T.
+// of_read is the share of the bandwidth at which the floats alone can be read.
 #include <benchmark/benchmark.h>
 
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
@@ -23,7 +24,10 @@ Encoding EncodingOf(const measure::LinearCase& layer) {
   return Lpbq{4, 8, 0, 1, block, scale, std::vector<uint32_t>(layer.n * blocks, 7)};
 }
 
-void Run(benchmark::State& state, const measure::LinearCase& layer) {
+void Run(benchmark::State& state, const measure::LinearCase& layer, size_t threads) {
+  const std::unique_ptr<Executor> executor = threads == 1 ? nullptr : MakeTbbExecutor(threads);
+  PrepareOptions options;
+  options.executor = executor.get();
   std::mt19937 engine(1);
   std::vector<float> weight(layer.n * layer.k);
   for (float& value : weight) value = kScale * (static_cast<float>(engine() % 256) - 128);
@@ -36,19 +40,22 @@ void Run(benchmark::State& state, const measure::LinearCase& layer) {
   spec.input = {{layer.precision.activation_bits, false}, 0.01f, -100};
   spec.output.encoding = PerTensor{{layer.precision.activation_bits, false}, 0.5f, -100};
   for (auto _ : state) {
-    const Result<Linear> linear = Linear::Prepare(spec);
+    const Result<Linear> linear = Linear::Prepare(spec, options);
     if (!linear.ok()) state.SkipWithError(linear.status().message().c_str());
   }
-  const auto bytes = static_cast<double>(weight.size() * sizeof(float));
-  state.counters["of_read"] = benchmark::Counter(bytes / ReadBandwidth(weight.data(), weight.size() * sizeof(float)),
-                                                 benchmark::Counter::kIsIterationInvariantRate);
+  const size_t bytes = weight.size() * sizeof(float);
+  const double limit = ReadBandwidth(weight.data(), bytes, executor == nullptr ? SerialExecutor() : *executor);
+  state.counters["of_read"] =
+      benchmark::Counter(static_cast<double>(bytes) / limit, benchmark::Counter::kIsIterationInvariantRate);
 }
 
 const bool kRegistered = [] {
   for (const measure::Precision& precision : {measure::Precision{8, 0}, {8, 64}, {16, 0}, {16, 64}}) {
     const measure::LinearCase layer = {1, 4096, 4096, precision};
-    const std::string name = "prepare/" + precision.ToString() + "/4096x4096";
-    benchmark::RegisterBenchmark(name.c_str(), Run, layer)->Unit(benchmark::kMillisecond);
+    for (const size_t threads : {1, 2}) {
+      const std::string name = "prepare/" + precision.ToString() + "/4096x4096/threads=" + std::to_string(threads);
+      benchmark::RegisterBenchmark(name.c_str(), Run, layer, threads)->UseRealTime()->Unit(benchmark::kMillisecond);
+    }
   }
   return true;
 }();

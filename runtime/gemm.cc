@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "kernels/packing.h"
+#include "runtime/run_tasks.h"
 #include "runtime/status_macros.h"
 #include "runtime/variants.h"
 #include "runtime/views.h"
@@ -48,29 +49,38 @@ void Gemm::ChooseFormat(const LayerWeights& weights, const PerTensor& input) {
   }
 }
 
-Status Gemm::Pack(const std::string& name, const LayerWeights& weights, size_t groups) {
+// Panels follow one another in memory: one is packed as a layer of its channels.
+void Gemm::PackPanel(const LayerWeights& weights, size_t group, size_t panel) {
+  const size_t n0 = panel * kernels::kPanelChannels, count = std::min(kernels::kPanelChannels, n_ - n0);
+  const size_t first = (group * n_ + n0) * k_;
+  std::byte* out = packed_.data() + group * group_bytes_;
+  switch (format_) {
+    case Format::kS4:
+      kernels::PackS4({count, k_, block_}, weights.codes.data() + first, weights.block_scale.data() + first / block_,
+                      reinterpret_cast<uint8_t*>(out) + kernels::PackedS4{n_, k_, block_}.PanelOffset(n0));
+      break;
+    case Format::kS8:
+      kernels::PackS8(weights.w.data() + first, count, k_,
+                      reinterpret_cast<int8_t*>(out + kernels::PanelS8Offset(n0, k_)));
+      break;
+    case Format::kS16:
+      kernels::PackS16(weights.w.data() + first, count, k_,
+                       reinterpret_cast<int16_t*>(out + kernels::PanelS16Offset(n0, k_)));
+      break;
+  }
+}
+
+Status Gemm::Pack(const std::string& name, const LayerWeights& weights, size_t groups, const PrepareOptions& options) {
   const kernels::PackedS4 s4{n_, k_, block_};
   const size_t bytes = format_ == Format::kS4   ? s4.Bytes()
                        : format_ == Format::kS8 ? kernels::PackedS8Bytes(n_, k_)
                                                 : kernels::PackedS16Bytes(n_, k_);
   group_bytes_ = RoundUp(bytes, kAlignment);
   LQ_ASSIGN_OR_RETURN(packed_, AlignedBuffer::Make(name + " (packed weights)", group_bytes_ * groups));
-  for (size_t g = 0; g < groups; ++g) {
-    std::byte* out = packed_.data() + g * group_bytes_;
-    const size_t first = g * n_ * k_;
-    switch (format_) {
-      case Format::kS4:
-        kernels::PackS4(s4, weights.codes.data() + first, weights.block_scale.data() + first / block_,
-                        reinterpret_cast<uint8_t*>(out));
-        break;
-      case Format::kS8:
-        kernels::PackS8(weights.w.data() + first, n_, k_, reinterpret_cast<int8_t*>(out));
-        break;
-      case Format::kS16:
-        kernels::PackS16(weights.w.data() + first, n_, k_, reinterpret_cast<int16_t*>(out));
-        break;
-    }
-  }
+  const size_t panels = (n_ + kernels::kPanelChannels - 1) / kernels::kPanelChannels;
+  RunPreparing(options, groups * panels, kernels::kPanelChannels * k_, [&](Range range) {
+    for (size_t i = range.begin; i < range.end; ++i) PackPanel(weights, i / panels, i % panels);
+  });
   info_.packed_bytes = packed_.size();
   return OkStatus();
 }
@@ -108,7 +118,7 @@ Result<Gemm> Gemm::Prepare(const std::string& name, const LayerWeights& weights,
   gemm.k_ = weights.k;
   LQ_ASSIGN_OR_RETURN(gemm.output_, OutputArrays::Make(name, weights, groups, input, stage, options));
   gemm.ChooseFormat(weights, input);
-  LQ_RETURN_IF_ERROR(gemm.Pack(name, weights, groups));
+  LQ_RETURN_IF_ERROR(gemm.Pack(name, weights, groups, options));
   gemm.ChooseKernel(options.max_isa);
   for (size_t g = 0; g < groups; ++g) gemm.epilogues_.push_back(gemm.output_.Group(g));
   return gemm;

@@ -45,7 +45,8 @@ class Gemm {
   enum class Format { kS8, kS4, kS16 };
 
   void ChooseFormat(const LayerWeights& weights, const PerTensor& input);
-  Status Pack(const std::string& name, const LayerWeights& weights, size_t groups);
+  Status Pack(const std::string& name, const LayerWeights& weights, size_t groups, const PrepareOptions& options);
+  void PackPanel(const LayerWeights& weights, size_t group, size_t panel);
   void ChooseKernel(const std::string& max_isa);
 
   Format format_ = Format::kS8;

@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include "lanequant/executor.h"
+#include "lanequant/layer.h"
 #include "runtime/partition.h"
 
 namespace lq {
@@ -26,6 +27,14 @@ void RunRanges(Executor& executor, size_t n, size_t grain, const F& run) {
     const size_t count = executor.workers() == 1 ? 1 : tasks;
     run(Range{n * task / count, n * (task + 1) / count});
   });
+}
+
+// While a layer is prepared: `count` things of `work` elements each, by the executor of its options.
+template <class F>
+void RunPreparing(const PrepareOptions& options, size_t count, size_t work, const F& run) {
+  constexpr size_t kGrain = 65536;  // elements that are worth a task
+  Executor& executor = options.executor != nullptr ? *options.executor : SerialExecutor();
+  RunRanges(executor, count, kGrain / std::max<size_t>(work, 1) + 1, run);
 }
 
 }  // namespace lq

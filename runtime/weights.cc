@@ -6,9 +6,11 @@
 #include <cmath>
 #include <cstdlib>
 #include <limits>
+#include <mutex>
 
 #include "kernels/contracts.h"
 #include "runtime/io/memory_budget.h"
+#include "runtime/run_tasks.h"
 #include "runtime/status_macros.h"
 #include "runtime/variants.h"
 
@@ -154,23 +156,36 @@ void ApplyBlockScales(size_t channel, LayerWeights& out) {
 
 void ApplyOffset(const FlatScales& flat, size_t channel, LayerWeights& out) {
   const size_t index = flat.scale.size() / out.n * channel;  // 0: per tensor; several for a channel: equal ones
-  out.scale.push_back(flat.scale[index]);
+  out.scale[channel] = flat.scale[index];
   const int32_t offset = flat.offset[index];
   if (offset == 0) return;
   for (size_t i = channel * out.k; i < (channel + 1) * out.k; ++i) out.w[i] += offset;
 }
 
-void Summarize(size_t channel, LayerWeights& out) {
-  int64_t sum = 0, absolute = 0;
+// Of the channels that one task has made.
+struct Extremes {
+  int32_t low = 0, high = 0;
+  int64_t absolute_sum = 0;
+
+  void Add(const Extremes& other) {
+    low = std::min(low, other.low);
+    high = std::max(high, other.high);
+    absolute_sum = std::max(absolute_sum, other.absolute_sum);
+  }
+};
+
+Extremes Summarize(size_t channel, LayerWeights& out) {
+  Extremes e;
+  int64_t sum = 0;
   for (size_t i = channel * out.k; i < (channel + 1) * out.k; ++i) {
     const int32_t w = out.w[i];
     sum += w;
-    absolute += std::abs(w);
-    out.low = std::min(out.low, w);
-    out.high = std::max(out.high, w);
+    e.absolute_sum += std::abs(w);
+    e.low = std::min(e.low, w);
+    e.high = std::max(e.high, w);
   }
-  out.sum.push_back(sum);
-  out.largest_absolute_sum = std::max(out.largest_absolute_sum, absolute);
+  out.sum[channel] = sum;
+  return e;
 }
 
 Status CheckWeights(const FloatWeights& weights, const Encoding& encoding) {
@@ -206,16 +221,28 @@ Result<LayerWeights> QuantizeWeights(const FloatWeights& weights, const Encoding
   out.w.resize(weights.values.size());
   const auto* lpbq = std::get_if<Lpbq>(&encoding);
   if (lpbq != nullptr) SetBlockScales(*lpbq, weights, out);
-  ChannelQuantizer quantizer(weights, flat, ProfileFor(encoding, options.profile), options.max_isa);
-  for (size_t c = 0; c < out.n; ++c) {
-    quantizer.Run(c, (lpbq != nullptr ? out.codes : out.w).data() + c * out.k);
-    if (lpbq != nullptr) {
-      ApplyBlockScales(c, out);
-    } else {
-      ApplyOffset(flat, c, out);
+  out.sum.resize(out.n);
+  out.scale.resize(out.n);
+  Extremes all;
+  std::mutex mutex;
+  RunPreparing(options, out.n, out.k, [&](Range channels) {
+    ChannelQuantizer quantizer(weights, flat, ProfileFor(encoding, options.profile), options.max_isa);
+    Extremes own;
+    for (size_t c = channels.begin; c < channels.end; ++c) {
+      quantizer.Run(c, (lpbq != nullptr ? out.codes : out.w).data() + c * out.k);
+      if (lpbq != nullptr) {
+        ApplyBlockScales(c, out);
+      } else {
+        ApplyOffset(flat, c, out);
+      }
+      own.Add(Summarize(c, out));
     }
-    Summarize(c, out);
-  }
+    const std::lock_guard lock(mutex);
+    all.Add(own);
+  });
+  out.low = all.low;
+  out.high = all.high;
+  out.largest_absolute_sum = all.absolute_sum;
   if (out.low < std::numeric_limits<int16_t>::min() || out.high > std::numeric_limits<int16_t>::max()) {
     return Unsupported(fmt::format("{}: integer weights in {}..{} leave 16 bits", weights.name, out.low, out.high));
   }
@@ -236,8 +263,10 @@ Result<FloatScaleWeights> QuantizeWithFloatScales(const FloatWeights& weights, c
   out.block = std::min(out.k, flat.run);
   out.bits = flat.grid.bitwidth <= 4 ? 4 : 8;
   out.q.resize(weights.values.size());
-  ChannelQuantizer quantizer(weights, flat, ProfileFor(encoding, options.profile), options.max_isa);
-  for (size_t c = 0; c < out.n; ++c) quantizer.Run(c, out.q.data() + c * out.k);
+  RunPreparing(options, out.n, out.k, [&](Range channels) {
+    ChannelQuantizer quantizer(weights, flat, ProfileFor(encoding, options.profile), options.max_isa);
+    for (size_t c = channels.begin; c < channels.end; ++c) quantizer.Run(c, out.q.data() + c * out.k);
+  });
   const int32_t middle = flat.grid.is_signed ? 0 : 1 << (flat.grid.bitwidth - 1);
   for (int32_t& q : out.q) q -= middle;
   bool has_offsets = false;

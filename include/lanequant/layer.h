@@ -8,6 +8,7 @@
 #include <string>
 
 #include "lanequant/encoding.h"
+#include "lanequant/executor.h"
 #include "lanequant/target.h"
 
 namespace lq {
@@ -21,6 +22,7 @@ struct PrepareOptions {
   std::string max_isa = DefaultMaxIsa();  // the best target that may be used, "" for any; any case
   RoundingProfile profile = RoundingProfile::kAimetDiv;
   BiasMode bias = BiasMode::kFloat;
+  Executor* executor = nullptr;  // shares out the quantizing and packing of weights; null: the caller does it alone
 };
 
 // A batch normalization that was not folded into the weights, applied to the layer's real output as written:

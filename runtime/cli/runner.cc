@@ -38,7 +38,9 @@ Result<Prepared> Prepare(const RunRequest& request) {
 
 Result<RunOutcome> RunOnKernels(const RunRequest& request) {
   LQ_ASSIGN_OR_RETURN(Prepared prepared, Prepare(request));
-  LQ_ASSIGN_OR_RETURN(const Session session, Session::Prepare(request.model, request.options));
+  SessionOptions options = request.options;
+  options.executor = &request.executor;
+  LQ_ASSIGN_OR_RETURN(const Session session, Session::Prepare(request.model, options));
   const std::vector<ConstTensorView> inputs = ViewsOf(request.inputs);
   std::optional<Workspace> workspace;
   int64_t workspace_rows = 0;  // all slices but the last have the same

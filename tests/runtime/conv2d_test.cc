@@ -116,6 +116,7 @@ TEST(Conv2d, MatchesReferenceOnEveryTargetAndExecutor) {
     ConvCase c = Draw(random);
     Connect(c);
     c.layer.options.max_isa = machine.Target(random);
+    c.layer.options.executor = &machine.Workers(random);
     const Result<Conv2d> conv = Conv2d::Prepare(c.spec, c.layer.options);
     ASSERT_TRUE(conv.ok()) << conv.status().message();
     SCOPED_TRACE(conv->info().variant + ", " + conv->info().weights);

@@ -261,6 +261,7 @@ void CheckRandomLayers(std::initializer_list<RowMode> modes, uint64_t stream) {
     SCOPED_TRACE("case " + std::to_string(i) + " seed " + std::to_string(testing::Seed()));
     Case c = DrawCase(random, *(modes.begin() + random.Size(0, modes.size() - 1)));
     c.options.max_isa = machine.Target(random);
+    c.options.executor = &machine.Workers(random);
     const Result<FloatLinear> linear = FloatLinear::Prepare(SpecOf(c), c.options);
     ASSERT_TRUE(linear.ok()) << linear.status().message();
     SCOPED_TRACE(linear->info().variant + ", " + linear->info().weights);

@@ -99,6 +99,7 @@ TEST(Linear, MatchesReferenceOnEveryTargetAndExecutor) {
     const Shape shape{static_cast<int64_t>(random.LogSize(1, 200)), static_cast<int64_t>(random.LogSize(1, 260))};
     LayerCase c = testing::DrawLayer(random, shape);
     c.options.max_isa = machine.Target(random);
+    c.options.executor = &machine.Workers(random);
     const Result<Linear> linear = Linear::Prepare(MakeSpec(c), c.options);
     ASSERT_TRUE(linear.ok()) << linear.status().message();
     const size_t rows = random.LogSize(1, 40);

@@ -105,8 +105,9 @@ void Check(const Case& c, const Matmul& matmul, Executor& executor) {
   const ConstTensorView left{CodeDType(c.spec.a.grid), Dims(batch, m, k), std::as_bytes(std::span<std::byte>(a))};
   const ConstTensorView right{CodeDType(c.spec.b.grid), c.spec.b_is_transposed ? Dims(batch, n, k) : Dims(batch, k, n),
                               std::as_bytes(std::span<std::byte>(b))};
+  const Shape out_shape = Dims(batch, m, n);
   const auto run = [&](DType type, std::span<std::byte> out) {
-    return matmul.Run(left, right, {type, Dims(batch, m, n), out}, workspace, executor);
+    return matmul.Run(left, right, {type, out_shape, out}, workspace, executor);
   };
   if (!c.spec.output) {
     for (const auto& [dtype, type] : testing::kRealTypes) {
