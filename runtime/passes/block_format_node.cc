@@ -73,7 +73,8 @@ Result<BlockFormat> ReadBlockFormat(const Graph& graph, const Node& node) {
 }
 
 Result<size_t> BlockAxis(const Graph& graph, const Node& node, size_t rank) {
-  const int64_t axis = rank == 1 ? 0 : node.Int("axis", 1), dims = static_cast<int64_t>(rank);
+  if (rank <= 1) return size_t{0};
+  const int64_t axis = node.Int("axis", 1), dims = static_cast<int64_t>(rank);
   if (axis >= -dims && axis < dims) return static_cast<size_t>(axis < 0 ? axis + dims : axis);
   return InvalidArgument(fmt::format("{}: axis {}, but there are {} dimensions", graph.Describe(node), axis, rank));
 }

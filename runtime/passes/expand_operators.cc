@@ -129,8 +129,12 @@ class Expander {
     const std::vector<int64_t> ones(dims, 1), strides = node.Ints("strides", ones),
                                               dilations = node.Ints("dilations", ones),
                                               more = node.Ints("output_padding", std::vector<int64_t>(dims, 0));
-    if (dims == 0 || strides.size() != dims || dilations.size() != dims || more.size() != dims ||
-        node.attributes.count("output_shape") != 0) {
+    constexpr int64_t kMost = 32767;  // keeps sums far from overflow; CheckOperators has the same bound
+    const auto fits = [dims](const std::vector<int64_t>& list) {
+      return list.size() == dims &&
+             std::all_of(list.begin(), list.end(), [](int64_t v) { return v >= 0 && v <= kMost; });
+    };
+    if (dims == 0 || !fits(strides) || !fits(dilations) || !fits(more) || node.attributes.count("output_shape") != 0) {
       return Unsupported(
           fmt::format("{}: auto_pad '{}' with a weight that is computed, an output_shape, or attributes "
                       "that do not fit it",

@@ -14,7 +14,8 @@ namespace {
 Status Round(const Graph& graph, const Node& node, Constant& constant) {
   LQ_ASSIGN_OR_RETURN(const BlockFormat format, ReadBlockFormat(graph, node));
   LQ_ASSIGN_OR_RETURN(const size_t axis, BlockAxis(graph, node, constant.shape.rank()));
-  const TensorView view{DType::kF32, constant.shape, std::as_writable_bytes(std::span(constant.f32))};
+  const Shape shape = constant.shape.rank() == 0 ? Shape{1} : constant.shape;
+  const TensorView view{DType::kF32, shape, std::as_writable_bytes(std::span(constant.f32))};
   return QuantizeDequantizeBlocks(view, format, static_cast<int64_t>(axis), view);
 }
 

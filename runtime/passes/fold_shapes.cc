@@ -13,6 +13,8 @@
 namespace lq {
 namespace {
 
+constexpr size_t kMostNumbers = 1024;  // far more than a shape has: lists must not double without end
+
 // An integer of a shape: a number, or the batch, which only a run knows.
 struct Number {
   int64_t value = 0;
@@ -98,6 +100,7 @@ class ShapeFolder {
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const std::optional<Numbers> part = Input(node, i);
       if (!part.has_value() || !part->is_list) return std::nullopt;
+      if (all.values.size() + part->values.size() > kMostNumbers) return std::nullopt;
       all.values.insert(all.values.end(), part->values.begin(), part->values.end());
     }
     return all;

@@ -29,6 +29,10 @@ Status TranslateQOperators(Graph& graph);
 // encodings have: scales above 0 (ONNX Runtime's and Quark's are negative where the largest weight is positive), all
 // blocks of one length; a weight whose last block is shorter becomes floats. Errors: weights that are computed, shapes.
 Status TranslateBlocks(Graph& graph);
+// DynamicQuantizeLinear becomes DynamicCodes (codes less their zero point, as floats) and DynamicScale; MatMulInteger
+// and ConvInteger of its codes become MatMul and Conv of integers, which are exact; a Cast behind them RoundToFloat32.
+// These operators are not ONNX's. Returns whether there are any. Errors: other readers of the integers.
+Result<bool> TranslateDynamicQuantizers(Graph& graph);
 // BFPQuantizeDequantize and MXQuantizeDequantize of Quark: those of constants become constants, the others operators of
 // domain "". Returns whether there are any. Errors: formats that are not supported.
 Result<bool> FoldBlockFormats(Graph& graph);

@@ -84,6 +84,11 @@ class Translator {
     graph_.nodes.push_back(std::move(node));
   }
 
+  // Integers whose differences are far from overflow.
+  static bool AreCodes(const Constant& codes) {
+    return std::all_of(codes.s64.begin(), codes.s64.end(), [](int64_t q) { return q >= -65536 && q <= 65536; });
+  }
+
   // Of element i of (k, n), in (blocks, n).
   static size_t BlockAt(const Blocks& blocks, size_t i) {
     const auto n = static_cast<size_t>(blocks.n), size = static_cast<size_t>(blocks.size);
@@ -94,14 +99,16 @@ class Translator {
   Status TranslateDequantize(Node node) {
     const Constant *codes = ConstantInput(node, 0), *scales = ConstantInput(node, 1), *zeros = ConstantInput(node, 2);
     const int64_t size = node.Int("block_size", 0), axis = node.Int("axis", 1);
-    const bool matrix = codes != nullptr && scales != nullptr && (zeros != nullptr || !Has(node, 2)) &&
-                        codes->dtype == DType::kS64 && codes->shape.rank() == 2 && scales->dtype == DType::kF32 &&
-                        (axis == 0 || axis == -2) && node.outputs.size() == 1;
+    const bool matrix = codes != nullptr && size <= Shape::kMaxDim && scales != nullptr &&
+                        (zeros != nullptr || !Has(node, 2)) && codes->dtype == DType::kS64 &&
+                        codes->shape.rank() == 2 && scales->dtype == DType::kF32 && (axis == 0 || axis == -2) &&
+                        node.outputs.size() == 1;
     const bool regular = matrix && codes->shape[0] % size == 0 &&
                          std::all_of(scales->f32.begin(), scales->f32.end(), [](float s) { return s > 0; });
     const int64_t blocks = matrix ? (codes->shape[0] + size - 1) / size : 0;
     if (!matrix || regular || scales->shape != Shape{blocks, codes->shape[1]} ||
-        (zeros != nullptr && zeros->s64.size() != scales->f32.size()) || codes->s64.empty()) {
+        (zeros != nullptr && (zeros->s64.size() != scales->f32.size() || !AreCodes(*zeros))) || codes->s64.empty() ||
+        !AreCodes(*codes)) {
       graph_.nodes.push_back(std::move(node));
       return OkStatus();
     }
@@ -137,8 +144,9 @@ class Translator {
     const auto n = static_cast<size_t>(out.n), count = static_cast<size_t>(out.count());
     const size_t block_bytes = static_cast<size_t>(out.size) * bits / 8, zero_bytes = (count * bits + 7) / 8;
     const bool float_zeros = zeros != nullptr && zeros->dtype == DType::kF32;
-    if (codes->s64.size() != n * count * block_bytes || scales->f32.size() != n * count || float_zeros ||
-        (zeros != nullptr && zeros->s64.size() != n * zero_bytes)) {
+    const auto is = [n](size_t size, size_t each) { return size % n == 0 && size / n == each; };  // no overflow
+    if (!is(codes->s64.size(), count * block_bytes) || !is(scales->f32.size(), count) || float_zeros ||
+        (zeros != nullptr && !is(zeros->s64.size(), zero_bytes))) {
       return Unsupported(fmt::format(
           "{}: weights of shape {}, {} scales, zero points of shape {}; supported: {} bytes, "
           "{} scales, packed zero points of {} bytes",

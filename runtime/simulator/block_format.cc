@@ -13,7 +13,8 @@ namespace {
 SimTensor RunBlocks(const BlockFormat& format, size_t axis, const SimTensor& x) {
   std::vector<double> y = Reals(x);
   if (!format.passes_single_element || y.size() != 1) {
-    const auto length = static_cast<size_t>(x.shape[axis]), size = static_cast<size_t>(format.block_size);
+    const size_t length = x.shape.rank() == 0 ? 1 : static_cast<size_t>(x.shape[axis]);
+    const auto size = static_cast<size_t>(format.block_size);
     size_t inner = 1;
     for (size_t d = axis + 1; d < x.shape.rank(); ++d) inner *= static_cast<size_t>(x.shape[d]);
     for (size_t line = 0; line < (length == 0 ? 0 : y.size() / length); ++line) {

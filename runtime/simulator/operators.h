@@ -91,6 +91,7 @@ Result<RunNode> PrepareTile(const NodeContext& context);
 Result<RunNode> PrepareTranspose(const NodeContext& context);
 Result<RunNode> PrepareInterpolation(const NodeContext& context);  // Resize, linear
 Result<RunNode> PrepareWhere(const NodeContext& context);
+Result<RunNode> PrepareDynamic(const NodeContext& context);      // of TranslateDynamicQuantizers
 Result<RunNode> PrepareBlockFormat(const NodeContext& context);  // BFP- and MXQuantizeDequantize
 
 }  // namespace lq::simulator

@@ -1,4 +1,6 @@
 // The lanequant program from outside: exit status, what it prints, what it writes.
+#include "tests/support/cli_test.h"
+
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
@@ -11,7 +13,6 @@
 #include "lanequant/target.h"
 #include "runtime/io/npz.h"
 #include "runtime/versions.h"
-#include "tests/support/cli_test.h"
 #include "tests/support/golden_bundle.h"
 #include "tests/support/temp_folder.h"
 
@@ -127,6 +128,19 @@ TEST_F(CliTest, RunIsTheSameEverywhere) {
   }
   EXPECT_TRUE(Contains(Run(command + Quote(folder_ / "y.npz") + " --threads 7").out,
                        TbbVersion() != "none" ? "7 threads" : "1 thread,"));
+}
+
+TEST_F(CliTest, RunProfilesLayers) {
+  const std::string bundle = "digits_cnn/w8a8";
+  const Outcome outcome =
+      Run("run " + ModelArguments(bundle) + " --input " + Data(bundle) + " --threads 1 --profile-layers");
+  ASSERT_EQ(outcome.exit_status, 0) << outcome.err;
+  for (const char* part : {"us ", "% ", "Conv+Relu", "GlobalAveragePool", "matmul_u8s8/"}) {
+    EXPECT_TRUE(Contains(outcome.out, part)) << part << ": " << outcome.out;
+  }
+  EXPECT_EQ(
+      Run("run " + ModelArguments(bundle) + " --input " + Data(bundle) + " --reference --profile-layers").exit_status,
+      2);
 }
 
 TEST_F(CliTest, ValidatePassesOnAimetsLayers) {

@@ -121,7 +121,7 @@ class OperatorChain {
     ValueId other = builder_.Floats({}, {random_.Float(-2, 2)});
     if (random_.Chance(0.5)) {
       other = builder_.Node(
-          "Slice", {last_, builder_.Ints({-1}), builder_.Ints({-100}), builder_.Ints({-1}), builder_.Ints({-1})});
+          "Slice", {last_, builder_.Ints({-1}), builder_.Ints({-1000000}), builder_.Ints({-1}), builder_.Ints({-1})});
     }
     const bool encoded = random_.Chance(0.6);
     last_ = builder_.Node("Where", {where, last_, other}, {},
