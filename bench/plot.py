@@ -11,7 +11,8 @@ The bulk quantizers:
     bench/plot.py quantize *.json --output quantize.png
 
 The first variant of each kernel in a file is drawn: the best one of that CPU. Rows "api" are calls of the public
-functions on all threads.
+functions on all threads. Programs print the limits that shares are of in the same rows: a stream of the same bytes and
+libc's memcpy, measured in turns with each kernel.
 
 Linear layers, as a roofline:
 
@@ -61,6 +62,7 @@ def draw_bars(axis, labels, values, title, color):
     axis.barh(range(len(labels)), values, color=color)
     axis.set_yticks(range(len(labels)), labels, fontsize=7)
     axis.invert_yaxis()
+    axis.margins(y=0.005)
     axis.set_title(title, fontsize=9)
     for i, value in enumerate(values):
         axis.text(value, i, f" {value:.2f}", va="center", fontsize=6)
@@ -72,7 +74,7 @@ def draw_quantizers(paths):
     if not ours:
         raise SystemExit("plot.py: no benchmark of a bulk kernel in " + ", ".join(paths))
 
-    figure, axes = plt.subplots(1, 3, figsize=(15, 0.19 * max(len(ours) / 2, 12) + 2))
+    figure, axes = plt.subplots(1, 4, figsize=(20, 0.19 * max(len(ours) / 2, 12) + 2))
     for axis, (size, counter, title) in zip(axes, PANELS):
         rows = [row for row in ours if row[3] == size and counter in row[4]]
         draw_bars(axis, [f"{row[0]} {row[2]}" for row in rows], [row[4][counter] for row in rows], title, "tab:blue")
@@ -81,6 +83,11 @@ def draw_quantizers(paths):
     draw_bars(axes[2], [name for name, _ in speeds], [speed for _, speed in speeds],
               "64 Mi elements, DRAM: 10^9 elements\nper second; orange: peers", ["tab:blue"] * (len(speeds) - len(peers)) +
               ["tab:orange"] * len(peers))
+    threads = [row for row in ours if "speedup" in row[4]]
+    draw_bars(axes[3], [f"{row[2]} {row[3]}" for row in threads], [row[4]["speedup"] for row in threads],
+              "Public functions on all threads:\ntimes one thread's speed (|: stream)", "tab:blue")
+    axes[3].set_ylim(axes[2].get_ylim())
+    axes[3].plot([row[4]["stream_speedup"] for row in threads], range(len(threads)), "|", color="black", markersize=10)
     variants = ", ".join(sorted({row[1] for row in ours}))
     figure.suptitle(f"lanequant bulk quantizers ({variants})", fontsize=10)
     return figure
@@ -139,7 +146,7 @@ def main():
     args = parser.parse_args()
     figure = (draw_quantizers if args.what == "quantize" else draw_layers)(args.json)
     output = args.output or f"{args.what}.png"
-    figure.tight_layout()
+    figure.tight_layout(rect=(0, 0, 1, 0.99))
     figure.savefig(output, dpi=100)
     print(output)
 

@@ -115,7 +115,7 @@ class CodesKernel {
     if (IsSaturating()) {
       const auto four = [&](const In* from, size_t a, size_t b, Out* to) HWY_ATTR { StoreSaturated(from, a, b, to); };
       j = EachFour(in, run, k, runs, out, four);
-    } else if (runs_.HasSameOffset()) {
+    } else if (sizeof(T) == 1 && runs_.HasSameOffset()) {
       const auto four = [&](const In* from, size_t a, size_t b, Out* to) HWY_ATTR { StoreFour<true>(from, a, b, to); };
       j = EachFour(in, run, k, runs, out, four);
     } else {
@@ -185,7 +185,7 @@ class CodesKernel {
     return j;
   }
 
-  // kSameOffset: narrow codes then have one base, which costs a quarter of one for each vector.
+  // kSameOffset: codes of a byte then have one base, which costs a quarter of one for each vector.
   template <bool kSameOffset>
   HWY_INLINE void StoreFour(const In* in, size_t k, size_t l, Out* out) const {
     const DF32 df;
