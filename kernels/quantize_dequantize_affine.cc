@@ -6,6 +6,8 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 
 #include "kernels/affine_halves-inl.h"
 #include "kernels/affine_literal-inl.h"
