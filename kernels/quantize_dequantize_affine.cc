@@ -6,6 +6,8 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 
 #include "kernels/affine_halves-inl.h"
 #include "kernels/affine_literal-inl.h"
@@ -119,12 +121,13 @@ class Kernel {
   HWY_INLINE void ForEach(const In* in, size_t n, const Rounded& rounded, Out* out) const {
     const DF32 df;
     const size_t lanes = hn::Lanes(df);
-    const bool stream = stream_;  // stores cannot change it
+    const bool around = stream_;  // stores cannot change it
     size_t i = 0;
     for (; i + 2 * lanes <= n; i += 2 * lanes) {
       VF32 a, b;
+      if (around) stream::PrefetchAhead(in + i, 2 * lanes * sizeof(In));
       small_floats::LoadPair<kType>(df, in + i, a, b);
-      small_floats::StorePair<kType>(df, rounded(a), rounded(b), out + i, stream);
+      small_floats::StorePair<kType>(df, rounded(a), rounded(b), out + i, around);
     }
     for (; i < n; i += lanes) {
       small_floats::Store<kType>(df, rounded(small_floats::Load<kType>(df, in + i, n - i)), out + i, n - i);
@@ -164,7 +167,6 @@ HWY_NOINLINE void Run(const QuantizeDequantizeAffineArgs& args, int64_t limit) {
   alignas(64) T chunk[kChunk];
   for (size_t i = 0; i < args.n; i += kChunk) {
     const size_t count = std::min(kChunk, args.n - i);
-    if (direct) stream::PrefetchAhead(in + i, count * sizeof(T));
     loop.Run(in + i, count, direct ? out + i : chunk);
     if (!direct) stream::Copy(chunk, out + i, count * sizeof(T));
   }

@@ -157,7 +157,6 @@ HWY_INLINE void Store(DF df, hn::Vec<DF> v, Element<kType>* p, size_t left) {
 }
 
 // Two vectors in an order that StorePair knows: for work that is the same in all lanes. bfloat16 needs no shuffle so.
-// One access to memory: two to a line that is not in the L1 cache take Zen 4 a quarter longer.
 template <FloatType kType, class DF>
 HWY_INLINE void LoadPair(DF df, const Element<kType>* p, hn::Vec<DF>& a, hn::Vec<DF>& b) {
   if constexpr (kType == FloatType::kBF16) {
@@ -166,13 +165,6 @@ HWY_INLINE void LoadPair(DF df, const Element<kType>* p, hn::Vec<DF>& a, hn::Vec
     LQ_OPAQUE(pairs);
     a = hn::BitCast(df, hn::ShiftLeft<16>(pairs));
     b = hn::BitCast(df, hn::And(pairs, hn::Set(du, 0xFFFF0000u)));
-  } else if constexpr (kType == FloatType::kF16) {
-    const hn::Repartition<uint16_t, DF> d16;
-    const hn::Half<decltype(d16)> half;
-    auto both = hn::LoadU(d16, p);
-    LQ_OPAQUE(both);
-    a = Widen<kType>(df, hn::LowerHalf(half, both));
-    b = Widen<kType>(df, hn::UpperHalf(half, both));
   } else {
     a = Load<kType>(df, p, hn::Lanes(df));
     b = Load<kType>(df, p + hn::Lanes(df), hn::Lanes(df));
