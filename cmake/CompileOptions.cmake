@@ -22,13 +22,14 @@ target_compile_options(lq_options INTERFACE -ffp-contract=off -Wall -Wextra -Wsh
 if(LQ_WERROR)
   target_compile_options(lq_options INTERFACE -Werror)
 endif()
-target_compile_definitions(lq_options INTERFACE HWY_WANT_AVX3_DL)  # Ice Lake has VNNI; Highway 1.2 leaves it out
+# AVX3_DL: Ice Lake has VNNI; Highway 1.2 leaves it out. AVX3_ZEN4 and AVX3_SPR add nothing to it that is of use here
+# (bfloat16, float16 arithmetic), nor SSSE3 to SSE2: kernels are most of the time of a build.
+target_compile_definitions(lq_options INTERFACE HWY_WANT_AVX3_DL
+  "HWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_AVX3_ZEN4|HWY_AVX3_SPR)")
 if(LQ_TARGETS STREQUAL "native")
   target_compile_options(lq_options INTERFACE -march=native)
   target_compile_definitions(lq_options INTERFACE HWY_COMPILE_ONLY_STATIC)
-elseif(LQ_TARGETS STREQUAL "all")
-  target_compile_definitions(lq_options INTERFACE HWY_DISABLED_TARGETS=HWY_SSSE3)  # between SSE2 and SSE4, no CPU of use
-else()
+elseif(NOT LQ_TARGETS STREQUAL "all")
   message(FATAL_ERROR "LQ_TARGETS is '${LQ_TARGETS}'; it can be 'all' or 'native'")
 endif()
 if(LQ_SANITIZE)  # -O1 compiles in half the time of -O2: 46 s for matmul_u8s4.cc instead of 91 s

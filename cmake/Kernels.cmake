@@ -11,9 +11,8 @@ function(lq_add_kernels)
   endforeach()
 endfunction()
 
-# lq_add_bulk_kernels(a b ...): likewise, but not for AVX3_ZEN4 and AVX3_SPR, which add nothing to AVX3_DL that is of use
-# to them (bfloat16, float16 arithmetic), nor for SSE4, which CPUs of before 2013 stop at: SSE2 will do. They are most of
-# the time of a build: a minute of seven.
+# lq_add_bulk_kernels(a b ...): likewise, but not for SSE4, which CPUs of before 2013 stop at: SSE2 will do, and these are
+# most of the time of a build.
 function(lq_add_bulk_kernels)
   lq_add_kernels(${ARGN})
   list(TRANSFORM ARGN REPLACE "(.+)" "${PROJECT_SOURCE_DIR}/kernels/\\1.cc")

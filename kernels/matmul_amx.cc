@@ -8,7 +8,7 @@
 #include "kernels/amx_tiles.h"
 #include "kernels/matmul_amx-inl.h"
 
-#if HWY_TARGET == HWY_AVX3_SPR  // of every CPU with AMX
+#if HWY_TARGET == HWY_AVX3_DL  // of every CPU with AMX
 HWY_BEFORE_NAMESPACE();
 namespace lq::kernels {
 namespace HWY_NAMESPACE {
@@ -51,10 +51,10 @@ HWY_AFTER_NAMESPACE();
 
 namespace lq::kernels {
 
-MatmulFn MatmulU8S8OnAmx() { return HWY_CHOOSE_AVX3_SPR(MatmulU8S8Amx); }
-MatmulFn MatmulU8S4OnAmx() { return HWY_CHOOSE_AVX3_SPR(MatmulU8S4Amx); }
-MatmulFn MatmulU16S8OnAmx() { return HWY_CHOOSE_AVX3_SPR(MatmulU16S8Amx); }
-MatmulFn MatmulU16S4OnAmx() { return HWY_CHOOSE_AVX3_SPR(MatmulU16S4Amx); }
+MatmulFn MatmulU8S8OnAmx() { return HWY_CHOOSE_AVX3_DL(MatmulU8S8Amx); }
+MatmulFn MatmulU8S4OnAmx() { return HWY_CHOOSE_AVX3_DL(MatmulU8S4Amx); }
+MatmulFn MatmulU16S8OnAmx() { return HWY_CHOOSE_AVX3_DL(MatmulU16S8Amx); }
+MatmulFn MatmulU16S4OnAmx() { return HWY_CHOOSE_AVX3_DL(MatmulU16S4Amx); }
 
 }  // namespace lq::kernels
 #endif  // HWY_ONCE

@@ -1,6 +1,6 @@
 // Units that Highway 1.2 has no target for, and our names for them.
 //
-// AMX: matrix tiles (Sapphire Rapids and later); what is no tile is Highway's AVX3_SPR. AVX2_VNNI: AVX2 with the 8-bit
+// AMX: matrix tiles (Sapphire Rapids and later); what is no tile is Highway's AVX3_DL. AVX2_VNNI: AVX2 with the 8-bit
 // dot product (client CPUs since Alder Lake, which have no AVX-512).
 #ifndef LANEQUANT_KERNELS_OWN_TARGETS_H_
 #define LANEQUANT_KERNELS_OWN_TARGETS_H_

@@ -21,7 +21,7 @@ bool Supported(int64_t bit) { return (bit & hwy::SupportedTargets()) != 0; }
 // What is compiled beside Highway's targets, and needs one of them.
 void AddOwnTargets(std::vector<Target>& targets) {
   if (MatmulU8S8OnAmx() != nullptr) {
-    const std::string why_not = Supported(HWY_AVX3_SPR) ? WhyNotAmx(Amx()) : kNotSupported;
+    const std::string why_not = Supported(HWY_AVX3_DL) ? WhyNotAmx(Amx()) : kNotSupported;
     targets.push_back({"AMX", kAmx, why_not.empty(), why_not});
   }
   if (MatmulU8S8OnAvx2Vnni() != nullptr) {

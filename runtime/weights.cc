@@ -214,7 +214,6 @@ Result<LayerWeights> QuantizeWeights(const FloatWeights& weights, const Encoding
     LQ_RETURN_IF_ERROR(CheckConstantPerChannel(weights.name, *e, weights.out_channels));
   }
   const FlatScales flat = Flatten(weights, encoding);
-
   LayerWeights out;
   out.n = weights.out_channels;
   out.k = weights.in_channels * weights.taps;
