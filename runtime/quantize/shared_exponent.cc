@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <limits>
 
 namespace lq {
@@ -44,7 +45,7 @@ int UnitExponent(const BlockFormat& format) {
 }
 
 uint8_t SharedExponent(float min, float max, const BlockFormat& format, const kernels::BlockRule& rule) {
-  const float a = std::max(-min, max);
+  const float a = std::fabs(std::max(-min, max));  // of zeros: +0
   if (!(a <= std::numeric_limits<float>::max())) return kNanScale;
   // Quark stores the smallest normal float where the others find the exponent of a block of zeros.
   if (a == 0 && rule.exponent == BlockExponent::kEven) return 1;

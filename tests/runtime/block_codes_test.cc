@@ -209,6 +209,25 @@ TEST(BlockCodes, EndsOfTheRange) {
   EXPECT_EQ(codes.bytes[5], std::byte{0xC0});
 }
 
+// A block of zeros has the smallest power of two that its rule finds, whatever their signs.
+TEST(BlockCodes, ZerosOfEitherSign) {
+  std::vector<float> x = {0, 0, 0, 0, -0.0f, -0.0f, -0.0f, -0.0f, 0, -0.0f, -0.0f, 0};
+  const auto scales = [&](BlockFormat format, DType type) {
+    format.block_size = 4;
+    Codes codes(type, {3, 4}, {3, 1});
+    const Status status = QuantizeBlocks(View(DType::kF32, {3, 4}, x), format, 1, codes.view(), codes.scale_view());
+    EXPECT_TRUE(status.ok()) << status.message();
+    return codes.scales;
+  };
+  EXPECT_EQ(scales(TorchMx(BlockElement::kE2M1, BlockExponent::kEven), DType::kU4), std::vector<uint8_t>(3, 1));
+  EXPECT_EQ(scales(OnnxMx(BlockElement::kE2M1, TieRounding::kEven), DType::kU4), std::vector<uint8_t>(3, 0));
+  for (const BlockExponent exponent : {BlockExponent::kFloorLog2, BlockExponent::kCeilLog2}) {
+    const std::vector<uint8_t> found = scales(TorchMx(BlockElement::kInteger, exponent), DType::kS8);
+    EXPECT_EQ(found, std::vector<uint8_t>(3, found[0]));
+    EXPECT_LE(found[0], 127);
+  }
+}
+
 class BlockCodeErrors : public ::testing::Test {
  protected:
   Status Run() {
