@@ -37,11 +37,8 @@ struct Blocks {
 
 Result<Blocks> MakeBlocks(const NamedView& tensor, const BlockFormat& format, int64_t axis) {
   const Shape& shape = tensor.view.shape;
-  const int64_t rank = static_cast<int64_t>(shape.rank()), size = format.block_size;
-  if (axis < -rank || axis >= rank) {
-    return InvalidArgument(fmt::format("axis: {}, but {} has {} dimensions", axis, tensor.name, rank));
-  }
-  const size_t along = static_cast<size_t>(axis < 0 ? axis + rank : axis);
+  const int64_t size = format.block_size;
+  LQ_ASSIGN_OR_RETURN(const size_t along, CheckAxis(axis, tensor));
   if (shape[along] % size != 0) {
     return InvalidArgument(
         fmt::format("format: block_size {} does not divide dimension {} of {}, shape {}, which is {}", size, along,

@@ -63,17 +63,13 @@ Status QuantizeDequantizeBlocks(const ConstTensorView& in, const BlockFormat& fo
   if (out.dtype != in.dtype) {
     return InvalidArgument(fmt::format("out: type {}, but in has type {}", NameOf(out.dtype), NameOf(in.dtype)));
   }
-  const int64_t rank = static_cast<int64_t>(in.shape.rank());
-  if (axis < -rank || axis >= rank) {
-    return InvalidArgument(fmt::format("axis: {}, but in has {} dimensions", axis, rank));
-  }
+  LQ_ASSIGN_OR_RETURN(const size_t along, CheckAxis(axis, {"in", in}));
   const int64_t elements = in.shape.NumElements();
   if (elements == 0) return OkStatus();
   if (elements == 1 && format.passes_single_element) {
     std::memmove(out.bytes.data(), in.bytes.data(), SizeOf(in.dtype));
     return OkStatus();
   }
-  const size_t along = static_cast<size_t>(axis < 0 ? axis + rank : axis);
   // Blocks longer than the axis are the axis.
   const size_t block = static_cast<size_t>(std::min(format.block_size, in.shape[along]));
   const Cut cut(in.shape, along, block);

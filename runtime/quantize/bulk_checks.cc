@@ -38,6 +38,12 @@ Status CheckApart(const NamedView& in, const NamedView& out, bool in_place) {
       fmt::format("{}: its {} bytes overlap the {} bytes of {}", out.name, out_bytes, in_bytes, in.name));
 }
 
+Result<size_t> CheckAxis(int64_t axis, const NamedView& tensor) {
+  const auto rank = static_cast<int64_t>(tensor.view.shape.rank());
+  if (axis >= -rank && axis < rank) return static_cast<size_t>(axis < 0 ? axis + rank : axis);
+  return InvalidArgument(fmt::format("axis: {}, but {} has {} dimensions", axis, tensor.name, rank));
+}
+
 Status CheckPair(const NamedView& in, const NamedView& out, bool in_place) {
   LQ_RETURN_IF_ERROR(CheckBytes(in.name, in.view));
   LQ_RETURN_IF_ERROR(CheckBytes(out.name, out.view));

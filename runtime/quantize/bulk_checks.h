@@ -2,6 +2,9 @@
 #ifndef LANEQUANT_RUNTIME_QUANTIZE_BULK_CHECKS_H_
 #define LANEQUANT_RUNTIME_QUANTIZE_BULK_CHECKS_H_
 
+#include <cstddef>
+#include <cstdint>
+
 #include "lanequant/status.h"
 #include "lanequant/tensor.h"
 
@@ -21,6 +24,9 @@ Status CheckBytes(const char* name, const ConstTensorView& view);
 
 // That tensors of checked bytes do not overlap; `in_place`: unless they begin together and have one type.
 Status CheckApart(const NamedView& in, const NamedView& out, bool in_place = false);
+
+// The dimension that `axis` names, from the last if it is negative.
+Result<size_t> CheckAxis(int64_t axis, const NamedView& tensor);
 
 // CheckBytes of both, which must have one shape and not overlap; `in_place`: unless they begin together.
 Status CheckPair(const NamedView& in, const NamedView& out, bool in_place);
