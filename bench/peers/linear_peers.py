@@ -14,22 +14,12 @@ import argparse
 import json
 import subprocess
 import sys
-import time
 
 import numpy as np
 
+from timing import best_seconds
+
 BLOCK = 64
-
-
-def best_seconds(run, seconds=0.3):
-    run()  # first touch and lazy set-up
-    best, end, runs = float("inf"), time.perf_counter() + seconds, 0
-    while runs < 11 or time.perf_counter() < end:
-        start = time.perf_counter()
-        run()
-        best = min(best, time.perf_counter() - start)
-        runs += 1
-    return best
 
 
 def lanequant_rows(program, shape, m):
@@ -101,7 +91,7 @@ def faster(before, after):
 def measure(args, shape, m, cases):
     """Our rows and the peers' rows."""
     before = lanequant_rows(args.lanequant, shape, m)
-    peers = [(name, bits, best_seconds(make(m))) for name, bits, make in cases] + \
+    peers = [(name, bits, best_seconds(make(m), 0.3, 11)) for name, bits, make in cases] + \
         program_rows("oneDNN", args.onednn, shape, m) + program_rows("ggml", args.ggml, shape, m)
     ours = faster(before, lanequant_rows(args.lanequant, shape, m))
     seconds_of = {8 if row["precision"] == "a8w8" else 4: row["best_seconds"] for row in ours}

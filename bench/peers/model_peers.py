@@ -13,20 +13,10 @@ import json
 import pathlib
 import subprocess
 import sys
-import time
 
 import numpy as np
 
-
-def best_seconds(run, seconds=1.0):
-    run()  # first touch and lazy set-up
-    best, end, runs = float("inf"), time.perf_counter() + seconds, 0
-    while runs < 5 or time.perf_counter() < end:
-        start = time.perf_counter()
-        run()
-        best = min(best, time.perf_counter() - start)
-        runs += 1
-    return best
+from timing import best_seconds
 
 
 def lanequant_seconds(program, model, batch, threads):
@@ -52,7 +42,7 @@ def onnxruntime_seconds(model, batch, threads):
     options.intra_op_num_threads = threads
     session = ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     feeds = inputs_of([(i.name, i.shape) for i in session.get_inputs()], batch)
-    return feeds and best_seconds(lambda: session.run(None, feeds))
+    return feeds and best_seconds(lambda: session.run(None, feeds), 1.0, 5)
 
 
 def openvino_seconds(model, batch, threads):
@@ -70,7 +60,7 @@ def openvino_seconds(model, batch, threads):
                                                    "PERFORMANCE_HINT": "LATENCY"})
     request = compiled.create_infer_request()
     tensors = {name: openvino.Tensor(value) for name, value in feeds.items()}
-    return best_seconds(lambda: request.infer(tensors))
+    return best_seconds(lambda: request.infer(tensors), 1.0, 5)
 
 
 PEERS = {"onnxruntime": onnxruntime_seconds, "openvino": openvino_seconds}
