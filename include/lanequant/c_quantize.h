@@ -30,23 +30,23 @@ typedef struct lq_bulk_options {
 
 typedef struct lq_affine_quantizer {
   size_t struct_size;
-  const lq_tensor* scale;   // f32, f16 or bf16
-  const lq_tensor* offset;  // s32, or f32 with whole numbers, of the shape of `scale`; null: 0 everywhere
+  const lq_tensor* scale;   // f32, f16 or bf16; for f64 values also f64
+  const lq_tensor* offset;  // s32, or whole numbers of f32 (f64), of the shape of `scale`; null: 0 everywhere
   lq_sizes block_size;      // empty: the scale's shape broadcasts; else one for each of its dimensions, -1: derived
   int64_t qmin, qmax;
   float zero_point_shift;  // 0 or 0.5
   int32_t profile;         // LQ_AIMET_DIV, ...
 } lq_affine_quantizer;
 
-// in: f32, f16 or bf16. codes: u2, s2, u4, s4, u8, s8, u16, s16 or s32, a type that holds the grid.
+// in: f32, f64 (not LQ_AIMET_ONNX and LQ_ONNX), f16 or bf16. codes: u2, s2, u4, s4, u8, s8, u16, s16 or s32, a type that holds the grid.
 LQ_EXPORT lq_status lq_quantize(const lq_tensor* in, const lq_affine_quantizer* quantizer, const lq_tensor* codes,
                                 const lq_bulk_options* options, lq_message* message);
 
-// codes: as above. out: f32, f16 or bf16.
+// codes: as above. out: as `in` above.
 LQ_EXPORT lq_status lq_dequantize(const lq_tensor* codes, const lq_affine_quantizer* quantizer, const lq_tensor* out,
                                   const lq_bulk_options* options, lq_message* message);
 
-// in: f32, f16 or bf16. out: the same type; may be the memory of `in`.
+// in: as above. out: the same type; may be the memory of `in`.
 LQ_EXPORT lq_status lq_quantize_dequantize(const lq_tensor* in, const lq_affine_quantizer* quantizer,
                                            const lq_tensor* out, const lq_bulk_options* options, lq_message* message);
 

@@ -30,15 +30,18 @@ namespace lq {
 // The arithmetic (AIMET 2: affine.quantize, affine.dequantize, affine.quantize_dequantize; ONNX: QuantizeLinear,
 // DequantizeLinear) rounds every step to one type:
 // - kAimetDiv: the tensor's own type where it is fine enough for the grid (f16 up to 257 codes, bf16 up to 33, f32 up
-// to
-//   2^21 + 1), else f32, else f64. Dequantize: the output's type.
+//   to 2^21 + 1), else f32, else f64. Dequantize: the output's type.
 // - kAimetFakequant, kAimetOnnx: f32. As AIMET, kAimetFakequant divides (kAimetDiv) where torch.fake_quantize does not
 //   apply: under block_size, scales along several dimensions, a shift, an offset off the grid of one of several
-//   channels.
+//   channels. On tensors of f64 it computes in f64 with 1 / scale of f32, but the product of one scale is of f32.
 // - kOnnx: the type of `scale` for the division, f32 for the product.
+// Tensors of f64 (simulations in double precision) are for kAimetDiv and kAimetFakequant and run at the speed of plain
+// loops.
 struct AffineQuantizer {
-  ConstTensorView scale;   // f32, f16 or bf16; finite, > 0 (kOnnx: not 0), also when rounded to the type above
-  ConstTensorView offset;  // s32, or f32 with whole numbers of s32; the shape of `scale`. No bytes: 0 everywhere
+  // f32, f16 or bf16, for tensors of f64 also f64; finite, > 0 (kOnnx: not 0), also when rounded to the type above
+  ConstTensorView scale;
+  // s32, or whole numbers of s32 as f32, for tensors of f64 also as f64; the shape of `scale`. No bytes: 0 everywhere
+  ConstTensorView offset;
   std::span<const int64_t> block_size;
   int64_t qmin = 0, qmax = 255;   // qmin < qmax, both within 2^32; Dequantize does not look at them
   float zero_point_shift = 0.0f;  // 0 or 0.5 (AIMET, for 2-bit weights); kOnnx: 0
@@ -56,17 +59,17 @@ struct BulkOptions {
 // types other than those named; bytes that do not hold a tensor; scales, offsets or a grid that AffineQuantizer
 // excludes.
 
-// in: f32, f16 or bf16. codes: u2, s2, u4, s4, u8, s8, u16, s16 or s32, a type that holds the grid.
+// in: f32, f64, f16 or bf16. codes: u2, s2, u4, s4, u8, s8, u16, s16 or s32, a type that holds the grid.
 // NaN -> qmin; infinities saturate (torch.fake_quantize with several scales leaves +infinity to the CPU: qmax on Arm,
 // qmin on x86).
 LQ_EXPORT Status Quantize(const ConstTensorView& in, const AffineQuantizer& quantizer, const TensorView& codes,
                           const BulkOptions& options = {});
 
-// codes: as above. out: f32, f16 or bf16.
+// codes: as above. out: f32, f64, f16 or bf16.
 LQ_EXPORT Status Dequantize(const ConstTensorView& codes, const AffineQuantizer& quantizer, const TensorView& out,
                             const BulkOptions& options = {});
 
-// in: f32, f16 or bf16. out: the same type.
+// in: f32, f64, f16 or bf16. out: the same type.
 // NaN stays NaN under kAimetDiv and gives the real value of qmin under the others. No zero of the output is negative,
 // unless a scale is.
 LQ_EXPORT Status QuantizeDequantize(const ConstTensorView& in, const AffineQuantizer& quantizer, const TensorView& out,

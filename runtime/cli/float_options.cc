@@ -41,7 +41,7 @@ Result<std::vector<NamedArray>> FloatOptions::Apply(const QuantizeJob& job) cons
   LQ_ASSIGN_OR_RETURN(const FloatFormat parsed, ParseFormat(format));
   LQ_ASSIGN_OR_RETURN(const OwnedQuantizer scales, job.affine.MakeScales(job.in.shape));
   FloatQuantizer quantizer{parsed, {}, scales.block_size, !overflows};
-  if (!scales.scale.empty()) quantizer.scale = scales.View().scale;
+  if (!scales.scale.bytes.empty()) quantizer.scale = scales.scale.view();
   const bool to_codes = job.operation == Operation::kQuantize;
   const DType of_values = job.operation == Operation::kBoth ? job.in.dtype : DType::kF32;
   const DType of_codes = parsed.bits() == 4 ? DType::kU4 : DType::kU8;

@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cstring>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -71,15 +71,13 @@ Result<NamedArray> ApplyAffine(const QuantizeJob& job, const AffineQuantizer& qu
 
 // The result, with its scales and offsets: what a later call with --scale and --offset needs.
 Result<std::vector<NamedArray>> Affine(const QuantizeJob& job) {
-  LQ_ASSIGN_OR_RETURN(const OwnedQuantizer quantizer, job.affine.Make(job.in, job.bulk));
+  const bool back = job.operation == Operation::kDequantize;
+  const DType values = back ? job.dtype.value_or(DType::kF32) : job.in.dtype;
+  LQ_ASSIGN_OR_RETURN(const OwnedQuantizer quantizer, job.affine.Make(job.in, values, job.bulk));
   LQ_ASSIGN_OR_RETURN(NamedArray out, ApplyAffine(job, quantizer.View()));
-  const auto array = [&](const char* name, DType dtype, std::span<const std::byte> bytes) {
-    return NamedArray{name, dtype, quantizer.scale_shape, {bytes.begin(), bytes.end()}};
-  };
-  const std::vector<int32_t> zeros(quantizer.scale.size());
-  const std::vector<int32_t>& offset = quantizer.offset.empty() ? zeros : quantizer.offset;
-  return std::vector<NamedArray>{std::move(out), array("scale", DType::kF32, std::as_bytes(std::span(quantizer.scale))),
-                                 array("offset", DType::kS32, std::as_bytes(std::span(offset)))};
+  NamedArray offset = MakeArray("offset", DType::kS32, quantizer.scale.shape);
+  if (!quantizer.offset.empty()) std::memcpy(offset.bytes.data(), quantizer.offset.data(), offset.bytes.size());
+  return std::vector<NamedArray>{std::move(out), quantizer.scale, std::move(offset)};
 }
 
 Result<std::vector<NamedArray>> Apply(const Options& options, const QuantizeJob& job) {
@@ -142,12 +140,12 @@ Result<int> Run(const Options& options) {
 void AddQuantize(CLI::App& app, Command& chosen) {
   auto options = std::make_shared<Options>();
   CLI::App& command = *app.add_subcommand("quantize", "Quantizes or dequantizes an array");
-  command.add_option("input", options->input, "FILE.npz[:key]: float32, float16, or codes")->required();
+  command.add_option("input", options->input, "FILE.npz[:key]: float32, float64, float16, or codes")->required();
   command.add_option("output", options->output, "Where to write codes or values, scale and offset (.npz)")->required();
   command.add_option("--op", options->op, "quantize, dequantize or qdq (there and back)");
   command.add_option("--dtype", options->dtype,
                      "Type of the result. Codes: u8, s8, u16, s16, s32 (default: the smallest), or packed u4, s4, u2, "
-                     "s2; values: f32 (default), f16");
+                     "s2; values: f32 (default), f64, f16");
   command.add_option("--codes", options->codes, "Type of packed codes to dequantize: u4, s4, u2, s2; needs --shape");
   command.add_option("--shape", options->shape, "Of packed codes: 64,256")->delimiter(',');
   options->affine.AddTo(command);

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "lanequant/calibrate.h"
@@ -27,12 +28,20 @@ Result<std::vector<int32_t>> ToOffsets(const std::string& where, const NamedArra
   return offsets;
 }
 
+void Append(double number, NamedArray& array) {
+  const auto narrow = static_cast<float>(number);
+  const bool wide = array.dtype == DType::kF64;
+  const size_t at = array.bytes.size(), size = SizeOf(array.dtype);
+  array.bytes.resize(at + size);
+  std::memcpy(&array.bytes[at], wide ? static_cast<const void*>(&number) : &narrow, size);
+}
+
 }  // namespace
 
 AffineQuantizer OwnedQuantizer::View() const {
   AffineQuantizer view = rest;
-  view.scale = {DType::kF32, scale_shape, std::as_bytes(std::span(scale))};
-  if (!offset.empty()) view.offset = {DType::kS32, scale_shape, std::as_bytes(std::span(offset))};
+  view.scale = scale.view();
+  if (!offset.empty()) view.offset = {DType::kS32, scale.shape, std::as_bytes(std::span(offset))};
   view.block_size = block_size;
   return view;
 }
@@ -82,17 +91,17 @@ Result<Shape> QuantizerOptions::ScaleShape(const Shape& tensor) const {
 
 Status QuantizerOptions::ReadScales(const Shape& tensor, OwnedQuantizer& quantizer) const {
   LQ_ASSIGN_OR_RETURN(const NamedArray array, ReadArray(scale));
-  quantizer.scale_shape = array.shape;
+  quantizer.scale.shape = array.shape;
   if (axis.has_value()) {
     LQ_ASSIGN_OR_RETURN(const Shape shape, ScaleShape(tensor));
     if (array.shape.rank() != 1 || array.shape.NumElements() != shape.NumElements()) {
       return InvalidArgument(fmt::format("--scale {}: shape {}, but --axis {} needs ({})", scale,
                                          array.shape.ToString(), *axis, shape.NumElements()));
     }
-    quantizer.scale_shape = shape;
+    quantizer.scale.shape = shape;
   }
   for (size_t i = 0; i < static_cast<size_t>(array.shape.NumElements()); ++i) {
-    quantizer.scale.push_back(static_cast<float>(NumberAt(array, i)));
+    Append(NumberAt(array, i), quantizer.scale);
   }
   if (offset.empty()) return OkStatus();
   LQ_ASSIGN_OR_RETURN(const NamedArray offsets, ReadArray(offset));
@@ -114,15 +123,16 @@ Status QuantizerOptions::ComputeScales(const NamedArray& tensor, const BulkOptio
   LQ_ASSIGN_OR_RETURN(Analyzer analyzer, Analyzer::Create(options));
   LQ_RETURN_IF_ERROR(analyzer.Update(tensor.view(), bulk));
   LQ_ASSIGN_OR_RETURN(const Calibration found, analyzer.Compute(bulk));
-  quantizer.scale_shape = found.shape;
-  quantizer.scale.assign(found.scale.begin(), found.scale.end());
+  quantizer.scale.shape = found.shape;
+  for (const double value : found.scale) Append(value, quantizer.scale);
   for (const double value : found.offset) quantizer.offset.push_back(static_cast<int32_t>(value));
   return OkStatus();
 }
 
-Result<OwnedQuantizer> QuantizerOptions::Make(const NamedArray& tensor, const BulkOptions& bulk) const {
+Result<OwnedQuantizer> QuantizerOptions::Make(const NamedArray& tensor, DType values, const BulkOptions& bulk) const {
   if (empty()) return InvalidArgument("one of --scale and --from-data is needed");
   OwnedQuantizer quantizer;
+  if (values == DType::kF64) quantizer.scale.dtype = values;
   const int64_t codes = int64_t{1} << bitwidth;
   quantizer.rest.qmin = qmin.value_or(is_unsigned ? 0 : -codes / 2);
   quantizer.rest.qmax = qmax.value_or(is_unsigned ? codes - 1 : codes / 2 - 1);

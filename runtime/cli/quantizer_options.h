@@ -20,8 +20,7 @@ namespace lq::cli {
 
 // An AffineQuantizer that owns its arrays.
 struct OwnedQuantizer {
-  Shape scale_shape;
-  std::vector<float> scale;
+  NamedArray scale{"scale", DType::kF32, {}, {}};  // f32, or f64 for values of f64
   std::vector<int32_t> offset;
   std::vector<int64_t> block_size;
   AffineQuantizer rest;  // without the views
@@ -42,8 +41,8 @@ struct QuantizerOptions {
 
   void AddTo(CLI::App& command);
   bool empty() const { return scale.empty() && calibration.scheme.empty(); }
-  // For this tensor. Errors name the option, or the file and the array.
-  Result<OwnedQuantizer> Make(const NamedArray& tensor, const BulkOptions& bulk) const;
+  // For this tensor, whose real values have the type `values`. Errors name the option, or the file and the array.
+  Result<OwnedQuantizer> Make(const NamedArray& tensor, DType values, const BulkOptions& bulk) const;
   // Only --scale, --block-size and --axis.
   Result<OwnedQuantizer> MakeScales(const Shape& tensor) const;
   // Which shape of scales --axis or --block-size stands for.

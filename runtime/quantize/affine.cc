@@ -2,6 +2,7 @@
 #include <array>
 
 #include "lanequant/quantize.h"
+#include "runtime/quantize/affine_f64.h"
 #include "runtime/quantize/affine_setup.h"
 #include "runtime/quantize/bulk_tasks.h"
 #include "runtime/quantize/packed_codes.h"
@@ -24,6 +25,7 @@ CodeType ByteType(CodeType packed) { return IsSigned(packed) ? CodeType::kS8 : C
 Status Quantize(const ConstTensorView& in, const AffineQuantizer& quantizer, const TensorView& codes,
                 const BulkOptions& options) {
   LQ_RETURN_IF_ERROR(ValidateTarget(options.max_isa));
+  if (in.dtype == DType::kF64) return QuantizeF64(in, quantizer, codes, options);
   LQ_ASSIGN_OR_RETURN(const AffineSetup setup,
                       MakeAffineSetup({AffineOp::kQuantize, in, codes}, quantizer, ExecutorOf(options)));
   const auto run = Best(kernels::QuantizeAffineVariants(), options.max_isa).run;
@@ -57,6 +59,7 @@ Status Quantize(const ConstTensorView& in, const AffineQuantizer& quantizer, con
 Status Dequantize(const ConstTensorView& codes, const AffineQuantizer& quantizer, const TensorView& out,
                   const BulkOptions& options) {
   LQ_RETURN_IF_ERROR(ValidateTarget(options.max_isa));
+  if (out.dtype == DType::kF64) return DequantizeF64(codes, quantizer, out, options);
   LQ_ASSIGN_OR_RETURN(const AffineSetup setup,
                       MakeAffineSetup({AffineOp::kDequantize, codes, out}, quantizer, ExecutorOf(options)));
   const auto run = Best(kernels::DequantizeAffineVariants(), options.max_isa).run;
@@ -87,6 +90,7 @@ Status Dequantize(const ConstTensorView& codes, const AffineQuantizer& quantizer
 Status QuantizeDequantize(const ConstTensorView& in, const AffineQuantizer& quantizer, const TensorView& out,
                           const BulkOptions& options) {
   LQ_RETURN_IF_ERROR(ValidateTarget(options.max_isa));
+  if (in.dtype == DType::kF64) return QuantizeDequantizeF64(in, quantizer, out, options);
   LQ_ASSIGN_OR_RETURN(const AffineSetup setup,
                       MakeAffineSetup({AffineOp::kQuantizeDequantize, in, out}, quantizer, ExecutorOf(options)));
   const auto run = Best(kernels::QuantizeDequantizeAffineVariants(), options.max_isa).run;

@@ -34,19 +34,30 @@ Status CheckHoldsGrid(DType dtype, int64_t qmin, int64_t qmax) {
                                      lowest, highest, qmin, qmax));
 }
 
+// AIMET's functions take float64 tensors; ONNX's operators and aimet_onnx's do not.
+Status CheckReals(const char* name, DType dtype, RoundingProfile profile) {
+  if (dtype != DType::kF64) return CheckFloats(name, dtype);
+  if (profile == RoundingProfile::kAimetDiv || profile == RoundingProfile::kAimetFakequant) return OkStatus();
+  return Unsupported(fmt::format("{}: type f64; profile {} has f32, f16 and bf16 only", name,
+                                 profile == RoundingProfile::kOnnx ? "onnx" : "aimet_onnx"));
+}
+
+// Scales and offsets of f64 would be rounded for tensors of narrower types: only those of f64 have them.
+bool IsF64(const AffineTensors& tensors) { return tensors.in.dtype == DType::kF64 || tensors.out.dtype == DType::kF64; }
+
 Status CheckTypes(const AffineTensors& tensors, const AffineQuantizer& quantizer) {
   switch (tensors.op) {
     case AffineOp::kQuantize:
-      LQ_RETURN_IF_ERROR(CheckFloats("in", tensors.in.dtype));
+      LQ_RETURN_IF_ERROR(CheckReals("in", tensors.in.dtype, quantizer.profile));
       LQ_RETURN_IF_ERROR(CheckCodeType(tensors.out.dtype));
       return CheckHoldsGrid(tensors.out.dtype, quantizer.qmin, quantizer.qmax);
     case AffineOp::kDequantize:
       LQ_RETURN_IF_ERROR(CheckCodeType(tensors.in.dtype));
-      return CheckFloats("out", tensors.out.dtype);
+      return CheckReals("out", tensors.out.dtype, quantizer.profile);
     case AffineOp::kQuantizeDequantize:
       break;
   }
-  LQ_RETURN_IF_ERROR(CheckFloats("in", tensors.in.dtype));
+  LQ_RETURN_IF_ERROR(CheckReals("in", tensors.in.dtype, quantizer.profile));
   if (tensors.in.dtype == tensors.out.dtype) return OkStatus();
   return InvalidArgument(
       fmt::format("out: type {}, but in has type {}", NameOf(tensors.out.dtype), NameOf(tensors.in.dtype)));
@@ -101,12 +112,13 @@ Status CheckAffineTensors(const AffineTensors& tensors, const AffineQuantizer& q
 
 Status CheckAffineQuantizer(const AffineTensors& tensors, const AffineQuantizer& quantizer) {
   LQ_RETURN_IF_ERROR(CheckShift(quantizer));
-  LQ_RETURN_IF_ERROR(CheckFloats("scale", quantizer.scale.dtype));
+  const bool f64 = IsF64(tensors);
+  if (!f64 || quantizer.scale.dtype != DType::kF64) LQ_RETURN_IF_ERROR(CheckFloats("scale", quantizer.scale.dtype));
   LQ_RETURN_IF_ERROR(CheckBytes("scale", quantizer.scale));
   LQ_RETURN_IF_ERROR(CheckOnnxTypes(tensors, quantizer));
   const ConstTensorView& offset = quantizer.offset;
   if (offset.bytes.empty()) return OkStatus();
-  if (offset.dtype != DType::kS32 && offset.dtype != DType::kF32) {
+  if (offset.dtype != DType::kS32 && offset.dtype != DType::kF32 && !(f64 && offset.dtype == DType::kF64)) {
     return InvalidArgument(fmt::format("offset: type {}, neither s32 nor f32", NameOf(offset.dtype)));
   }
   if (!(offset.shape == quantizer.scale.shape)) {

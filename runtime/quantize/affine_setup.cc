@@ -48,6 +48,11 @@ Arithmetic ChooseArithmetic(const AffineTensors& tensors, const AffineQuantizer&
 
 }  // namespace
 
+RoundingProfile FormulaOf(const AffineQuantizer& quantizer) {
+  const bool divides = quantizer.profile == RoundingProfile::kAimetFakequant && !FakequantApplies(quantizer);
+  return divides ? RoundingProfile::kAimetDiv : quantizer.profile;
+}
+
 Result<AffineSetup> MakeAffineSetup(const AffineTensors& tensors, const AffineQuantizer& quantizer,
                                     Executor& executor) {
   LQ_RETURN_IF_ERROR(CheckAffineTensors(tensors, quantizer));
@@ -55,8 +60,7 @@ Result<AffineSetup> MakeAffineSetup(const AffineTensors& tensors, const AffineQu
   const char* name = NamesOf(tensors.op).in;
   LQ_ASSIGN_OR_RETURN(ScaleMap map,
                       ScaleMap::Make(name, tensors.in.shape, quantizer.scale.shape, quantizer.block_size));
-  RoundingProfile profile = quantizer.profile;
-  if (profile == RoundingProfile::kAimetFakequant && !FakequantApplies(quantizer)) profile = RoundingProfile::kAimetDiv;
+  const RoundingProfile profile = FormulaOf(quantizer);
   const Arithmetic arithmetic = ChooseArithmetic(tensors, quantizer, profile);
   LQ_ASSIGN_OR_RETURN(AffineTable table, AffineTable::Make(quantizer, arithmetic, executor));
   std::vector<int32_t> zeros;

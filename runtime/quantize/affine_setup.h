@@ -22,8 +22,11 @@ struct AffineTensors {
   ConstTensorView in, out;
 };
 
+// The profile whose formula the tool uses: kAimetFakequant becomes kAimetDiv where AIMET divides.
+RoundingProfile FormulaOf(const AffineQuantizer& quantizer);
+
 struct AffineSetup {
-  RoundingProfile profile;  // the one whose formula the tool uses: never kAimetFakequant where that does not apply
+  RoundingProfile profile;  // FormulaOf the quantizer
   kernels::Arithmetic arithmetic;
   ScaleMap map;
   AffineTable table;

@@ -48,7 +48,7 @@ auto IsBadScale(const float* scale, bool may_be_negative) {
 }
 
 Status ScaleError(const AffineQuantizer& quantizer, Arithmetic arithmetic, size_t i) {
-  const float scale = ScaleAt(quantizer.scale, i);
+  const auto scale = static_cast<float>(ScaleAt(quantizer.scale, i));
   const bool onnx = quantizer.profile == RoundingProfile::kOnnx;
   if (!IsBadScale(&scale, onnx)(0)) {
     return InvalidArgument(fmt::format("scale: element {} is {}, which becomes {} in {}, the type of the arithmetic", i,
@@ -99,6 +99,11 @@ bool IsWholeAndAllowed(double offset, OffsetRange range) {
 
 Status OffsetError(const AffineQuantizer& quantizer, Arithmetic arithmetic, size_t i) {
   const OffsetRange range = AllowedOffsets(quantizer, arithmetic);
+  if (range.lowest > range.highest) {
+    return InvalidArgument(fmt::format("offset: element {} is {}, but codes {}..{} are exact in {} with 0 only", i,
+                                       OffsetAt(quantizer.offset, i), quantizer.qmin, quantizer.qmax,
+                                       NameOf(arithmetic)));
+  }
   return InvalidArgument(fmt::format(
       "offset: element {} is {}, not a whole number of {}..{}, with which codes {}..{} are exact in {}", i,
       OffsetAt(quantizer.offset, i), range.lowest, range.highest, quantizer.qmin, quantizer.qmax, NameOf(arithmetic)));
@@ -106,14 +111,16 @@ Status OffsetError(const AffineQuantizer& quantizer, Arithmetic arithmetic, size
 
 }  // namespace
 
-float ScaleAt(const ConstTensorView& scale, size_t i) {
+double ScaleAt(const ConstTensorView& scale, size_t i) {
+  if (scale.dtype == DType::kF64) return Load<double>(scale, i);
   if (scale.dtype == DType::kF16) return FloatOfF16(Load<uint16_t>(scale, i));
   if (scale.dtype == DType::kBF16) return std::bit_cast<float>(uint32_t{Load<uint16_t>(scale, i)} << 16);
   return Load<float>(scale, i);
 }
 
 double OffsetAt(const ConstTensorView& offset, size_t i) {
-  return offset.dtype == DType::kS32 ? static_cast<double>(Load<int32_t>(offset, i)) : double{Load<float>(offset, i)};
+  if (offset.dtype == DType::kS32) return Load<int32_t>(offset, i);
+  return offset.dtype == DType::kF64 ? Load<double>(offset, i) : double{Load<float>(offset, i)};
 }
 
 Result<AffineTable> AffineTable::Make(const AffineQuantizer& quantizer, Arithmetic arithmetic, Executor& executor) {
@@ -133,7 +140,7 @@ Status AffineTable::ReadScales(const AffineQuantizer& quantizer, Arithmetic arit
   } else {
     scale_.resize(count);
     RunRanges(executor, count, kTableGrain, [&](Range range) {
-      for (size_t i = range.begin; i < range.end; ++i) scale_[i] = ScaleAt(view, i);
+      for (size_t i = range.begin; i < range.end; ++i) scale_[i] = static_cast<float>(ScaleAt(view, i));
       RoundAllTo(arithmetic, std::span(scale_).subspan(range.begin, range.end - range.begin));
     });
   }

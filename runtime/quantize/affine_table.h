@@ -36,8 +36,8 @@ class AffineTable {
   std::vector<int32_t> offset_;
 };
 
-// One value of a checked view: f32, f16 or bf16; s32 or f32.
-float ScaleAt(const ConstTensorView& scale, size_t i);
+// One value of a checked view: f32, f64, f16 or bf16; s32, f32 or f64.
+double ScaleAt(const ConstTensorView& scale, size_t i);
 double OffsetAt(const ConstTensorView& offset, size_t i);
 
 }  // namespace lq

@@ -107,6 +107,25 @@ class AffineTest(Case):
             self.assert_same(lanequant.dequantize(codes, 0.25, dtype=kind), real)
             self.assert_same(lanequant.dequantize(codes, 0.25, dtype=kind.name), real)
 
+    def test_float64(self):
+        x = random((6, 64)).astype(np.float64) / 3
+        scale = np.abs(random((6, 1), 2)).astype(np.float64) / 300
+        offset = np.arange(6.0).reshape(6, 1)
+        grid = dict(qmin=-(2**23), qmax=2**23 - 1)
+        q = codes_of(x, scale, offset, grid["qmin"], grid["qmax"])
+        codes = lanequant.quantize(x, scale, offset, **grid)
+        self.assert_same(codes, q.astype(np.int32))
+        real = (q + offset) * scale
+        self.assert_same(lanequant.dequantize(codes, scale, offset, dtype=np.float64), real)
+        self.assert_same(lanequant.dequantize(codes, scale, offset, out=np.empty_like(x)), real)
+        self.assert_same(lanequant.quantize_dequantize(x, scale, offset, **grid, threads=2), real)
+        # A number is a float64 scale; torch.fake_quantize has 1 / scale, and its one scale's product, in float32.
+        self.assert_same(lanequant.quantize_dequantize(x, 0.1, qmin=-8, qmax=7), np.clip(np.rint(x / 0.1), -8, 7) * 0.1 + 0.0)
+        s = np.float32(0.1)
+        q = np.clip(np.rint(x * np.float64(1 / s)), -8, 7).astype(np.float32)
+        got = lanequant.quantize_dequantize(x, s, qmin=-8, qmax=7, profile="aimet_fakequant")
+        self.assert_same(got, (q * s).astype(np.float64) + 0.0)
+
     def test_out_and_threads(self):
         x = random((2000, 513))
         want = lanequant.quantize(x, 0.02, qmin=-128, qmax=127, threads=1)
@@ -165,7 +184,7 @@ class ArraysTest(Case):
         self.assert_refused(lambda: quantize([1.0, 2.0], 1.0, **grid), "x", "array", "list")
         self.assert_refused(lambda: quantize(x[:, ::2], 1.0, **grid), "x", "not contiguous")
         self.assert_refused(lambda: quantize(x.T, 1.0, **grid), "x", "not contiguous")
-        self.assert_refused(lambda: quantize(x.astype(np.float64), 1.0, **grid), "x", "float64")
+        self.assert_refused(lambda: quantize(x.astype(np.int32), 1.0, **grid), "x", "int32")
         self.assert_refused(lambda: quantize(x.astype(">f4"), 1.0, **grid), "x", ">f4")
         self.assert_refused(lambda: quantize(x.astype(np.uint32), 1.0, **grid), "x", "uint32")
         self.assert_refused(lambda: quantize(x.astype(object), 1.0, **grid), "x", "object")

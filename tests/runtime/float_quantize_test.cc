@@ -31,23 +31,28 @@ void ExpectSame(const std::string& name, DType dtype, const std::vector<std::byt
   }
 }
 
-TEST(FloatQuantize, QuantizeDequantizeIsAimets) {
-  const GoldenCases golden("float_formats/float_formats.npz");
-  for (const auto& [name, arrays] : golden.cases()) {
-    if (!arrays.contains("x")) continue;
-    const FloatCase test = FloatCaseOf(arrays.at("format"));
-    FloatQuantizer quantizer{test.format, arrays.at("scale").view(), {}, test.saturate};
-    const std::vector<int64_t> block =
-        arrays.contains("block") ? ValuesOf<int64_t>(arrays.at("block")) : std::vector<int64_t>();
-    quantizer.block_size = block;
-    const NamedArray &x = arrays.at("x"), &y = arrays.at("y");
-    for (const BulkOptions& options : EveryTarget()) {
-      std::vector<std::byte> out(y.bytes.size());
-      const Status status = QuantizeDequantizeFloat(ViewOf(x, test.in), quantizer, {test.out, x.shape, out}, options);
-      ASSERT_TRUE(status.ok()) << name << ": " << status.message();
-      ExpectSame(name + ", " + options.max_isa, test.out, out, y);
+TEST(FloatQuantize, QuantizeDequantizeIsAimetsAndQuarks) {
+  size_t checked = 0;
+  for (const char* file : {"float_formats/float_formats.npz", "float_formats/quark_ops.npz"}) {
+    const GoldenCases golden(file);
+    for (const auto& [name, arrays] : golden.cases()) {
+      if (!arrays.contains("x")) continue;
+      ++checked;
+      const FloatCase test = FloatCaseOf(arrays.at("format"));
+      FloatQuantizer quantizer{test.format, arrays.at("scale").view(), {}, test.saturate};
+      const std::vector<int64_t> block =
+          arrays.contains("block") ? ValuesOf<int64_t>(arrays.at("block")) : std::vector<int64_t>();
+      quantizer.block_size = block;
+      const NamedArray &x = arrays.at("x"), &y = arrays.at("y");
+      for (const BulkOptions& options : EveryTarget()) {
+        std::vector<std::byte> out(y.bytes.size());
+        const Status status = QuantizeDequantizeFloat(ViewOf(x, test.in), quantizer, {test.out, x.shape, out}, options);
+        ASSERT_TRUE(status.ok()) << name << ": " << status.message();
+        ExpectSame(name + ", " + options.max_isa, test.out, out, y);
+      }
     }
   }
+  EXPECT_EQ(checked, 127u);
 }
 
 TEST(FloatQuantize, ScaleIsAimets) {

@@ -132,6 +132,12 @@ TEST(QuantizeErrors, Offsets) {
   call.offsets[1] = (1 << 24) + 1;
   call.ExpectAll({"offset", "element 1 is 16777217", "-16777088..16777089"});
 
+  Call wide;
+  wide.offsets[3] = -2;
+  wide.quantizer.qmin = INT32_MIN, wide.quantizer.qmax = INT32_MAX;
+  wide.quantizer.profile = RoundingProfile::kOnnx;
+  ExpectInvalid(wide.QuantizeDequantize(), {"offset", "element 3 is -2", "-2147483648..2147483647", "with 0 only"});
+
   std::array<float, 4> floats = {0, 0.5f, 0, 0};
   call.quantizer.offset = {kF32, {4, 1}, std::as_bytes(std::span(floats))};
   for (const float bad : {0.5f, 3e9f, kInfinity, std::nanf("")}) {

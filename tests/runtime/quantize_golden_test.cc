@@ -1,5 +1,5 @@
-// Every affine case of tests/golden/quantizers/affine.npz (AIMET's own results, ONNX node tests): by the reference, and
-// by the public functions on every target of this CPU.
+// Every affine case of tests/golden/quantizers (AIMET's and Quark's own results, ONNX node tests): by the reference, and
+// by the public functions on every target of this CPU. Tensors of float64 have affine_f64_test.cc.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -150,11 +150,13 @@ class Case {
 class QuantizeGolden : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    Result<std::vector<NamedArray>> read = ReadNpz(GoldenPath("quantizers/affine.npz"));
-    ASSERT_TRUE(read.ok()) << read.status().message();
-    for (NamedArray& array : *read) {
-      const std::string name = array.name;
-      arrays_.emplace(name, std::move(array));
+    for (const char* file : {"quantizers/affine.npz", "quantizers/quark_ops.npz"}) {
+      Result<std::vector<NamedArray>> read = ReadNpz(GoldenPath(file));
+      ASSERT_TRUE(read.ok()) << read.status().message();
+      for (NamedArray& array : *read) {
+        const std::string name = array.name;
+        arrays_.emplace(name, std::move(array));
+      }
     }
   }
 
@@ -170,8 +172,8 @@ TEST_F(QuantizeGolden, EveryCase) {
     ++cases;
     checks += Case(key.substr(0, dot), arrays_).Check();
   }
-  EXPECT_EQ(cases, size_t{289});
-  EXPECT_EQ(checks, size_t{757});
+  EXPECT_EQ(cases, size_t{308});
+  EXPECT_EQ(checks, size_t{776});
 }
 
 // Which shapes of scales and blocks AIMET accepts.

@@ -3,6 +3,7 @@
 from . import _lanequant
 from ._arrays import (
     CODES,
+    FLOATS,
     PACKED_BITS,
     choose,
     code_output,
@@ -24,9 +25,10 @@ from ._arrays import (
 PROFILES = {"aimet_div": 0, "aimet_fakequant": 1, "aimet_onnx": 2, "onnx": 3}
 
 
-def _quantizer(scale, offset, block_size, zero_point_shift, profile, grid=(0, 255)):
+def _quantizer(values, scale, offset, block_size, zero_point_shift, profile, grid=(0, 255)):
+    """`values`: the type of the real values."""
     quantizer = _lanequant.Affine()
-    quantizer.scale = scale_tensor(scale)
+    quantizer.scale = scale_tensor(scale, values)
     quantizer.offset = offset_tensor(offset, scale)
     quantizer.block_size = numbers("block_size", block_size)
     quantizer.qmin, quantizer.qmax = whole("qmin", grid[0]), whole("qmax", grid[1])
@@ -63,11 +65,12 @@ def quantize(
 ):
     """Integer codes q of `x` on the grid qmin..qmax.
 
-    x: float32, float16 or bfloat16, 0 to 8 dimensions.
-    scale: a number, or an array of float32, float16 or bfloat16; each finite and > 0. Without `block_size` its shape
-        broadcasts over the last dimensions of x: () for the whole tensor, (c, 1, 1, 1) for the first of four.
+    x: float32, float16, bfloat16, or float64 (profiles "aimet_div" and "aimet_fakequant"); 0 to 8 dimensions.
+    scale: a number, or an array of float32, float16 or bfloat16, with float64 x also float64; each finite and > 0.
+        Without `block_size` its shape broadcasts over the last dimensions of x: () for the whole tensor,
+        (c, 1, 1, 1) for the first of four.
     offset: as AIMET writes it, -zero_point; None for 0; a whole number, or an array of int32 or whole float32 numbers
-        of the scale's shape.
+        (with float64 x also float64) of the scale's shape.
     block_size: one number for each dimension of `scale`: so many consecutive indices share a scale; -1: the dimension
         of x divided by that of scale.
     dtype: "int8", "uint8", "int16", "uint16", "int32", or packed "int4", "uint4", "int2", "uint2". Default: the
@@ -97,8 +100,8 @@ def quantize(
         choose("out: type", dtype, CODES)
     else:
         dtype = _smallest_type(qmin, qmax)
-    x_tensor = float_tensor("x", x)
-    quantizer = _quantizer(scale, offset, block_size, zero_point_shift, profile, (qmin, qmax))
+    x_tensor = float_tensor("x", x, FLOATS)
+    quantizer = _quantizer(kind(x), scale, offset, block_size, zero_point_shift, profile, (qmin, qmax))
     out, codes = code_output("out", out, shape_of("x", x), dtype)
     _lanequant.quantize(x_tensor, quantizer, codes, threads_of(threads))
     return out
@@ -123,7 +126,7 @@ def dequantize(
     codes: an array of int8, uint8, int16, uint16 or int32; or packed codes in a uint8 array, with their type as
         `codes_dtype` ("int4", "uint4", "int2", "uint2") and their `shape`.
     scale, offset, block_size, profile, zero_point_shift: as for quantize.
-    dtype: "float32", "float16" or "bfloat16", of the result. Default: that of `out`, or "float32".
+    dtype: "float32", "float64", "float16" or "bfloat16", of the result. Default: that of `out`, or "float32".
 
     Returns an array of `dtype`, of the shape of the codes.
 
@@ -147,8 +150,9 @@ def dequantize(
             raise ValueError(f"codes have shape {shape_of('codes', codes)}, but shape is {tuple(numbers('shape', shape))}")
         shape = shape_of("codes", codes)
         in_tensor = tensor("codes", codes)
-    quantizer = _quantizer(scale, offset, block_size, zero_point_shift, profile)
-    out, out_tensor = output("out", out, shape, float_type(dtype, out))
+    dtype = float_type(dtype, out, FLOATS)
+    quantizer = _quantizer(dtype, scale, offset, block_size, zero_point_shift, profile)
+    out, out_tensor = output("out", out, shape, dtype)
     _lanequant.dequantize(in_tensor, quantizer, out_tensor, threads_of(threads))
     return out
 
@@ -176,8 +180,8 @@ def quantize_dequantize(
     >>> lanequant.quantize_dequantize(np.array([0.3, 9.0], np.float32), 0.25, qmin=-8, qmax=7)
     array([0.25, 1.75], dtype=float32)
     """
-    x_tensor = float_tensor("x", x)
-    quantizer = _quantizer(scale, offset, block_size, zero_point_shift, profile, (qmin, qmax))
+    x_tensor = float_tensor("x", x, FLOATS)
+    quantizer = _quantizer(kind(x), scale, offset, block_size, zero_point_shift, profile, (qmin, qmax))
     out, out_tensor = output("out", out, shape_of("x", x), kind(x))
     _lanequant.quantize_dequantize(x_tensor, quantizer, out_tensor, threads_of(threads))
     return out

@@ -20,6 +20,7 @@ CODES = {
     "int2": 13,
 }
 FLOATS = {"float32": 0, "float64": 1, "float16": 8, "bfloat16": 9}
+VALUES = {name: FLOATS[name] for name in ("float32", "float16", "bfloat16")}
 PACKED_BITS = {"uint4": 4, "int4": 4, "uint2": 2, "int2": 2}
 
 
@@ -115,18 +116,20 @@ def new_array(shape, dtype):
     return np.empty(shape, dtype)
 
 
-def float_tensor(name, array):
+def float_tensor(name, array, types=VALUES):
     """Of the types that values may have."""
     made = tensor(name, array)
-    choose(f"{name}: type", kind(array), {kind: kind for kind in ("float32", "float16", "bfloat16")})
+    choose(f"{name}: type", kind(array), types)
     return made
 
 
-def float_type(dtype, out):
+def float_type(dtype, out, types=VALUES):
     """The type of values that is asked for: `dtype`, or that of `out`, or float32."""
     if dtype is None:
         dtype = "float32" if out is None else kind(out)
-    return choose("dtype", type_name(dtype), {name: name for name in ("float32", "float16", "bfloat16")})
+    dtype = type_name(dtype)
+    choose("dtype", dtype, types)
+    return dtype
 
 
 def output(name, out, shape, dtype):
@@ -150,11 +153,11 @@ def code_output(name, out, shape, dtype):
     return out, tensor(name, out, codes=dtype, shape=shape, writable=True)
 
 
-def scale_tensor(scale):
-    """A number becomes a float32 scalar array."""
+def scale_tensor(scale, values="float32"):
+    """A number becomes a float32 scalar array, or a float64 one for float64 values."""
     if np.isscalar(scale):
         with np.errstate(over="ignore", under="ignore"):  # becomes inf or 0, which is refused
-            scale = np.array(real("scale", scale), np.float32)
+            scale = np.array(real("scale", scale), np.float64 if values == "float64" else np.float32)
     return tensor("scale", scale)
 
 
