@@ -1,6 +1,7 @@
 // lanequant quantize from outside: the arrays that it writes.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <span>
@@ -32,6 +33,32 @@ TEST_F(CliTest, QuantizesAsAimetsExample) {
     ASSERT_EQ(arrays.at("codes").bytes.size(), want.size());
     EXPECT_EQ(std::memcmp(arrays.at("codes").bytes.data(), want.data(), want.size()), 0) << scales;
     EXPECT_TRUE(arrays.at("scale").shape == (Shape{2, 1}));
+  }
+}
+
+// Scales of f64 stay what they are, for values of f64; no code here is the same with 0.1 of float32.
+TEST_F(CliTest, Float64) {
+  const std::vector<double> x = {1234567.05, -0.25, 7654321.95, 3.35}, scale = {0.1};
+  const auto array = [](const char* name, const Shape& shape, const std::vector<double>& values) {
+    const std::span<const std::byte> bytes = std::as_bytes(std::span(values));
+    return NamedArray{name, DType::kF64, shape, {bytes.begin(), bytes.end()}};
+  };
+  ASSERT_TRUE(WriteNpz(folder_ / "x.npz", {array("x", {4}, x), array("s", {}, scale)}).ok());
+  const std::string q = folder_ / "q.npz";
+  const Outcome forth = Run("quantize " + Quote(folder_ / "x.npz:x") + " " + Quote(q) + " --scale " +
+                            Quote(folder_ / "x.npz:s") + " --bitwidth 32");
+  ASSERT_EQ(forth.exit_status, 0) << forth.err;
+  const testing::Arrays codes = Read("q.npz");
+  EXPECT_EQ(codes.at("scale").bytes, array("s", {}, scale).bytes);
+  const Outcome back = Run("quantize --op dequantize --dtype f64 " + Quote(q + ":codes") + " " +
+                           Quote(folder_ / "y.npz") + " --scale " + Quote(q + ":scale"));
+  ASSERT_EQ(back.exit_status, 0) << back.err;
+  const testing::Arrays values = Read("y.npz");
+  ASSERT_EQ(values.at("values").bytes.size(), x.size() * sizeof(double));
+  for (size_t i = 0; i < x.size(); ++i) {
+    const double code = std::nearbyint(x[i] / 0.1);
+    EXPECT_EQ(codes.at("codes").view().data<int32_t>()[i], static_cast<int32_t>(code)) << i;
+    EXPECT_EQ(values.at("values").view().data<double>()[i], code * 0.1) << i;
   }
 }
 

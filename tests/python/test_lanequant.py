@@ -185,6 +185,7 @@ class ArraysTest(Case):
         self.assert_refused(lambda: quantize(x[:, ::2], 1.0, **grid), "x", "not contiguous")
         self.assert_refused(lambda: quantize(x.T, 1.0, **grid), "x", "not contiguous")
         self.assert_refused(lambda: quantize(x.astype(np.int32), 1.0, **grid), "x", "int32")
+        self.assert_refused(lambda: quantize(x.astype(np.float64), 1.0, **grid, profile="onnx"), "f64", "profile onnx")
         self.assert_refused(lambda: quantize(x.astype(">f4"), 1.0, **grid), "x", ">f4")
         self.assert_refused(lambda: quantize(x.astype(np.uint32), 1.0, **grid), "x", "uint32")
         self.assert_refused(lambda: quantize(x.astype(object), 1.0, **grid), "x", "object")
