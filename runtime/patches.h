@@ -17,6 +17,7 @@ struct PatchSpec {
   uint16_t zero_code;
   size_t row_stride;  // bytes of a row of `out`
 };
+constexpr size_t kPatchSlack = 16;  // bytes behind the rows of `out`, of any value then
 // T: uint8_t or uint16_t, the codes of `in` and `out`.
 template <class T>
 void GatherPatches(const PatchSpec& spec, const std::byte* in, size_t first, size_t count, std::byte* out);
