@@ -57,7 +57,7 @@ bool Conv2d::Impl::ReadsImage() const {
 
 size_t Conv2d::Impl::CodeBytes() const { return lq::CodeBytes(input.grid); }
 
-size_t Conv2d::Impl::PatchStride(const Gemm& gemm) const { return RoundUp(gemm.k() * CodeBytes(), 4); }
+size_t Conv2d::Impl::PatchStride(const Gemm& gemm) const { return RoundUp(gemm.k() * CodeBytes(), 4) + kPatchSlack; }
 
 // By pixels where these are many: then no patch is gathered twice, and what a task reads of the image stays in the
 // second-level cache for all channels. Else, as linear layers, by channels.
@@ -70,7 +70,7 @@ Partition Conv2d::Impl::Cut(const Gemm& gemm, const Shape& out, size_t workers) 
 }
 
 size_t Conv2d::Impl::WorkerBytes(const Gemm& gemm, const Partition& cut) const {
-  const size_t patches = ReadsImage() ? 0 : RoundUp(cut.m_step * PatchStride(gemm) + kPatchSlack, kAlignment);
+  const size_t patches = ReadsImage() ? 0 : RoundUp(cut.m_step * PatchStride(gemm), kAlignment);
   return patches + gemm.ScratchBytes(cut.m_step);
 }
 
@@ -109,7 +109,7 @@ void Conv2d::Impl::RunGemm(const Gemm& gemm, const Image& image, std::byte* scra
       }
       r.a = memory;
       r.a_stride = stride_bytes;
-      memory += RoundUp(cut.m_step * stride_bytes + kPatchSlack, kAlignment);
+      memory += RoundUp(cut.m_step * stride_bytes, kAlignment);
     }
     gemm.Run(r, group, channels.begin, channels.end, memory);
   });

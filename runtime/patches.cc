@@ -6,87 +6,135 @@
 namespace lq {
 namespace {
 
-// Runs of codes are copied by a fixed number of bytes at a time: 48 bytes take 1 ns, by a memcpy of any size 5 ns. From
-// kLongRun on that is as fast.
-constexpr size_t kStep = kPatchSlack, kLongRun = 256;
+// Bytes are copied so many at a time: 48 of them take 1 ns, by a memcpy of any size 5 ns. What is written too much is
+// overwritten by the next cells, or lies in the slack of the row.
+constexpr size_t kStep = kPatchSlack;
 
-// Copies `bytes`, and up to kStep - 1 more, which the next run of the patches overwrites. Reads nothing from `end` on.
-inline void CopyRun(const std::byte* from, size_t bytes, const std::byte* end, std::byte* to) {
-  const size_t steps = (bytes + kStep - 1) / kStep;
-  if (bytes >= kLongRun || static_cast<size_t>(end - from) < steps * kStep) {
-    std::memcpy(to, from, bytes);
-    return;
-  }
-  for (size_t i = 0; i < steps; ++i, from += kStep, to += kStep) {
-    std::byte step[kStep];
-    std::memcpy(step, from, kStep);
-    std::memcpy(to, step, kStep);
+// `count` runs of `bytes`; nothing is read from `end` on.
+struct Runs {
+  const std::byte* from;
+  size_t from_step, bytes, count;
+  const std::byte* end;
+  std::byte* to;
+  size_t to_step;
+};
+
+template <size_t kSteps>
+void CopySteps(Runs r, size_t count) {
+  for (; count != 0; --count, r.from += r.from_step, r.to += r.to_step) {
+    std::byte run[kSteps * kStep];
+    std::memcpy(run, r.from, sizeof(run));
+    std::memcpy(r.to, run, sizeof(run));
   }
 }
 
-// Cells of one axis of a window: those inside the image are [begin, end).
+inline void Copy(const Runs& r) {
+  const size_t steps = (r.bytes + kStep - 1) / kStep, left = static_cast<size_t>(r.end - r.from);
+  size_t whole = 0;  // runs that are copied with steps
+  if (steps <= 4 && left >= steps * kStep) {
+    const size_t last = (r.count - 1) * r.from_step;
+    whole = left - steps * kStep >= last ? r.count : (left - steps * kStep) / r.from_step + 1;
+    if (steps == 1) CopySteps<1>(r, whole);
+    if (steps == 2) CopySteps<2>(r, whole);
+    if (steps == 3) CopySteps<3>(r, whole);
+    if (steps == 4) CopySteps<4>(r, whole);
+  }
+  for (size_t i = whole; i < r.count; ++i) std::memcpy(r.to + i * r.to_step, r.from + i * r.from_step, r.bytes);
+}
+
+// Cells of a row of a window: those inside the image are [begin, end).
 struct Cells {
   size_t begin, end;
 };
-// `first`: where cell 0 lies, maybe outside.
-Cells CellsInside(ptrdiff_t first, size_t count, size_t dilation, size_t length) {
-  const auto step = static_cast<ptrdiff_t>(dilation), size = static_cast<ptrdiff_t>(length);
-  const auto from_first = [&](ptrdiff_t distance) {  // cells that lie less than `distance` from the first
-    const ptrdiff_t cells = step == 1 ? distance : (distance + step - 1) / step;
-    return distance <= 0 ? size_t{0} : std::min(count, static_cast<size_t>(cells));
-  };
-  const size_t begin = from_first(-first);
-  return {begin, std::max(begin, from_first(size - first))};
-}
 
-// Gathers the windows of one image.
+// Gathers from the rows of one image.
 template <class T>
 class Gatherer {
  public:
-  Gatherer(const PatchSpec& spec, const std::byte* image)
-      : kernel_height_(spec.window.kernel_height),
-        kernel_width_(spec.window.kernel_width),
-        cell_(spec.group_channels * sizeof(T)),
-        cell_step_(spec.window.dilation_width * spec.window.channels * sizeof(T)),
-        row_step_(spec.window.dilation_height * spec.window.in_width * spec.window.channels * sizeof(T)),
-        zero_(static_cast<T>(spec.zero_code)),
-        end_(image + spec.window.in_height * spec.window.in_width * spec.window.channels * sizeof(T)) {}
+  Gatherer(const PatchSpec& spec, const std::byte* image) : spec_(spec), w_(spec.window), image_(image) {
+    // Outputs x in [x_inside_, x_outside_) have all columns inside the image.
+    const size_t extent = (w_.kernel_width - 1) * w_.dilation_width + 1, width = w_.in_width + w_.pad_left;
+    x_outside_ = width < extent ? 0 : (width - extent) / w_.stride_width + 1;
+    x_inside_ = std::min(x_outside_, (w_.pad_left + w_.stride_width - 1) / w_.stride_width);
+    std::fill_n(reinterpret_cast<T*>(zeros_), kStep / sizeof(T), static_cast<T>(spec.zero_code));
+  }
 
-  // `window`: where its cell (0, 0) lies, or would; rows and columns of cells that lie inside the image.
-  void Gather(const std::byte* window, Cells rows, Cells columns, std::byte* out) const {
-    const size_t row_bytes = kernel_width_ * cell_;
-    Fill(out, rows.begin * row_bytes);
-    if (columns.begin == 0 && columns.end == kernel_width_ && cell_ == cell_step_) {
-      CopyRows(window + rows.begin * row_step_, rows.end - rows.begin, out + rows.begin * row_bytes);
-    } else {
-      for (size_t i = rows.begin; i < rows.end; ++i) GatherRow(window + i * row_step_, columns, out + i * row_bytes);
-    }
-    Fill(out + rows.end * row_bytes, (kernel_height_ - rows.end) * row_bytes);
+  // Outputs x .. x_end - 1 of row y.
+  void Gather(size_t y, size_t x, size_t x_end, std::byte* out) const {
+    const size_t inside = std::clamp(x_inside_, x, x_end), outside = std::clamp(x_outside_, inside, x_end);
+    for (size_t i = x; i < inside; ++i) GatherBorder(y, i, At(out, i - x));
+    if (inside < outside) GatherInside(y, inside, outside - inside, At(out, inside - x));
+    for (size_t i = outside; i < x_end; ++i) GatherBorder(y, i, At(out, i - x));
   }
 
  private:
-  void Fill(std::byte* out, size_t bytes) const { std::fill_n(reinterpret_cast<T*>(out), bytes / sizeof(T), zero_); }
+  std::byte* At(std::byte* out, size_t row) const { return out + row * spec_.row_stride; }
 
-  // Rows of cells that lie together and inside: the common case.
-  void CopyRows(const std::byte* from, size_t rows, std::byte* out) const {
-    const std::byte* const end = end_;  // locals, which no store of bytes can change
-    const size_t bytes = kernel_width_ * cell_, step = row_step_;
-    for (; rows != 0; --rows, from += step, out += bytes) CopyRun(from, bytes, end, out);
+  void Fill(std::byte* out, size_t bytes) const {
+    for (size_t i = 0; i < bytes; i += kStep) std::memcpy(out + i, zeros_, kStep);
   }
 
-  void GatherRow(const std::byte* from, Cells columns, std::byte* out) const {
-    const size_t run = cell_ == cell_step_ ? columns.end - columns.begin : 1;  // cells that lie together
-    Fill(out, columns.begin * cell_);
-    for (size_t i = columns.begin; i < columns.end; i += run) {
-      CopyRun(from + i * cell_step_, run * cell_, end_, out + i * cell_);
+  // Where column 0 of row i of the windows of output row y lies; null: outside.
+  const std::byte* Row(size_t y, size_t i) const {
+    const size_t in_y = y * w_.stride_height + i * w_.dilation_height - w_.pad_top;  // above the image: huge
+    return in_y < w_.in_height ? image_ + in_y * row_bytes_ + spec_.first_channel * sizeof(T) : nullptr;
+  }
+
+  // `count` windows with all columns inside: one row of all of them after the other.
+  void GatherInside(size_t y, size_t x, size_t count, std::byte* out) const {
+    const size_t run = together_ ? w_.kernel_width : 1;  // cells
+    for (size_t i = 0; i < w_.kernel_height; ++i, out += w_.kernel_width * cell_) {
+      const std::byte* row = Row(y, i);
+      if (row == nullptr) {
+        for (size_t j = 0; j < count; ++j) Fill(At(out, j), w_.kernel_width * cell_);
+        continue;
+      }
+      const std::byte* from = row + (x * w_.stride_width - w_.pad_left) * pixel_;
+      for (size_t j = 0; j < w_.kernel_width; j += run) {
+        Copy({from + j * cell_step_, w_.stride_width * pixel_, run * cell_, count, image_ + image_bytes_,
+              out + j * cell_, spec_.row_stride});
+      }
     }
-    Fill(out + columns.end * cell_, (kernel_width_ - columns.end) * cell_);
   }
 
-  const size_t kernel_height_, kernel_width_;
-  const size_t cell_, cell_step_, row_step_;  // bytes
-  const T zero_;
-  const std::byte* const end_;
+  Cells CellsInside(size_t x) const {
+    const auto first = static_cast<ptrdiff_t>(x * w_.stride_width) - static_cast<ptrdiff_t>(w_.pad_left);
+    const auto step = static_cast<ptrdiff_t>(w_.dilation_width), width = static_cast<ptrdiff_t>(w_.in_width);
+    const auto before = [&](ptrdiff_t in_x) {  // cells that lie before in_x
+      return in_x <= first ? 0 : std::min(w_.kernel_width, static_cast<size_t>((in_x - first + step - 1) / step));
+    };
+    return {before(0), before(width)};
+  }
+
+  // One window.
+  void GatherBorder(size_t y, size_t x, std::byte* out) const {
+    const Cells cells = CellsInside(x);
+    const size_t run = together_ ? cells.end - cells.begin : 1;
+    for (size_t i = 0; i < w_.kernel_height; ++i, out += w_.kernel_width * cell_) {
+      const std::byte* row = Row(y, i);
+      if (row == nullptr) {
+        Fill(out, w_.kernel_width * cell_);
+        continue;
+      }
+      Fill(out, cells.begin * cell_);
+      for (size_t j = cells.begin; j < cells.end; j += run) {
+        const std::byte* from = row + (x * w_.stride_width + j * w_.dilation_width - w_.pad_left) * pixel_;
+        Copy({from, 0, run * cell_, 1, image_ + image_bytes_, out + j * cell_, 0});
+      }
+      Fill(out + cells.end * cell_, (w_.kernel_width - cells.end) * cell_);
+    }
+  }
+
+  const PatchSpec& spec_;
+  const kernels::Window& w_;
+  const std::byte* image_;
+  // Bytes: a cell and its distance to the next, a pixel, a row, an image.
+  const size_t cell_ = spec_.group_channels * sizeof(T), pixel_ = w_.channels * sizeof(T);
+  const size_t cell_step_ = w_.dilation_width * pixel_;
+  const size_t row_bytes_ = w_.in_width * pixel_, image_bytes_ = w_.in_height * row_bytes_;
+  const bool together_ = cell_ == cell_step_;  // the cells of a row of a window lie side by side
+  size_t x_inside_, x_outside_;
+  alignas(kStep) std::byte zeros_[kStep];
 };
 
 }  // namespace
@@ -94,24 +142,13 @@ class Gatherer {
 template <class T>
 void GatherPatches(const PatchSpec& spec, const std::byte* in, size_t first, size_t count, std::byte* out) {
   const kernels::Window& w = spec.window;
-  const size_t pixel_bytes = w.channels * sizeof(T), image_bytes = w.in_height * w.in_width * pixel_bytes;
-  size_t image = first / (w.out_height * w.out_width);
-  size_t y = first / w.out_width % w.out_height, x = first % w.out_width;
-  for (; count != 0; ++image, y = 0) {
-    const std::byte* codes = in + image * image_bytes;
-    const Gatherer<T> gatherer(spec, codes);
-    for (; y < w.out_height && count != 0; ++y, x = 0) {
-      const auto in_y = static_cast<ptrdiff_t>(y * w.stride_height) - static_cast<ptrdiff_t>(w.pad_top);
-      const Cells rows = CellsInside(in_y, w.kernel_height, w.dilation_height, w.in_height);
-      for (; x < w.out_width && count != 0; ++x, --count, out += spec.row_stride) {
-        const auto in_x = static_cast<ptrdiff_t>(x * w.stride_width) - static_cast<ptrdiff_t>(w.pad_left);
-        const Cells columns = CellsInside(in_x, w.kernel_width, w.dilation_width, w.in_width);
-        const ptrdiff_t pixel = in_y * static_cast<ptrdiff_t>(w.in_width) + in_x;
-        const ptrdiff_t at =
-            pixel * static_cast<ptrdiff_t>(pixel_bytes) + static_cast<ptrdiff_t>(spec.first_channel * sizeof(T));
-        gatherer.Gather(codes + at, rows, columns, out);
-      }
-    }
+  const size_t image_bytes = w.in_height * w.in_width * w.channels * sizeof(T);
+  for (const size_t end = first + count; first < end;) {
+    const size_t row = first / w.out_width, x = first % w.out_width, n = std::min(w.out_width - x, end - first);
+    const Gatherer<T> gatherer(spec, in + row / w.out_height * image_bytes);
+    gatherer.Gather(row % w.out_height, x, x + n, out);
+    first += n;
+    out += n * spec.row_stride;
   }
 }
 
