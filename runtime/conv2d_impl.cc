@@ -12,6 +12,12 @@ namespace {
 // Patches of a task stay in the second-level cache, beside the panel that they are multiplied with.
 constexpr size_t kPatchBytes = 256 * 1024;
 
+// Rows of output pixels of a task from which on it is worth to go through all weights again.
+constexpr size_t kTaskRows = 32;
+
+// Multiplications of depthwise layers: 40 per ns.
+constexpr double kSerialDepthwise = kSerialWork / 6;
+
 size_t Pixels(const Shape& out) { return static_cast<size_t>(out[0] * out[1] * out[2]); }
 
 }  // namespace
@@ -51,11 +57,16 @@ bool Conv2d::Impl::ReadsImage() const {
 
 size_t Conv2d::Impl::CodeBytes() const { return lq::CodeBytes(input.grid); }
 
-size_t Conv2d::Impl::PatchStride(const Gemm& gemm) const { return RoundUp(gemm.k() * CodeBytes(), 4); }
+size_t Conv2d::Impl::PatchStride(const Gemm& gemm) const { return RoundUp(gemm.k() * CodeBytes(), 4) + kPatchSlack; }
 
+// By pixels where these are many: then no patch is gathered twice, and what a task reads of the image stays in the
+// second-level cache for all channels. Else, as linear layers, by channels.
 Partition Conv2d::Impl::Cut(const Gemm& gemm, const Shape& out, size_t workers) const {
-  const size_t max_rows = ReadsImage() ? Pixels(out) : std::max<size_t>(6, kPatchBytes / PatchStride(gemm));
-  return MakePartition(Pixels(out), gemm.n(), gemm.k(), workers, max_rows);
+  const size_t m = Pixels(out), row_bytes = ReadsImage() ? in_channels * CodeBytes() : PatchStride(gemm);
+  const size_t max_rows = std::max<size_t>(kTaskRows, kPatchBytes / row_bytes);
+  const size_t tasks = workers == 1 ? 1 : kTasksPerWorker * workers;
+  if (m < tasks * kTaskRows) return MakePartition(m, gemm.n(), gemm.k(), workers, max_rows);
+  return PartitionRows(m, gemm.n(), tasks, max_rows);
 }
 
 size_t Conv2d::Impl::WorkerBytes(const Gemm& gemm, const Partition& cut) const {
@@ -109,10 +120,10 @@ void Conv2d::Impl::RunDepthwise(const DepthwiseLayer& layer, const Image& image,
   const size_t images = static_cast<size_t>(image.out_shape[0]);
   const size_t image_work = w.out_height * w.out_width * w.channels * w.kernel_height * w.kernel_width;
   // Tasks are bands of rows of one image, so that small images go whole and large ones are shared.
-  const size_t bands = executor.workers() == 1 || static_cast<double>(image_work) < kSerialWork
+  const size_t bands = executor.workers() == 1 || static_cast<double>(image_work) < kSerialDepthwise
                            ? 1
                            : std::min(w.out_height, 2 * executor.workers());
-  const bool serial = static_cast<double>(image_work) * static_cast<double>(images) < kSerialWork;
+  const bool serial = static_cast<double>(image_work) * static_cast<double>(images) < kSerialDepthwise;
   const auto run = [&](size_t index, size_t) {
     const size_t i = index / bands, band = index % bands;
     kernels::Window part = w;

@@ -34,11 +34,18 @@ struct Partition {
 // much.
 constexpr double kSerialWork = 2.4e6;
 
+constexpr size_t kTasksPerWorker = 2;  // evens out a core that something else uses
+constexpr size_t kStrip = 6;           // rows of a register tile
+
+// At least `tasks` ranges of rows, of all channels.
+inline Partition PartitionRows(size_t m, size_t n, size_t tasks, size_t max_rows) {
+  const size_t m_step = std::min(max_rows, RoundUp((m + tasks - 1) / tasks, kStrip));
+  return {m, n, m_step, RoundUp(n, kernels::kPanelChannels), (m + m_step - 1) / m_step, 1};
+}
+
 // Channels first: each worker then streams its own weights. Rows are cut only where channels do not give every worker
 // `kTasksPerWorker` tasks, or where a task may hold at most `max_rows` rows.
 inline Partition MakePartition(size_t m, size_t n, size_t k, size_t workers, size_t max_rows) {
-  constexpr size_t kTasksPerWorker = 2;  // evens out a core that something else uses
-  constexpr size_t kStrip = 6;           // rows of a register tile
   const bool serial =
       workers == 1 || static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) < kSerialWork;
   const size_t want = serial ? 1 : workers * kTasksPerWorker;

@@ -15,8 +15,9 @@ struct PatchSpec {
   kernels::Window window;  // channels: of the whole image; y_begin and y_end are not used
   size_t group_channels, first_channel;
   uint16_t zero_code;
-  size_t row_stride;  // bytes of a row of `out`
+  size_t row_stride;  // bytes of a row of `out`, at least kPatchSlack of them behind the last cell
 };
+constexpr size_t kPatchSlack = 16;  // get any values
 // T: uint8_t or uint16_t, the codes of `in` and `out`.
 template <class T>
 void GatherPatches(const PatchSpec& spec, const std::byte* in, size_t first, size_t count, std::byte* out);
