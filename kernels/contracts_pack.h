@@ -1,5 +1,6 @@
-// Contracts of what prepares the operands of a product of two activations, at run time: the second one is packed as
-// weights are, and sums of codes make up for offsets. kernels/contracts.h says what all kernels promise.
+// Contracts of what packs weights: those of a layer when it is prepared, and at run time the second operand of a
+// product of two activations, where sums of codes make up for offsets. kernels/contracts.h says what all kernels
+// promise.
 #ifndef LANEQUANT_KERNELS_CONTRACTS_PACK_H_
 #define LANEQUANT_KERNELS_CONTRACTS_PACK_H_
 
@@ -10,6 +11,34 @@
 #include "kernels/variant.h"
 
 namespace lq::kernels {
+
+// Stretches of the panels of packing.h and packing_blocks.h.
+enum class RowFormat {
+  kS8,       // a panel of PackS8: [k quad][channels][4 k], missing k zeros
+  kS4,       // a superblock of PackS4 without its scales: [pair of quads][channels][4 bytes]; codes in -8..7
+  kBlockS8,  // the codes of a block of PackBlocks: [k][channels]
+  kBlockS4,  // [8 k][channels] of 32 bits, missing k zeros; codes in -8..7
+};
+struct PackRowsArgs {
+  const int8_t* codes;  // channel 0, k 0; of missing channels zeros
+  size_t channels;      // a multiple of 16
+  size_t k, stride;     // bytes from channel to channel
+  RowFormat format;
+  void* out;
+};
+using PackRowsFn = void (*)(const PackRowsArgs&);
+std::span<const Variant<PackRowsFn>> PackRowsVariants();
+
+// The sums over k of w and of |w| of one channel, w = code * scale of its block.
+struct SumWeightsArgs {
+  const int8_t* codes;
+  size_t k, block;        // divides k
+  const uint32_t* scale;  // one for each block; null: 1
+  int32_t* sum;
+  int32_t* absolute_sum;  // below 2^31
+};
+using SumWeightsFn = void (*)(const SumWeightsArgs&);
+std::span<const Variant<SumWeightsFn>> SumWeightsVariants();
 
 // One panel of PackS8 (packing.h) from bytes in memory: weight (channel c, k) is byte (c, k), less 128 where `flip` is
 // set (u8 codes; s8 codes come as they are). n <= 64 channels, missing ones are zeros.

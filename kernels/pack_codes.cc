@@ -9,6 +9,7 @@
 
 #include "kernels/contracts_pack.h"
 #include "kernels/packing.h"
+#include "kernels/transpose-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lq::kernels {
@@ -17,8 +18,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 namespace pack_codes {
 
-using D8 = hn::FixedTag<uint8_t, 16>;
-constexpr size_t kBytes = 16;
+using transpose::D8;
+using transpose::kBytes;
 
 HWY_INLINE uint8_t Flip(const PackCodesArgs& args) { return args.flip ? 0x80 : 0; }
 
@@ -28,26 +29,21 @@ struct Rows {
   size_t stride;
 };
 
-// Stores element i of each row, interleaved, at out + i * step, i < count <= 4: of bytes, four channels of rows that
-// are k; of 32 bits, k quad i of rows that are channels.
+// Stores the rows interleaved (transpose-inl.h), vector i at out + i * step, i < count <= 4: of bytes, four channels of
+// rows that are k; of 32 bits, k quad i of rows that are channels.
 template <class T, class Wide>
 HWY_INLINE void Interleave(const Rows& rows, uint8_t flip, uint8_t* out, size_t step, size_t count) {
   const D8 d8;
-  const hn::Repartition<T, D8> d;
-  const hn::Repartition<Wide, D8> d2;
   const auto flips = hn::Set(d8, flip);
-  const auto v0 = hn::BitCast(d, hn::Xor(hn::LoadU(d8, rows.in), flips));
-  const auto v1 = hn::BitCast(d, hn::Xor(hn::LoadU(d8, rows.in + rows.stride), flips));
-  const auto v2 = hn::BitCast(d, hn::Xor(hn::LoadU(d8, rows.in + 2 * rows.stride), flips));
-  const auto v3 = hn::BitCast(d, hn::Xor(hn::LoadU(d8, rows.in + 3 * rows.stride), flips));
-  const auto lower01 = hn::BitCast(d2, hn::InterleaveLower(d, v0, v1));
-  const auto lower23 = hn::BitCast(d2, hn::InterleaveLower(d, v2, v3));
-  const auto upper01 = hn::BitCast(d2, hn::InterleaveUpper(d, v0, v1));
-  const auto upper23 = hn::BitCast(d2, hn::InterleaveUpper(d, v2, v3));
-  hn::StoreU(hn::BitCast(d8, hn::InterleaveLower(d2, lower01, lower23)), d8, out);
-  if (count > 1) hn::StoreU(hn::BitCast(d8, hn::InterleaveUpper(d2, lower01, lower23)), d8, out + step);
-  if (count > 2) hn::StoreU(hn::BitCast(d8, hn::InterleaveLower(d2, upper01, upper23)), d8, out + 2 * step);
-  if (count > 3) hn::StoreU(hn::BitCast(d8, hn::InterleaveUpper(d2, upper01, upper23)), d8, out + 3 * step);
+  auto v0 = hn::Xor(hn::LoadU(d8, rows.in), flips);
+  auto v1 = hn::Xor(hn::LoadU(d8, rows.in + rows.stride), flips);
+  auto v2 = hn::Xor(hn::LoadU(d8, rows.in + 2 * rows.stride), flips);
+  auto v3 = hn::Xor(hn::LoadU(d8, rows.in + 3 * rows.stride), flips);
+  transpose::Interleave<T, Wide>(v0, v1, v2, v3);
+  hn::StoreU(v0, d8, out);
+  if (count > 1) hn::StoreU(v1, d8, out + step);
+  if (count > 2) hn::StoreU(v2, d8, out + 2 * step);
+  if (count > 3) hn::StoreU(v3, d8, out + 3 * step);
 }
 
 // Rows from byte (row, column) on of so many, in memory, or where they are fewer or shorter in `edge`: what is missing
