@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -77,13 +78,36 @@ Result<std::vector<double>> Time(ModelRun& run, Executor& executor) {
   return times;
 }
 
+// Of the process so far, by the system.
+uint64_t PeakBytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+struct LoadCost {
+  double load_seconds = 0, prepare_seconds = 0;
+  uint64_t packed_bytes = 0, peak_bytes = 0;
+};
+
+Result<Session> Load(const BenchOptions& options, Executor& executor, LoadCost& cost) {
+  const double begin = measure::Now();
+  LQ_ASSIGN_OR_RETURN(const Model model, Model::Load(options.what, options.encodings));
+  const double loaded = measure::Now();
+  SessionOptions session_options;
+  session_options.max_isa = MaxIsa(options.target);
+  session_options.executor = &executor;
+  LQ_ASSIGN_OR_RETURN(Session session, Session::Prepare(model, session_options));
+  cost = {loaded - begin, measure::Now() - loaded, 0, PeakBytes()};
+  for (const StepInfo& step : session.steps()) cost.packed_bytes += step.layer.packed_bytes;
+  return session;
+}
+
 }  // namespace
 
 Status BenchModel(const BenchOptions& options, Executor& executor) {
-  LQ_ASSIGN_OR_RETURN(const Model model, Model::Load(options.what, options.encodings));
-  SessionOptions session_options;
-  session_options.max_isa = MaxIsa(options.target);
-  LQ_ASSIGN_OR_RETURN(const Session session, Session::Prepare(model, session_options));
+  LoadCost cost;
+  LQ_ASSIGN_OR_RETURN(const Session session, Load(options, executor, cost));
   LQ_ASSIGN_OR_RETURN(ModelRun run, ModelRun::Make(session, options.batch, executor.workers()));
   LQ_ASSIGN_OR_RETURN(const std::vector<double> times, Time(run, executor));
   const double best = times.front(), median = times[times.size() / 2];
@@ -91,11 +115,16 @@ Status BenchModel(const BenchOptions& options, Executor& executor) {
     JsonWriter json;
     json.BeginObject().Number("threads", executor.workers()).Number("batch", run.batch());
     json.Number("best_seconds", best).Number("median_seconds", median);
+    json.Number("load_seconds", cost.load_seconds).Number("prepare_seconds", cost.prepare_seconds);
+    json.Number("packed_bytes", cost.packed_bytes).Number("peak_bytes_prepared", cost.peak_bytes);
     fmt::print("{}", json.End().text());
     return OkStatus();
   }
   fmt::print("batch {}, {}: best {:.3f} ms, median {:.3f} ms; {:.0f} rows per second\n", run.batch(),
              Threads(executor.workers()), 1e3 * best, 1e3 * median, static_cast<double>(run.batch()) / best);
+  fmt::print("loaded in {:.3f} s, prepared in {:.3f} s: {:.1f} MB packed, at most {:.1f} MB of memory until then\n",
+             cost.load_seconds, cost.prepare_seconds, 1e-6 * static_cast<double>(cost.packed_bytes),
+             1e-6 * static_cast<double>(cost.peak_bytes));
   return OkStatus();
 }
 

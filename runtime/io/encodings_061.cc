@@ -80,27 +80,32 @@ Status ReadChannels(dom::element value, EncodingEntry& entry) {
   return OkStatus();
 }
 
-Status ReadDict(dom::object root, std::string_view key, EncodingEntries& entries) {
+Status ReadTensor(const dom::key_value_pair& tensor, EncodingEntries& entries) {
+  EncodingEntry entry;
+  entry.name = tensor.key;
+  LQ_RETURN_IF_ERROR(ReadChannels(tensor.value, entry));
+  return entries.Add(std::move(entry));
+}
+
+Status ReadDict(const EncodingsText& text, std::string_view key, EncodingEntries& entries) {
   dom::object tensors;
-  LQ_ASSIGN_OR_RETURN(const bool found, Get(root, key, tensors, "an object, as version 0.6.1 has it"));
-  if (!found) return OkStatus();
-  size_t index = 0;
-  for (const dom::key_value_pair tensor : tensors) {
-    EncodingEntry entry;
-    entry.name = tensor.key;
-    Status status = ReadChannels(tensor.value, entry);
-    if (status.ok()) status = entries.Add(std::move(entry));
-    if (!status.ok()) return InEntry(key, index, tensor.key, status);
-    ++index;
-  }
-  return OkStatus();
+  LQ_RETURN_IF_ERROR(Get(text.root, key, tensors, "an object, as version 0.6.1 has it").status());
+  return text.lists.ForEach(key, [&](size_t index, dom::element element) {
+    dom::object item;
+    if (element.get(item) != simdjson::SUCCESS) return InvalidArgument(fmt::format("'{}' is not an object", key));
+    for (const dom::key_value_pair tensor : item) {
+      const Status status = ReadTensor(tensor, entries);
+      if (!status.ok()) return InEntry(key, index, tensor.key, status);
+    }
+    return OkStatus();
+  });
 }
 
 }  // namespace
 
-Status ReadEncodings061(dom::object root, EncodingEntries& entries) {
-  LQ_RETURN_IF_ERROR(ReadDict(root, "activation_encodings", entries));
-  return ReadDict(root, "param_encodings", entries);
+Status ReadEncodings061(const EncodingsText& text, EncodingEntries& entries) {
+  LQ_RETURN_IF_ERROR(ReadDict(text, "activation_encodings", entries));
+  return ReadDict(text, "param_encodings", entries);
 }
 
 }  // namespace lq

@@ -89,27 +89,23 @@ Status ReadEntry(dom::element element, EncodingEntry& entry) {
   return ReadNumbers(object, entry);
 }
 
-Status ReadList(dom::object root, std::string_view key, EncodingEntries& entries) {
-  dom::array array;
-  LQ_ASSIGN_OR_RETURN(const bool found, Get(root, key, array, "a list, as version 1.0.0 has it"));
-  if (!found) return OkStatus();
-  size_t index = 0;
-  for (dom::element element : array) {
+Status ReadList(const EncodingsText& text, std::string_view key, EncodingEntries& entries) {
+  dom::array list;
+  LQ_RETURN_IF_ERROR(Get(text.root, key, list, "a list, as version 1.0.0 has it").status());
+  return text.lists.ForEach(key, [&](size_t index, dom::element element) {
     EncodingEntry entry;
     Status status = ReadEntry(element, entry);
     const std::string name = entry.name;
     if (status.ok()) status = entries.Add(std::move(entry));
-    if (!status.ok()) return InEntry(key, index, name, status);
-    ++index;
-  }
-  return OkStatus();
+    return status.ok() ? status : InEntry(key, index, name, status);
+  });
 }
 
 }  // namespace
 
-Status ReadEncodings100(dom::object root, EncodingEntries& entries) {
-  LQ_RETURN_IF_ERROR(ReadList(root, "activation_encodings", entries));
-  return ReadList(root, "param_encodings", entries);
+Status ReadEncodings100(const EncodingsText& text, EncodingEntries& entries) {
+  LQ_RETURN_IF_ERROR(ReadList(text, "activation_encodings", entries));
+  return ReadList(text, "param_encodings", entries);
 }
 
 }  // namespace lq

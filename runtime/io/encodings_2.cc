@@ -187,20 +187,16 @@ Status ReadEntry(dom::element element, EncodingEntry& entry) {
 
 }  // namespace
 
-Status ReadEncodings2(dom::object root, EncodingEntries& entries) {
+Status ReadEncodings2(const EncodingsText& text, EncodingEntries& entries) {
   dom::array list;
-  LQ_ASSIGN_OR_RETURN(const bool found, Get(root, "encodings", list, "a list, as versions 2.0.0 and 2.1.0 have it"));
-  if (!found) return OkStatus();
-  size_t index = 0;
-  for (dom::element element : list) {
+  LQ_RETURN_IF_ERROR(Get(text.root, "encodings", list, "a list, as versions 2.0.0 and 2.1.0 have it").status());
+  return text.lists.ForEach("encodings", [&](size_t index, dom::element element) {
     EncodingEntry entry;
     Status status = ReadEntry(element, entry);
     const std::string name = entry.name;
     if (status.ok()) status = entries.Add(std::move(entry));
-    if (!status.ok()) return InEntry("encodings", index, name, status);
-    ++index;
-  }
-  return OkStatus();
+    return status.ok() ? status : InEntry("encodings", index, name, status);
+  });
 }
 
 }  // namespace lq

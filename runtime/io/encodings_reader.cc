@@ -4,6 +4,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <string_view>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "runtime/io/encodings_versions.h"
 #include "runtime/io/file.h"
 #include "runtime/io/json_fields.h"
+#include "runtime/io/json_lists.h"
 #include "runtime/status_macros.h"
 
 namespace lq {
@@ -19,22 +21,14 @@ namespace {
 namespace dom = simdjson::dom;
 
 constexpr uint64_t kMaxFileBytes = uint64_t{1} << 30;
-constexpr size_t kMaxDepth = 64;  // AIMET nests 7 deep
 constexpr size_t kMaxNameBytes = 4096;
 
-// simdjson says what is wrong but not where. NaN and Infinity, which Python writes and JSON lacks, can be pointed at.
-Status ParseError(std::string_view text, simdjson::error_code error) {
-  for (const std::string_view word : {"NaN", "Infinity"}) {
-    const size_t at = text.find(word);
-    if (at == std::string_view::npos) continue;
-    return InvalidArgument(fmt::format("not JSON: {} (the first {} is at byte {}; numbers must be finite)",
-                                       simdjson::error_message(error), word, at));
-  }
-  return InvalidArgument(fmt::format("not JSON of {} bytes nested at most {} deep: {}", text.size(), kMaxDepth,
-                                     simdjson::error_message(error)));
-}
+// The members that a large model makes long.
+constexpr std::array<std::string_view, 3> kLists = {"encodings", "activation_encodings", "param_encodings"};
 
-Result<EncodingsFile> ReadVersion(dom::object root) {
+Result<EncodingsFile> Read(const File& source) {
+  LQ_ASSIGN_OR_RETURN(json::Lists lists, json::Lists::Scan(source, kLists));
+  LQ_ASSIGN_OR_RETURN(const dom::object root, lists.Root());
   EncodingsFile file;
   std::string_view version, package;
   LQ_RETURN_IF_ERROR(json::Require(root, "version", version, "a string"));
@@ -44,34 +38,19 @@ Result<EncodingsFile> ReadVersion(dom::object root) {
   if (has_producer) LQ_RETURN_IF_ERROR(json::Get(producer, "package", package, "a string").status());
   file.producer = package;
   EncodingEntries entries(file);
+  const EncodingsText text{lists, root};
   Status status;
   if (version == "0.6.1") {
-    status = ReadEncodings061(root, entries);
+    status = ReadEncodings061(text, entries);
   } else if (version == "1.0.0") {
-    status = ReadEncodings100(root, entries);
+    status = ReadEncodings100(text, entries);
   } else if (version == "2.0.0" || version == "2.1.0") {
-    status = ReadEncodings2(root, entries);
+    status = ReadEncodings2(text, entries);
   } else {
     status = Unsupported(fmt::format("encodings version '{}'; supported: 0.6.1, 1.0.0, 2.0.0, 2.1.0", file.version));
   }
   if (!status.ok()) return status;
   return file;
-}
-
-// `padded` holds `size` bytes of text before the padding.
-Result<EncodingsFile> Parse(const std::string& padded, size_t size) {
-  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";  // editors write it in front of UTF-8
-  const std::string_view whole(padded.data(), size);
-  std::string_view text = whole;
-  if (text.substr(0, kByteOrderMark.size()) == kByteOrderMark) text.remove_prefix(kByteOrderMark.size());
-  dom::parser parser;
-  if (const simdjson::error_code error = parser.allocate(text.size(), kMaxDepth)) return ParseError(whole, error);
-  dom::element element;
-  const simdjson::error_code error = parser.parse(text.data(), text.size(), false).get(element);
-  if (error != simdjson::SUCCESS) return ParseError(whole, error);
-  dom::object root;
-  if (element.get(root) != simdjson::SUCCESS) return InvalidArgument("its outermost value is not an object");
-  return ReadVersion(root);
 }
 
 }  // namespace
@@ -111,8 +90,10 @@ int DecompressedBits(int bitwidth, const std::vector<uint32_t>& scales) {
 
 Result<EncodingsFile> ReadEncodings(const std::string& path) {
   LQ_ASSIGN_OR_RETURN(const File file, File::Open(path));
-  LQ_ASSIGN_OR_RETURN(const std::string padded, file.ReadAll(kMaxFileBytes, simdjson::SIMDJSON_PADDING));
-  Result<EncodingsFile> encodings = Parse(padded, file.size());
+  if (file.size() > kMaxFileBytes) {
+    return Unsupported(fmt::format("{}: {} bytes; files of up to {} bytes are read", path, file.size(), kMaxFileBytes));
+  }
+  Result<EncodingsFile> encodings = Read(file);
   if (!encodings.ok()) return InFile(path, encodings.status());
   return encodings;
 }

@@ -2,14 +2,13 @@
 #ifndef LANEQUANT_RUNTIME_IO_ENCODINGS_VERSIONS_H_
 #define LANEQUANT_RUNTIME_IO_ENCODINGS_VERSIONS_H_
 
-#include <simdjson.h>
-
 #include <string>
 #include <string_view>
 #include <unordered_set>
 
 #include "lanequant/status.h"
 #include "runtime/io/encodings_reader.h"
+#include "runtime/io/json_lists.h"
 
 namespace lq {
 
@@ -37,10 +36,15 @@ Status InEntry(std::string_view list, size_t index, std::string_view name, const
 // and a shift.
 void SplitHalves(EncodingEntry& entry);
 
-// Members of the file's outermost object -> entries.
-Status ReadEncodings061(simdjson::dom::object root, EncodingEntries& entries);  // dicts of lists
-Status ReadEncodings100(simdjson::dom::object root, EncodingEntries& entries);  // two lists of flat entries
-Status ReadEncodings2(simdjson::dom::object root, EncodingEntries& entries);    // 2.0.0, 2.1.0: one list, nested arrays
+// The file and its outermost object, whose lists are to be read item by item.
+struct EncodingsText {
+  json::Lists& lists;
+  simdjson::dom::object root;
+};
+
+Status ReadEncodings061(const EncodingsText& text, EncodingEntries& entries);  // dicts of lists
+Status ReadEncodings100(const EncodingsText& text, EncodingEntries& entries);  // two lists of flat entries
+Status ReadEncodings2(const EncodingsText& text, EncodingEntries& entries);    // 2.0.0, 2.1.0: one list, nested arrays
 
 }  // namespace lq
 

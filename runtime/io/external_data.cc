@@ -47,7 +47,7 @@ Status ExternalLocation::Add(const std::string& tensor, std::string_view entry) 
   return OkStatus();
 }
 
-Result<std::string> ExternalData::Read(const std::string& tensor, const ExternalLocation& place, ExternalSize size) {
+Result<FileRange> ExternalData::Find(const std::string& tensor, const ExternalLocation& place, ExternalSize size) {
   const std::string owner = fmt::format("tensor '{}'", tensor);
   const uint64_t bytes = size.in_file;
   if (place.length.value_or(bytes) != bytes) {
@@ -67,11 +67,8 @@ Result<std::string> ExternalData::Read(const std::string& tensor, const External
     return InvalidArgument(fmt::format("{}: {} bytes at offset {} of '{}', which has {} bytes", owner, bytes,
                                        place.offset, place.location, file.size()));
   }
-  LQ_RETURN_IF_ERROR(budget_.Take(owner, bytes));
   LQ_RETURN_IF_ERROR(budget_.Take(owner, size.in_memory));
-  std::string data(bytes, '\0');
-  LQ_RETURN_IF_ERROR(file.ReadAt(place.offset, {reinterpret_cast<std::byte*>(data.data()), data.size()}));
-  return data;
+  return FileRange{&file, place.offset, bytes};
 }
 
 }  // namespace lq

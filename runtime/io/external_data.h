@@ -26,16 +26,16 @@ struct ExternalLocation {
 
 struct ExternalSize {
   uint64_t in_file;    // bytes
-  uint64_t in_memory;  // once widened
+  uint64_t in_memory;  // what its tensor takes, and what it takes to get there
 };
 
 class ExternalData {
  public:
   explicit ExternalData(std::string folder) : folder_(std::move(folder)) {}
 
-  // The bytes at a place. Errors: a place outside the folder or beyond its file, a length that is not the size, more
-  // memory than the budget: any number of tensors may name the same bytes.
-  Result<std::string> Read(const std::string& tensor, const ExternalLocation& place, ExternalSize size);
+  // The bytes at a place, valid as long as this. Errors: a place outside the folder or beyond its file, a length that
+  // is not the size, more memory than the budget: any number of tensors may name the same bytes.
+  Result<FileRange> Find(const std::string& tensor, const ExternalLocation& place, ExternalSize size);
 
  private:
   std::string folder_;

@@ -50,6 +50,12 @@ class File {
   uint64_t size_ = 0;
 };
 
+// Bytes of an open file.
+struct FileRange {
+  const File* file;
+  uint64_t offset, size;
+};
+
 // "path: message", with the same code: errors of a pass or a parser, once the file is known.
 Status InFile(const std::string& path, const Status& status);
 

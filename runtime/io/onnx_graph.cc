@@ -101,8 +101,8 @@ Result<ValueInfo> ReadValueInfo(std::string_view message) {
 // declared shapes, nodes.
 class GraphReader {
  public:
-  GraphReader(std::string_view message, const std::string& folder, Graph& graph)
-      : message_(message), graph_(graph), values_(graph), external_(folder) {}
+  GraphReader(const OnnxGraph& from, Graph& graph)
+      : message_(from.message), raw_data_(from.raw_data), graph_(graph), values_(graph), external_(from.folder) {}
 
   Status Read() {
     LQ_RETURN_IF_ERROR(Walk([this](const ProtoFields& fields) { return ReadInitializer(fields); }));
@@ -123,7 +123,10 @@ class GraphReader {
     if (fields.number() == 15) return Unsupported("GraphProto: sparse initializers; supported: dense ones");
     if (fields.number() != 5) return OkStatus();
     LQ_ASSIGN_OR_RETURN(const std::string_view bytes, fields.Bytes());
-    LQ_ASSIGN_OR_RETURN(OnnxTensor tensor, ReadTensor("", bytes, external_));
+    std::optional<FileRange> raw_data;
+    if (initializers_ < raw_data_.size()) raw_data = raw_data_[initializers_];
+    ++initializers_;
+    LQ_ASSIGN_OR_RETURN(OnnxTensor tensor, ReadTensor("", bytes, external_, raw_data));
     if (tensor.name.empty()) return InvalidArgument("GraphProto: an initializer without a name");
     LQ_ASSIGN_OR_RETURN(const ValueId id, values_.Find(tensor.name));
     if (graph_.value(id).constant.has_value()) {
@@ -178,6 +181,8 @@ class GraphReader {
   }
 
   std::string_view message_;
+  std::span<const std::optional<FileRange>> raw_data_;
+  size_t initializers_ = 0;  // read so far
   Graph& graph_;
   ValueTable values_;
   ExternalData external_;
@@ -198,8 +203,6 @@ Result<ValueId> ValueTable::Find(const std::string& name) {
   return found->second;
 }
 
-Status ReadOnnxGraph(std::string_view message, const std::string& folder, Graph& graph) {
-  return GraphReader(message, folder, graph).Read();
-}
+Status ReadOnnxGraph(const OnnxGraph& from, Graph& graph) { return GraphReader(from, graph).Read(); }
 
 }  // namespace lq

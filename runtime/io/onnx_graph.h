@@ -2,6 +2,8 @@
 #ifndef LANEQUANT_RUNTIME_IO_ONNX_GRAPH_H_
 #define LANEQUANT_RUNTIME_IO_ONNX_GRAPH_H_
 
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -9,6 +11,7 @@
 #include "lanequant/status.h"
 #include "runtime/graph.h"
 #include "runtime/io/external_data.h"
+#include "runtime/io/file.h"
 
 namespace lq {
 
@@ -24,8 +27,15 @@ class ValueTable {
   std::unordered_map<std::string, ValueId> ids_;
 };
 
-// Adds the graph to `graph`. `folder` holds its external data.
-Status ReadOnnxGraph(std::string_view message, const std::string& folder, Graph& graph);
+// A GraphProto of an OnnxOutline.
+struct OnnxGraph {
+  std::string_view message;
+  std::span<const std::optional<FileRange>> raw_data;  // of its initializers
+  const std::string& folder;                           // of its external data
+};
+
+// Adds the graph to `graph`.
+Status ReadOnnxGraph(const OnnxGraph& from, Graph& graph);
 
 // NodeProto -> Node (onnx_node.cc).
 Result<Node> ReadOnnxNode(std::string_view message, ValueTable& values, ExternalData& external);

@@ -6,6 +6,7 @@
 
 #include "runtime/io/file.h"
 #include "runtime/io/onnx_graph.h"
+#include "runtime/io/onnx_outline.h"
 #include "runtime/io/protobuf.h"
 #include "runtime/status_macros.h"
 
@@ -36,10 +37,10 @@ Status ReadOpset(std::string_view message, Graph& graph) {
   return OkStatus();
 }
 
-Result<Graph> ReadModel(std::string_view message, const std::string& folder) {
+Result<Graph> ReadModel(const OnnxOutline& outline, const std::string& folder) {
   Graph graph;
   bool has_graph = false;
-  ProtoFields fields("ModelProto", message);
+  ProtoFields fields("ModelProto", outline.message);
   while (fields.Next()) {
     if (fields.number() != 7 && fields.number() != 8) continue;
     LQ_ASSIGN_OR_RETURN(const std::string_view bytes, fields.Bytes());
@@ -49,7 +50,7 @@ Result<Graph> ReadModel(std::string_view message, const std::string& folder) {
     }
     if (has_graph) return InvalidArgument("ModelProto: two graphs");
     has_graph = true;
-    LQ_RETURN_IF_ERROR(ReadOnnxGraph(bytes, folder, graph));
+    LQ_RETURN_IF_ERROR(ReadOnnxGraph({bytes, outline.raw_data, folder}, graph));
   }
   LQ_RETURN_IF_ERROR(fields.status());
   if (!has_graph) return InvalidArgument("ModelProto: no graph; is this an ONNX file?");
@@ -60,10 +61,14 @@ Result<Graph> ReadModel(std::string_view message, const std::string& folder) {
 
 Result<Graph> ReadOnnx(const std::string& path) {
   LQ_ASSIGN_OR_RETURN(const File file, File::Open(path));
-  LQ_ASSIGN_OR_RETURN(const std::string bytes, file.ReadAll(kMaxModelBytes));
+  if (file.size() > kMaxModelBytes) {
+    return Unsupported(
+        fmt::format("{}: {} bytes; files of up to {} bytes are read", path, file.size(), kMaxModelBytes));
+  }
+  LQ_ASSIGN_OR_RETURN(const OnnxOutline outline, ReadOnnxOutline(file));
   const size_t slash = path.rfind('/');
   const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-  Result<Graph> graph = ReadModel(bytes, folder);
+  Result<Graph> graph = ReadModel(outline, folder);
   if (!graph.ok()) return InFile(path, graph.status());
   return graph;
 }

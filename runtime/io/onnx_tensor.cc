@@ -18,6 +18,7 @@ struct TensorProto {
   std::vector<int64_t> dims;
   int64_t data_type = 0;
   std::optional<std::string_view> raw;
+  std::optional<FileRange> raw_in_file;
   std::vector<float> floats;
   std::vector<double> doubles;
   std::vector<int64_t> ints;  // int32_data, int64_data, uint64_data
@@ -113,15 +114,30 @@ Status WidenTyped(const TensorProto& tensor, OnnxType type, uint64_t count, Cons
                                      tensor.name, count, tensor.data_type));
 }
 
+// Floats go to where they stay: they are most of a large model.
+Status WidenRange(const std::string& tensor, OnnxType type, const FileRange& range, Constant& constant) {
+  if (type == OnnxType::kFloat) {
+    constant.f32.resize(range.size / sizeof(float));
+    return range.file->ReadAt(range.offset, std::as_writable_bytes(std::span(constant.f32)));
+  }
+  std::string data(range.size, '\0');
+  LQ_RETURN_IF_ERROR(range.file->ReadAt(range.offset, std::as_writable_bytes(std::span(data))));
+  return WidenRaw(tensor, type, data, constant);
+}
+
 Status WidenBytes(const TensorProto& tensor, OnnxType type, ExternalSize size, ExternalData& external,
                   Constant& constant) {
   if (!tensor.floats.empty() || !tensor.doubles.empty() || !tensor.ints.empty() ||
-      (tensor.is_external && tensor.raw.has_value())) {
+      (tensor.is_external && (tensor.raw.has_value() || tensor.raw_in_file.has_value()))) {
     return InvalidArgument(fmt::format("tensor '{}': holds its data twice", tensor.name));
   }
   if (tensor.is_external) {
-    LQ_ASSIGN_OR_RETURN(const std::string data, external.Read(tensor.name, tensor.external, size));
-    return WidenRaw(tensor.name, type, data, constant);
+    LQ_ASSIGN_OR_RETURN(const FileRange range, external.Find(tensor.name, tensor.external, size));
+    return WidenRange(tensor.name, type, range, constant);
+  }
+  if (tensor.raw_in_file.has_value()) {
+    LQ_RETURN_IF_ERROR(CheckCount(tensor, tensor.raw_in_file->size, size.in_file, "bytes", constant.shape));
+    return WidenRange(tensor.name, type, *tensor.raw_in_file, constant);
   }
   LQ_RETURN_IF_ERROR(CheckCount(tensor, tensor.raw->size(), size.in_file, "bytes", constant.shape));
   return WidenRaw(tensor.name, type, *tensor.raw, constant);
@@ -145,8 +161,10 @@ Result<Shape> CheckedShape(const std::string& owner, std::span<const int64_t> di
   return Shape(dims);
 }
 
-Result<OnnxTensor> ReadTensor(const std::string& owner, std::string_view message, ExternalData& external) {
-  LQ_ASSIGN_OR_RETURN(const TensorProto tensor, ReadFields(owner, message));
+Result<OnnxTensor> ReadTensor(const std::string& owner, std::string_view message, ExternalData& external,
+                              const std::optional<FileRange>& raw_data) {
+  LQ_ASSIGN_OR_RETURN(TensorProto tensor, ReadFields(owner, message));
+  tensor.raw_in_file = raw_data;
   const std::string label = fmt::format("tensor '{}'", tensor.name);
   LQ_ASSIGN_OR_RETURN(const OnnxType type, CheckedOnnxType(tensor.name, tensor.data_type));
   OnnxTensor result{tensor.name, Constant{}};
@@ -159,7 +177,9 @@ Result<OnnxTensor> ReadTensor(const std::string& owner, std::string_view message
     return InvalidArgument(
         fmt::format("{}: shape {} has more bytes than 64 bits count", label, result.constant.shape.ToString()));
   }
-  if (tensor.raw.has_value() || tensor.is_external) {
+  if (tensor.raw.has_value() || tensor.raw_in_file.has_value() || tensor.is_external) {
+    const uint64_t on_the_way = type == OnnxType::kFloat ? 0 : bytes;
+    if (__builtin_add_overflow(in_memory, on_the_way, &in_memory)) in_memory = UINT64_MAX;
     LQ_RETURN_IF_ERROR(WidenBytes(tensor, type, {bytes, in_memory}, external, result.constant));
   } else {
     LQ_RETURN_IF_ERROR(WidenTyped(tensor, type, BitsOf(type) < 8 ? bytes : count, result.constant));

@@ -135,6 +135,43 @@ TEST(EncodingsReaderTest, RefusesBadLpbqFields) {
                 {"'w'", "integer scale 0 is 1e+300"});
 }
 
+// Lists are cut into items while the file is read in pieces of 256 KB: brackets, commas and quotes inside of names cut
+// nothing, wherever the pieces end.
+TEST(EncodingsReaderTest, CutsListsBetweenItemsOnly) {
+  const std::string name = R"(a]}\",[{\\)";
+  std::string items;
+  for (int i = 0; items.size() < 600'000; ++i) {
+    if (i > 0) items += i % 3 == 0 ? " ,\n" : ",";
+    items += R"({"dtype":"FLOAT","bw":16,"name":")" + name + std::to_string(i) + R"(","x":[[],{"y":","}]})";
+  }
+  const auto file = ReadParams(items);
+  ASSERT_TRUE(file.ok()) << file.status().message();
+  ASSERT_GT(file->entries.size(), 8000u);
+  for (size_t i = 0; i < file->entries.size(); ++i) {
+    ASSERT_EQ(file->entries[i].name, R"(a]}",[{\)" + std::to_string(i));
+  }
+}
+
+TEST(EncodingsReaderTest, ListsThatAreNoLists) {
+  const std::string item = R"({"name":"w","dtype":"FLOAT","bw":16})";
+  EXPECT_TRUE(ReadParams(" \n").ok());
+  for (const std::string& items : {item + ",", "," + item, item + ",," + item, item + item, std::string("]["),
+                                   "}" + item, item + "}", std::string(",")}) {
+    ExpectInvalid(ReadParams(items).status(), {"not JSON"});
+  }
+  const TempFolder folder;
+  const auto read = [&](const std::string& members) {
+    return ReadEncodings(folder.Write("e.json", "{" + members + R"("version":"1.0.0"})"));
+  };
+  const std::string list = R"("param_encodings":[)" + item;
+  EXPECT_TRUE(read(list + "],").ok());  // the version may come last
+  ExpectInvalid(read(list + "},").status(), {"not JSON"});
+  ExpectInvalid(read(R"("a":"param_encodings",[)" + item + "],").status(), {"not JSON"});
+  const auto twice = read(list + R"(],"param_encodings":[],)");
+  ASSERT_TRUE(twice.ok()) << twice.status().message();
+  EXPECT_EQ(twice->entries.size(), 1u);  // as simdjson has it: the first member of a name
+}
+
 TEST(EncodingsReaderTest, MissingFileAndFolder) {
   const TempFolder folder;
   testing::ExpectError(ReadEncodings(folder / "none").status(), StatusCode::kNotFound, {"none"});

@@ -209,5 +209,26 @@ TEST(OnnxReaderTest, RefusesInputsThatAreNoFloatTensors) {
   ExpectInvalid(read(Proto()), {"without a name"});
 }
 
+// Raw data stays in the file until its tensor is made: each tensor gets its own, wherever its message has it, beyond
+// the 64 KB that are read at once too.
+TEST(OnnxReaderTest, RawDataBelongsToItsInitializer) {
+  std::vector<float> large(100'000);
+  for (size_t i = 0; i < large.size(); ++i) large[i] = static_cast<float>(i);
+  const Proto first = Proto().Bytes(9, RawData<float>({1, 2})).Int(1, 2).Int(2, 1).Bytes(8, "first");
+  const Proto typed = TensorHead("typed", {1}, 1).Float(4, 3);
+  const Proto twice = FloatTensor("twice", {2}, {4, 5, 6}).Bytes(9, RawData<float>({7, 8}));  // the last one counts
+  const auto graph = ReadBytes(OnnxGraph{
+      {},
+      {first, typed, FloatTensor("large", {100'000}, large), FloatTensor("none", {0}, {}), twice},
+      {OnnxValue("x", {1})},
+      {OnnxValue("x", {1})}}.Model());
+  ASSERT_TRUE(graph.ok()) << graph.status().message();
+  EXPECT_EQ(Find(*graph, "first")->constant->f32, (std::vector<float>{1, 2}));
+  EXPECT_EQ(Find(*graph, "typed")->constant->f32, (std::vector<float>{3}));
+  EXPECT_EQ(Find(*graph, "large")->constant->f32, large);
+  EXPECT_TRUE(Find(*graph, "none")->constant->f32.empty());
+  EXPECT_EQ(Find(*graph, "twice")->constant->f32, (std::vector<float>{7, 8}));
+}
+
 }  // namespace
 }  // namespace lq
