@@ -36,7 +36,11 @@ struct Value {
   std::optional<Shape> shape;  // as the file declares it, -1 for a symbolic dimension; always so for graph inputs
   std::optional<Constant> constant;
   std::optional<Encoding> encoding;  // attached by AttachEncodings
+  DType file_type = DType::kF32;     // of graph inputs and outputs; whatever it is, float32 numbers cross
 };
+
+// ONNX's numbers of the types that a Cast may name.
+constexpr int64_t kOnnxFloat = 1, kOnnxInt32 = 6, kOnnxInt64 = 7, kOnnxBool = 9;
 
 using Attribute = std::variant<int64_t, float, std::string, std::vector<int64_t>, std::vector<float>, Constant>;
 

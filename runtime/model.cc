@@ -27,6 +27,7 @@ Result<bool> TidyGraph(Graph& graph) {
   LQ_RETURN_IF_ERROR(FoldShapes(graph));
   LQ_RETURN_IF_ERROR(ExpandOperators(graph));
   LQ_RETURN_IF_ERROR(TranslateQOperators(graph));
+  TranslateBoundaries(graph);
   LQ_RETURN_IF_ERROR(TranslateBlocks(graph));
   LQ_ASSIGN_OR_RETURN(const bool is_dynamic, TranslateDynamicQuantizers(graph));
   LQ_ASSIGN_OR_RETURN(const bool has_formats, FoldBlockFormats(graph));
@@ -73,6 +74,7 @@ Result<Model> Model::Load(const std::string& onnx_path, const std::string& encod
     return InvalidArgument(
         fmt::format("{}: it has no QuantizeLinear or DequantizeLinear: an encodings file is needed", onnx_path));
   }
+  LQ_RETURN_IF_ERROR(InFile(onnx_path, FoldNodes(graph)));
   LQ_RETURN_IF_ERROR(InFile(onnx_path, WidenImages(graph)));
   return Model(std::make_shared<const Graph>(std::move(graph)));
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "runtime/io/onnx_element.h"
 #include "runtime/io/onnx_tensor.h"
 #include "runtime/io/protobuf.h"
 #include "runtime/status_macros.h"
@@ -16,7 +17,6 @@ namespace {
 constexpr size_t kMaxNodes = 1'000'000;
 constexpr size_t kMaxValues = 4'000'000;
 constexpr size_t kMaxGraphInputs = 4096;  // and outputs
-constexpr int64_t kElementFloat = 1;
 
 struct TensorDeclaration {
   int64_t element_type = 0;
@@ -63,6 +63,18 @@ Result<TensorDeclaration> ReadTensorType(const std::string& owner, std::string_v
   }
   LQ_RETURN_IF_ERROR(fields.status());
   return declaration;
+}
+
+// The type of a graph's input or output: float, or integers and truths, which cross as float32 numbers.
+Result<DType> BoundaryType(const std::string& owner, int64_t element_type) {
+  constexpr OnnxType kTypes[] = {OnnxType::kFloat, OnnxType::kUint8, OnnxType::kInt8,  OnnxType::kUint16,
+                                 OnnxType::kInt16, OnnxType::kInt32, OnnxType::kInt64, OnnxType::kBool};
+  for (OnnxType type : kTypes) {
+    if (static_cast<int64_t>(type) == element_type) return type == OnnxType::kFloat ? DType::kF32 : CodeType(type);
+  }
+  return Unsupported(fmt::format(
+      "{}: ONNX data type {}; supported: float (1), int8 to int64 (3, 5, 6, 7), uint8 (2), uint16 (4), bool (9)", owner,
+      element_type));
 }
 
 // TypeProto, of which only tensors (field 1) are supported.
@@ -146,9 +158,7 @@ class GraphReader {
     if (is_input && value.constant.has_value()) return OkStatus();  // an initializer: its default value is its value
     const std::string owner = fmt::format("graph {} '{}'", is_input ? "input" : "output", info.name);
     LQ_ASSIGN_OR_RETURN(const TensorDeclaration declaration, ReadType(owner, info.type));
-    if (declaration.element_type != kElementFloat) {
-      return Unsupported(fmt::format("{}: ONNX data type {}; supported: float (1)", owner, declaration.element_type));
-    }
+    LQ_ASSIGN_OR_RETURN(value.file_type, BoundaryType(owner, declaration.element_type));
     std::vector<ValueId>& list = is_input ? graph_.inputs : graph_.outputs;
     if (std::find(list.begin(), list.end(), id) != list.end()) {
       return InvalidArgument(fmt::format("{}: listed twice", owner));

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
+#include <set>
 #include <utility>
 
 #include "runtime/passes/new_values.h"
@@ -14,7 +16,12 @@ namespace {
 
 class Expander {
  public:
-  explicit Expander(Graph& graph) : graph_(graph) {}
+  explicit Expander(Graph& graph) : graph_(graph), read_(graph.values.size()) {
+    for (const Node& node : graph.nodes) {
+      for (ValueId id : node.inputs) MarkRead(id);
+    }
+    for (ValueId id : graph.outputs) MarkRead(id);
+  }
 
   Status Run() {
     std::vector<Node> old = std::move(graph_.nodes);
@@ -24,11 +31,25 @@ class Expander {
   }
 
  private:
+  void MarkRead(ValueId id) {
+    if (id != kAbsent) read_[static_cast<size_t>(id)] = true;
+  }
+  // Values that this pass adds are read.
+  bool IsRead(ValueId id) const {
+    return id != kAbsent && (static_cast<size_t>(id) >= read_.size() || read_[static_cast<size_t>(id)]);
+  }
+
   Status Expand(Node node) {
+    for (size_t i = 1; i < node.outputs.size() && node.op != "Split"; ++i) {
+      if (!IsRead(node.outputs[i])) node.outputs[i] = kAbsent;
+    }
+    MarkConstant(node);
     if (node.domain.empty() && !node.inputs.empty() && node.inputs[0] != kAbsent && !node.outputs.empty()) {
       if (node.op == "Split") return Split(node);
       if (node.op == "Min" || node.op == "Max") return Fold(node, node.op);
       if (node.op == "Sum") return Fold(node, "Add");
+      if (node.op == "TopK") return TopK(std::move(node));
+      if (node.op == "Clip") return Clip(std::move(node));
       if (node.op == "ConvTranspose") LQ_RETURN_IF_ERROR(SetPads(node));
     }
     graph_.nodes.push_back(std::move(node));
@@ -117,6 +138,51 @@ class Expander {
     return OkStatus();
   }
 
+  // Elements and indices: a node for each that is read.
+  Status TopK(Node node) {
+    if (node.outputs.size() != 2) {
+      return InvalidArgument(fmt::format("{}: {} outputs; it has 2", graph_.Describe(node), node.outputs.size()));
+    }
+    Node indices = node;
+    indices.op = "TopKIndices";
+    indices.outputs = {node.outputs[1]};
+    node.outputs.pop_back();
+    if (indices.outputs[0] != kAbsent) graph_.nodes.push_back(std::move(indices));
+    if (IsRead(node.outputs[0])) graph_.nodes.push_back(std::move(node));
+    return OkStatus();
+  }
+
+  // min(max(x, low), high) where a bound is computed.
+  Status Clip(Node node) {
+    bool computed = false;
+    for (size_t i = 1; i < node.inputs.size(); ++i) {
+      computed = computed || (node.inputs[i] != kAbsent && !IsConstant(node.inputs[i]));
+    }
+    if (!computed) {
+      graph_.nodes.push_back(std::move(node));
+      return OkStatus();
+    }
+    node.inputs.resize(3, kAbsent);
+    const ValueId low = node.inputs[1], high = node.inputs[2], result = node.outputs[0];
+    const ValueId raised =
+        high == kAbsent ? result : AddValue(graph_, graph_.value(result).name + " above its lower bound");
+    if (low != kAbsent) graph_.nodes.push_back(MakeNode("Max", node.name, {node.inputs[0], low}, raised));
+    if (high == kAbsent) return OkStatus();
+    graph_.nodes.push_back(MakeNode("Min", node.name, {low == kAbsent ? node.inputs[0] : raised, high}, result));
+    return OkStatus();
+  }
+
+  // A constant, or what an Identity or a quantizer makes of one: CheckOperators judges those.
+  void MarkConstant(const Node& node) {
+    constexpr const char* kAliases[] = {"DequantizeLinear", "Identity", "QuantizeLinear"};
+    if (std::find(std::begin(kAliases), std::end(kAliases), node.op) == std::end(kAliases)) return;
+    if (node.inputs.empty() || node.outputs.empty() || node.outputs[0] == kAbsent) return;
+    if (IsConstant(node.inputs[0])) of_constant_.insert(node.outputs[0]);
+  }
+  bool IsConstant(ValueId id) const {
+    return id != kAbsent && (graph_.value(id).constant.has_value() || of_constant_.count(id) != 0);
+  }
+
   // auto_pad of a ConvTranspose makes the output stride * input long: the pads do not depend on the input.
   Status SetPads(Node& node) const {
     const std::string mode = node.String("auto_pad", "NOTSET");
@@ -155,6 +221,8 @@ class Expander {
   }
 
   Graph& graph_;
+  std::vector<bool> read_;         // by value
+  std::set<ValueId> of_constant_;  // made of a constant by a quantizer or an Identity
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <optional>
 #include <utility>
@@ -76,6 +77,9 @@ class ShapeFolder {
     if (node.op == "Concat") return Joined(node);
     if (node.op == "Gather") return Gathered(node, *in);
     if (node.op == "Slice") return Sliced(node, *in);
+    if (node.op == "ConstantOfShape") return Filled(node, *in);
+    if (node.op == "Range") return Counted(node, *in);
+    if (node.op == "Where") return Chosen(node, *in);
     return Combined(node, *in);
   }
 
@@ -145,7 +149,47 @@ class ShapeFolder {
     return out;
   }
 
-  // Add, Sub, Mul, Div, element by element; a scalar or a list of one goes with every element.
+  // PyTorch expands by Where(dims == -1, shape of the input, dims), with the -1 made by ConstantOfShape and Mul.
+  std::optional<Numbers> Filled(const Node& node, const Numbers& dims) const {
+    const auto found = node.attributes.find("value");
+    const auto* value = found != node.attributes.end() ? std::get_if<Constant>(&found->second) : nullptr;
+    if (value == nullptr || value->s64.size() != 1 || dims.values.size() != 1) return std::nullopt;
+    const Number count = dims.values[0];
+    if (count.is_batch || count.value < 0 || count.value > static_cast<int64_t>(kMostNumbers)) return std::nullopt;
+    return Numbers{std::vector<Number>(static_cast<size_t>(count.value), {value->s64[0], false}), true};
+  }
+
+  std::optional<Numbers> Counted(const Node& node, const Numbers& start) const {
+    const std::optional<Numbers> limit = Input(node, 1), delta = Input(node, 2);
+    if (!limit || !delta) return std::nullopt;
+    for (const Numbers* one : {&start, &*limit, &*delta}) {
+      const bool fits = one->values.size() == 1 && !one->values[0].is_batch &&
+                        std::abs(one->values[0].value) <= static_cast<int64_t>(kMostNumbers);
+      if (!fits) return std::nullopt;
+    }
+    const int64_t step = delta->values[0].value, end = limit->values[0].value;
+    if (step < 1) return std::nullopt;
+    Numbers out;
+    for (int64_t at = start.values[0].value; at < end && out.values.size() < kMostNumbers; at += step) {
+      out.values.push_back({at, false});
+    }
+    return out;
+  }
+
+  std::optional<Numbers> Chosen(const Node& node, const Numbers& condition) const {
+    const std::optional<Numbers> a = Input(node, 1), b = Input(node, 2);
+    if (!a || !b) return std::nullopt;
+    const size_t n = condition.values.size();
+    if (a->values.size() != n || b->values.size() != n) return std::nullopt;
+    Numbers out;
+    for (size_t i = 0; i < n; ++i) {
+      if (condition.values[i].is_batch) return std::nullopt;
+      out.values.push_back(condition.values[i].value != 0 ? a->values[i] : b->values[i]);
+    }
+    return out;
+  }
+
+  // Add, Sub, Mul, Div, Equal, element by element; a scalar or a list of one goes with every element.
   std::optional<Numbers> Combined(const Node& node, const Numbers& a) const {
     const std::optional<Numbers> b = Input(node, 1);
     if (!b.has_value() || a.values.empty() || b->values.empty()) return std::nullopt;
@@ -165,6 +209,13 @@ class ShapeFolder {
   }
 
   static std::optional<Number> Combine(const std::string& op, Number x, Number y) {
+    if (op == "Equal") {  // the batch is no negative number
+      if (x.is_batch || y.is_batch) {
+        return (x.is_batch && y.is_batch) || std::max(x.value, y.value) >= 0 ? std::nullopt
+                                                                             : std::optional(Number{0, false});
+      }
+      return Number{x.value == y.value, false};
+    }
     if (x.is_batch || y.is_batch) {  // times one it stays the batch
       const bool one = x.is_batch ? !y.is_batch && y.value == 1 : x.value == 1 && op == "Mul";
       if (one && (op == "Mul" || op == "Div")) return Number{-1, true};

@@ -56,12 +56,23 @@ constexpr AttributeRule kMaxPool[] = {
     kStrides};
 constexpr AttributeRule kReshape[] = {{"allowzero", AttributeKind::kInt, 0, 1}};
 
+constexpr AttributeRule kArgument[] = {{"axis", AttributeKind::kInt, -8, 8},
+                                       {"keepdims", AttributeKind::kInt, 0, 1},
+                                       {"select_last_index", AttributeKind::kInt, 0, 1}};
+constexpr AttributeRule kCumSum[] = {{"exclusive", AttributeKind::kInt, 0, 1}, {"reverse", AttributeKind::kInt, 0, 1}};
+constexpr AttributeRule kTopK[] = {{"axis", AttributeKind::kInt, -8, 8},
+                                   {"k", AttributeKind::kInt, 0, INT32_MAX},
+                                   {"largest", AttributeKind::kInt, 0, 1},
+                                   {"sorted", AttributeKind::kInt, 0, 1}};
+constexpr AttributeRule kTrilu[] = {{"upper", AttributeKind::kInt, 0, 1}};
+constexpr AttributeRule kConstantOfShape[] = {{"value", AttributeKind::kConstant}};
 constexpr AttributeRule kAlpha[] = {{"alpha", AttributeKind::kFloat}};
 constexpr AttributeRule kAxis[] = {{"axis", AttributeKind::kInt, -8, 8}};
 constexpr AttributeRule kAxes[] = {{"axes", AttributeKind::kInts, -8, 8}};
 constexpr AttributeRule kBlocks[] = {{"blocksize", AttributeKind::kInt, 1, kMaxExtent},
                                      {"mode", AttributeKind::kString}};
-constexpr AttributeRule kCast[] = {{"saturate", AttributeKind::kInt, 0, 1}, {"to", AttributeKind::kInt, 1, 1}};
+constexpr AttributeRule kCast[] = {{"saturate", AttributeKind::kInt, 0, 1},
+                                   {"to", AttributeKind::kInt, kOnnxFloat, kOnnxBool}};
 constexpr AttributeRule kConvTranspose[] = {kAutoPad,
                                             kDilations,
                                             {"group", AttributeKind::kInt, 1, INT32_MAX},
@@ -103,36 +114,50 @@ constexpr AttributeRule kTranspose[] = {{"perm", AttributeKind::kInts, 0, 7}};
 constexpr OperatorRule kOperators[] = {
     {"Abs", 1, 1, {}},
     {"Add", 2, 2, {}},
+    {"And", 2, 2, {}},
+    {"ArgMax", 1, 1, kArgument},
+    {"ArgMin", 1, 1, kArgument},
     {"AveragePool", 1, 1, kAveragePool},
     {"BFPQuantizeDequantize", 1, 1, kBlockFormat},
     {"BatchNormalization", 5, 5, kBatchNormalization},
     {"Cast", 1, 1, kCast},
+    {"Ceil", 1, 1, {}},
     {"Celu", 1, 1, kAlpha},
     {"Clip", 1, 3, kClip},
     {"Concat", 1, 16, kAxis},
+    {"ConstantOfShape", 1, 1, kConstantOfShape},
     {"Conv", 2, 3, kConv},
     {"ConvTranspose", 2, 3, kConvTranspose},
+    {"Cos", 1, 1, {}},
+    {"CumSum", 2, 2, kCumSum},
     {"DepthToSpace", 1, 1, kBlocks},
     {"Div", 2, 2, {}},
     {"Dropout", 1, 3, kDropout},
     {"DynamicCodes", 1, 1, {}},
     {"DynamicScale", 1, 1, {}},
     {"Elu", 1, 1, kAlpha},
+    {"Equal", 2, 2, {}},
     {"Erf", 1, 1, {}},
     {"Exp", 1, 1, {}},
     {"Expand", 2, 2, {}},
     {"Flatten", 1, 1, kFlatten},
+    {"Floor", 1, 1, {}},
     {"Gather", 2, 2, kAxis},
     {"Gelu", 1, 1, kGelu},
     {"Gemm", 2, 3, kGemm},
     {"GlobalAveragePool", 1, 1, {}},
+    {"Greater", 2, 2, {}},
+    {"GreaterOrEqual", 2, 2, {}},
     {"GroupNormalization", 3, 3, kGroupNormalization},
     {"HardSigmoid", 1, 1, kHardSigmoid},
     {"HardSwish", 1, 1, {}},
     {"Identity", 1, 1, {}},
     {"InstanceNormalization", 3, 3, kInstanceNormalization},
+    {"IsNaN", 1, 1, {}},
     {"LayerNormalization", 2, 3, kNormalization},
     {"LeakyRelu", 1, 1, kAlpha},
+    {"Less", 2, 2, {}},
+    {"LessOrEqual", 2, 2, {}},
     {"Log", 1, 1, {}},
     {"LogSoftmax", 1, 1, kAxis},
     {"MatMul", 2, 2, {}},
@@ -143,22 +168,31 @@ constexpr OperatorRule kOperators[] = {
     {"Mish", 1, 1, {}},
     {"Mul", 2, 2, {}},
     {"Neg", 1, 1, {}},
+    {"Not", 1, 1, {}},
+    {"Or", 2, 2, {}},
     {"PRelu", 2, 2, {}},
     {"Pad", 1, 4, kPad},
     {"Pow", 2, 2, {}},
     {"RMSNormalization", 2, 2, kNormalization},
+    {"Range", 3, 3, {}},
     {"Reciprocal", 1, 1, {}},
+    {"ReduceL1", 1, 2, kReduction},
     {"ReduceL2", 1, 2, kReduction},
     {"ReduceMax", 1, 2, kReduction},
     {"ReduceMean", 1, 2, kReduction},
     {"ReduceMin", 1, 2, kReduction},
+    {"ReduceProd", 1, 2, kReduction},
     {"ReduceSum", 1, 2, kReduction},
+    {"ReduceSumSquare", 1, 2, kReduction},
     {"Relu", 1, 1, {}},
     {"Reshape", 2, 2, kReshape},
     {"Resize", 1, 4, kResize},
+    {"Round", 1, 1, {}},
     {"RoundToFloat32", 1, 1, {}},
     {"Selu", 1, 1, kSelu},
     {"Sigmoid", 1, 1, {}},
+    {"Sign", 1, 1, {}},
+    {"Sin", 1, 1, {}},
     {"Slice", 1, 5, kSlice},
     {"Softmax", 1, 1, kAxis},
     {"Softplus", 1, 1, {}},
@@ -169,9 +203,13 @@ constexpr OperatorRule kOperators[] = {
     {"Sub", 2, 2, {}},
     {"Tanh", 1, 1, {}},
     {"Tile", 2, 2, {}},
+    {"TopK", 1, 2, kTopK},
+    {"TopKIndices", 1, 2, kTopK},
     {"Transpose", 1, 1, kTranspose},
+    {"Trilu", 1, 2, kTrilu},
     {"Unsqueeze", 1, 2, kAxes},
     {"Where", 3, 3, {}},
+    {"Xor", 2, 2, {}},
 };
 
 Status WrongType(const std::string& owner, std::string_view name, const char* expected) {
@@ -220,6 +258,8 @@ Status CheckAttribute(const std::string& owner, const AttributeRule& rule, const
       return CheckInts(owner, rule, attribute);
     case AttributeKind::kAutoPad:
       return CheckAutoPad(owner, rule, attribute);
+    case AttributeKind::kConstant:
+      return std::holds_alternative<Constant>(attribute) ? OkStatus() : WrongType(owner, rule.name, "a tensor");
     case AttributeKind::kString:
       return std::holds_alternative<std::string>(attribute) ? OkStatus() : WrongType(owner, rule.name, "a string");
   }

@@ -13,7 +13,7 @@
 
 namespace lq {
 
-enum class AttributeKind { kInt, kFloat, kInts, kAutoPad, kString };
+enum class AttributeKind { kInt, kFloat, kInts, kAutoPad, kString, kConstant };
 
 struct AttributeRule {
   std::string_view name;

@@ -19,7 +19,9 @@ Status SortNodes(Graph& graph);
 // first dimension that is dynamic, may be one dimension of a Reshape. Error: it goes elsewhere.
 Status FoldShapes(Graph& graph);
 // Operators that others express: Split becomes a Slice for each part; Sum, and Min and Max of more than two operands,
-// one node for each pair, from the left; auto_pad of ConvTranspose becomes pads. Errors: parts of unknown length.
+// one node for each pair, from the left; a Clip with bounds that are computed Max and Min; the indices of a TopK a node
+// of their own; auto_pad of ConvTranspose pads. Outputs that nothing reads are left out. Errors: parts of unknown
+// length.
 Status ExpandOperators(Graph& graph);
 // QLinearConv, QLinearMatMul, QGemm and what else ONNX Runtime writes in its QOperator form become DequantizeLinear,
 // the operator, QuantizeLinear; so does data movement between them. Their biases have codes of scale s_x * s_w
@@ -36,6 +38,10 @@ Result<bool> TranslateDynamicQuantizers(Graph& graph);
 // BFPQuantizeDequantize and MXQuantizeDequantize of Quark: those of constants become constants, the others operators of
 // domain "". Returns whether there are any. Errors: formats that are not supported.
 Result<bool> FoldBlockFormats(Graph& graph);
+// Codes that cross the graph's boundary are numbers there: DequantizeLinear of a graph input becomes (x - zero_point) *
+// scale and a quantizer of it, both exact; codes that are a graph output become x / scale + zero_point of their
+// DequantizeLinear. Left to FoldQuantizers: scales that are computed, per channel or block, 32-bit codes.
+void TranslateBoundaries(Graph& graph);
 // QDQ graphs: takes QuantizeLinear -> DequantizeLinear pairs and DequantizeLinear of constants (domains "" and
 // com.microsoft) out of a sorted graph and returns what they say, for AttachEncodings. A tensor that only equal
 // quantizers read is encoded where it is made; where others read it too, or quantizers differ, each quantizer becomes
@@ -50,6 +56,10 @@ Status CheckOperators(const Graph& graph);
 // encoding's own grid, block arrays brought to [channel][block] (aimet-torch writes MatMul weights (K/B, N), aimet-onnx
 // (N, K/B)). Entries that fit no tensor become notes; ones that do not fit their tensor's shape are errors.
 Status AttachEncodings(const EncodingsFile& file, Graph& graph);
+// Nodes of constants without encodings become the constants that the exact simulator makes of them (masks and positions
+// of transformers); integers that other operators compute with become floats. Errors: more than float32 holds,
+// quotients of integers, very many elements.
+Status FoldNodes(Graph& graph);
 // One-dimensional Conv, ConvTranspose, MaxPool and AveragePool become two-dimensional ones over images of height 1,
 // between an Unsqueeze and a Squeeze; an Unsqueeze of a constant (the slopes of a PRelu) becomes a constant. Runs last:
 // encodings are attached to the tensors of the file. Errors: attributes of one and of two dimensions in one node.

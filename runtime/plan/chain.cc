@@ -13,7 +13,11 @@ namespace {
 constexpr ptrdiff_t kNone = -1, kMany = -2;
 
 // Movements that quantize first with the same codes: no element is added.
-bool KeepsElements(const Node& node) { return IsMovement(node) && node.op != "Pad"; }
+// Nor chosen by another tensor.
+bool KeepsElements(const Node& node, const Constants& constants) {
+  if (node.op == "Gather" && constants.Find(node.inputs[1]) == nullptr) return false;
+  return IsMovement(node) && node.op != "Pad";
+}
 
 // Does an added constant of this shape hold one value for each channel of the layer's output, or one for all? It
 // broadcasts from the last dimension: along the width of an image, unless it has three dimensions.
@@ -39,7 +43,7 @@ Result<bool> Absorb(const ChainContext& context, const Node& node, ValueId value
   if (node.op == "Relu" || node.op == "Clip") {
     LQ_ASSIGN_OR_RETURN(const ClipBounds bounds, BoundsOf(context.graph, node, context.constants, context.options));
     ComposeClip(bounds.low, bounds.high, chain);
-  } else if (KeepsElements(node)) {
+  } else if (KeepsElements(node, context.constants)) {
     chain.movements.push_back(&node);
   } else if (rules.batch_norm && first && node.op == "BatchNormalization") {
     chain.batch_norm = &node;
@@ -59,6 +63,7 @@ bool IsMovement(const Node& node) {
                                         "Identity",     "MaxPool",      "Pad",     "Reshape",   "Resize",   "Slice",
                                         "SpaceToDepth", "Squeeze",      "Tile",    "Transpose", "Unsqueeze"};
   if (node.op == "Resize" && node.String("mode", "nearest") != "nearest") return false;  // it makes values of its own
+  if (node.op == "Cast" && node.Int("to", kOnnxFloat) != kOnnxFloat) return false;
   return std::find(std::begin(kMovements), std::end(kMovements), node.op) != std::end(kMovements);
 }
 

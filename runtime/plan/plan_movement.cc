@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "runtime/output_arrays.h"
 #include "runtime/plan/layout.h"
 #include "runtime/plan/planner.h"
+#include "runtime/plan/value_codec.h"
 #include "runtime/status_macros.h"
 #include "runtime/views.h"
 
@@ -104,6 +106,49 @@ Status Planner::PlanMovement(const Node& node) {
     plan_.tensors[tensor].value = result;
   }  // else it keeps its input's codes
   tensor_of_[result] = tensor;
+  return OkStatus();
+}
+
+Status Planner::PlanGather(const Node& node) {
+  const Constant* constant = constants_.Find(node.inputs[0]);
+  if (constant == nullptr) {
+    return Unsupported(
+        fmt::format("{}: its indices '{}' are computed, and what they choose from, too; supported: "
+                    "indices or data that are constant (the simulator runs it: --reference)",
+                    graph_.Describe(node), graph_.value(node.inputs[1]).name));
+  }
+  LQ_ASSIGN_OR_RETURN(const size_t indices, TensorOf(node, node.inputs[1]));
+  const std::optional<Encoding>& encoding = constants_.EncodingOf(node.inputs[0]);
+  std::optional<PerTensor> codes;
+  if (encoding) {
+    const auto* one = std::get_if<PerTensor>(&*encoding);
+    if (one == nullptr) {
+      return Unsupported(fmt::format("{}: '{}' is encoded {}; supported: per tensor", graph_.Describe(node),
+                                     graph_.value(node.inputs[0]).name, Describe(*encoding)));
+    }
+    codes = *one;
+  }
+  PlanTensor rows = NewTensor(codes, constants_.IsReal(node.inputs[0]));
+  GatherTable table{graph_.Describe(node),          node.Int("axis", 0), constant->shape, rows.dtype(), {},
+                    plan_.tensors[indices].encoding};
+  const auto count = static_cast<size_t>(constant->shape.NumElements());
+  table.elements.resize(count * SizeOf(table.dtype));
+  if (codes) {
+    ValueEncoder(*codes, options_)
+        .Encode(reinterpret_cast<const std::byte*>(constant->f32.data()), false, count, table.elements.data());
+  } else {
+    const void* values = rows.is_real ? static_cast<const void*>(constant->f64.data()) : constant->f32.data();
+    if (count > 0) std::memcpy(table.elements.data(), values, table.elements.size());
+  }
+  LQ_ASSIGN_OR_RETURN(size_t tensor,
+                      Emit(MakeGatherStep(std::move(table), options_), node.op, node, {indices}, std::move(rows)));
+  LQ_ASSIGN_OR_RETURN(const std::optional<PerTensor> out, EncodingOfValue(node.outputs[0]));
+  if (out && !(codes && SameCodes(*codes, *out))) {
+    LQ_ASSIGN_OR_RETURN(tensor, Requantized(node, tensor, *out));
+  }
+  if (out) plan_.tensors[tensor].value = node.outputs[0];
+  if (out) plan_.tensors[tensor].encoding = out;
+  tensor_of_[node.outputs[0]] = tensor;
   return OkStatus();
 }
 

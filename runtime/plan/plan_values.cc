@@ -39,7 +39,9 @@ Result<std::vector<ValueKind>> Planner::KindsOf(const Node& node, std::span<cons
 }
 
 std::optional<PerTensor> Planner::ChosenEncoding(const Node& node, std::span<const ValueId> operands) const {
-  if (node.op != "ReduceMax" && node.op != "ReduceMin" && node.op != "Where") return std::nullopt;
+  constexpr const char* kChoosing[] = {"ReduceMax", "ReduceMin", "TopK", "Where"};
+  if (std::find(std::begin(kChoosing), std::end(kChoosing), node.op) == std::end(kChoosing)) return std::nullopt;
+  if (node.op == "Where") operands = operands.last(2);  // before them a computed condition
   std::optional<PerTensor> all;
   for (ValueId id : operands) {
     std::optional<PerTensor> own;
@@ -138,8 +140,9 @@ Result<ValueOperandSpec> Planner::ConstantOperand(ValueId value, ValueKind form)
   ValueOperandSpec operand;
   operand.is_constant = true;
   operand.shape = constants_.Find(value)->shape;
-  LQ_ASSIGN_OR_RETURN(operand.real, constants_.Reals(value, options_));
-  if (form != ValueKind::kReal) {
+  if (form == ValueKind::kReal) {
+    LQ_ASSIGN_OR_RETURN(operand.real, constants_.Reals(value, options_));
+  } else {
     LQ_ASSIGN_OR_RETURN(operand.f32, constants_.Floats(value, options_));
   }
   return operand;
@@ -219,7 +222,11 @@ Status Planner::PlanElementwise(const Node& node) {
   const std::span<const ValueId> operands =
       std::span<const ValueId>(node.inputs).first(node.op == "Clip" ? 1 : node.inputs.size());
   LQ_ASSIGN_OR_RETURN(const std::vector<ValueKind> kinds, KindsOf(node, operands));
-  LQ_ASSIGN_OR_RETURN(auto op, MakeElementwise({graph_, node, constants_, options_, kinds}));
+  const ValueNode value_node{graph_, node, constants_, options_, kinds};
+  LQ_ASSIGN_OR_RETURN(auto op, MakeElementwise(value_node));
+  if (op == nullptr) {
+    LQ_ASSIGN_OR_RETURN(op, MakeLogic(value_node));
+  }
   if (op == nullptr) return PlanValues(node);
   const std::optional<size_t> source = CommonSource(operands);
   if (!source) return EmitValues(std::move(op), node, operands);
@@ -251,12 +258,13 @@ Status Planner::PlanValues(const Node& node) {
   // Of other operators only the products and Where have two activations; what else they read are constants of their
   // own.
   const std::span<const ValueId> inputs = node.inputs;
-  const std::span<const ValueId> operands =
-      node.op == "Where" ? inputs.subspan(1, 2) : inputs.first(node.op == "MatMul" ? 2 : 1);
+  const bool is_where = node.op == "Where";
+  const std::span<const ValueId> operands = is_where ? inputs.subspan(constants_.Find(inputs[0]) != nullptr ? 1 : 0)
+                                                     : inputs.first(node.op == "MatMul" ? 2 : 1);
   LQ_ASSIGN_OR_RETURN(const std::vector<ValueKind> kinds, KindsOf(node, operands));
   const ValueNode value_node{graph_, node, constants_, options_, kinds};
-  constexpr ValueOperatorResult (*kMakers[])(const ValueNode&) = {MakeSoftmax,  MakeNormalization, MakeReduction,
-                                                                  MakeResizing, MakeSelection,     MakeProduct};
+  constexpr ValueOperatorResult (*kMakers[])(const ValueNode&) = {
+      MakeSoftmax, MakeNormalization, MakeReduction, MakeResizing, MakeSelection, MakeProduct, MakeChoice, MakeCumSum};
   for (const auto& make : kMakers) {
     LQ_ASSIGN_OR_RETURN(auto op, make(value_node));
     if (op != nullptr) return EmitValues(std::move(op), node, operands);

@@ -80,6 +80,7 @@ Status Planner::PlanNode(size_t index) {
   if (node.op == "AveragePool" || node.op == "GlobalAveragePool") return PlanAverage(node);
   if (node.op == "Relu" || node.op == "Clip" || node.op == "BatchNormalization") return PlanUnary(node);
   if (node.op == "Concat") return PlanConcat(node);
+  if (node.op == "Gather" && constants_.Find(node.inputs[1]) == nullptr) return PlanGather(node);
   if (IsMovement(node)) return PlanMovement(node);
   return PlanElementwise(node);
 }

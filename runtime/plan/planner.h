@@ -45,6 +45,7 @@ class Planner {
   Status PlanUnary(const Node& node);
   Status PlanMovement(const Node& node);
   Status PlanConcat(const Node& node);
+  Status PlanGather(const Node& node);  // of a constant, by indices that are computed
   Status PlanConvTranspose(const Node& node);
   Status PlanElementwise(const Node& node);  // tables where they can be, else values
   Status PlanValues(const Node& node);       // operators that run on values

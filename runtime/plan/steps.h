@@ -54,6 +54,17 @@ std::unique_ptr<Step> MakeRearrangeStep(std::unique_ptr<Rearrangement> rearrange
 // Joins tensors of one type along an axis of their ONNX shapes.
 std::unique_ptr<Step> MakeConcatStep(std::string name, int64_t axis);
 
+// Slices of a constant along an axis, chosen by an activation that holds their numbers: embeddings.
+struct GatherTable {
+  std::string name;
+  int64_t axis;
+  Shape shape;  // ONNX
+  DType dtype;  // of the elements: u8, u16, f32 or f64
+  std::vector<std::byte> elements;
+  std::optional<PerTensor> indices;  // the encoding of the activation, if it has one
+};
+std::unique_ptr<Step> MakeGatherStep(GatherTable table, const PrepareOptions& options);
+
 // One operand of Add: an activation (values empty), or a constant with its ONNX shape.
 struct AddOperandSpec {
   std::optional<PerTensor> encoding;  // activations: their codes

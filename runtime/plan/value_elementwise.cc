@@ -6,8 +6,8 @@
 #include <iterator>
 #include <utility>
 
-#include "runtime/plan/broadcast.h"
 #include "runtime/plan/chain.h"
+#include "runtime/plan/combine.h"
 #include "runtime/plan/value_operator.h"
 #include "runtime/status_macros.h"
 
@@ -33,6 +33,7 @@ constexpr NamedFunction kFunctions[] = {
     {"Celu",
      [](double x, const Parameters& p) { return std::max(0.0, x) + std::min(0.0, p.alpha * std::expm1(x / p.alpha)); },
      1},
+    {"Cos", [](double x, const Parameters&) { return std::cos(x); }},
     {"Elu", [](double x, const Parameters& p) { return x >= 0 ? x : p.alpha * std::expm1(x); }, 1},
     {"Erf", [](double x, const Parameters&) { return std::erf(x); }},
     {"Exp", [](double x, const Parameters&) { return std::exp(x); }},
@@ -46,6 +47,7 @@ constexpr NamedFunction kFunctions[] = {
     {"Selu", [](double x, const Parameters& p) { return p.gamma * (x <= 0 ? p.alpha * std::expm1(x) : x); },
      1.67326319217681884765625f, 0, 1.05070102214813232421875f},
     {"Sigmoid", [](double x, const Parameters&) { return 1.0 / (std::exp(-x) + 1.0); }},
+    {"Sin", [](double x, const Parameters&) { return std::sin(x); }},
     {"Softplus", [](double x, const Parameters&) { return SoftplusOf(x); }},
     {"Softsign", [](double x, const Parameters&) { return x / (std::abs(x) + 1.0); }},
     {"Sqrt", [](double x, const Parameters&) { return std::sqrt(x); }},
@@ -74,10 +76,10 @@ class FunctionOperator final : public ElementOperator {
   Parameters parameters_;
 };
 
-// Abs, Neg, Relu, Clip: exact, in the kind of the operand.
+// Abs, Neg, Relu, Clip, rounding and signs: exact, in the kind of the operand.
 class ExactOperator final : public ElementOperator {
  public:
-  enum class Op { kAbs, kNeg, kClip };
+  enum class Op { kAbs, kCeil, kClip, kFloor, kNeg, kRound, kSign };
   ExactOperator(Op op, ClipBounds bounds, bool real)
       : ElementOperator(real ? ValueKind::kReal : ValueKind::kF32, real), op_(op), bounds_(bounds) {}
 
@@ -94,8 +96,22 @@ class ExactOperator final : public ElementOperator {
  private:
   template <class T>
   T Apply(T x) const {
-    if (op_ == Op::kAbs) return std::abs(x);
-    if (op_ == Op::kNeg) return -x;
+    switch (op_) {
+      case Op::kAbs:
+        return std::abs(x);
+      case Op::kCeil:
+        return std::ceil(x);
+      case Op::kFloor:
+        return std::floor(x);
+      case Op::kNeg:
+        return -x;
+      case Op::kRound:
+        return std::nearbyint(x);  // ties to even
+      case Op::kSign:
+        return x > 0 ? T{1} : x < 0 ? T{-1} : x;
+      case Op::kClip:
+        break;
+    }
     return std::min(std::max(x, T{bounds_.low}), T{bounds_.high});
   }
 
@@ -144,28 +160,16 @@ class ArithmeticOperator final : public ElementOperator {
   }
   void Run(std::span<const ValueArray> in, const ValueResult& out, Range elements) const override {
     if (is_real()) {
-      Combined(in, in[0].real, in[1].real, out.shape, elements, out.real);
+      Combined<double>({in[0].real, in[0].shape}, {in[1].real, in[1].shape}, out.shape, elements, out.real);
     } else {
-      Combined(in, in[0].f32, in[1].f32, out.shape, elements, out.f32);
+      Combined<float>({in[0].f32, in[0].shape}, {in[1].f32, in[1].shape}, out.shape, elements, out.f32);
     }
   }
 
  private:
-  // Row by row of the last dimension; the first and the last row may be parts of one.
   template <class T>
-  void Combined(std::span<const ValueArray> in, const T* a, const T* b, const Shape& shape, Range elements,
-                T* out) const {
-    const Strides step_a = BroadcastStrides(in[0].shape, shape), step_b = BroadcastStrides(in[1].shape, shape);
-    const size_t rank = shape.rank();
-    const size_t row = rank > 0 ? static_cast<size_t>(shape[rank - 1]) : 1;
-    const ptrdiff_t one_a = rank > 0 ? step_a[rank - 1] : 0, one_b = rank > 0 ? step_b[rank - 1] : 0;
-    for (size_t i = elements.begin; i < elements.end;) {
-      const size_t count = std::min(row - i % row, elements.end - i);
-      const T* x = a + OffsetOf(static_cast<int64_t>(i), shape.dims(), step_a);
-      const T* y = b + OffsetOf(static_cast<int64_t>(i), shape.dims(), step_b);
-      for (size_t k = 0; k < count; ++k, x += one_a, y += one_b) out[i + k] = Combine(op_, *x, *y);
-      i += count;
-    }
+  void Combined(BroadcastOperand<T> a, BroadcastOperand<T> b, const Shape& shape, Range elements, T* out) const {
+    CombineBroadcast(a, b, shape, elements, out, [this](T x, T y) { return Combine(op_, x, y); });
   }
 
   std::string name_;
@@ -181,14 +185,17 @@ ValueOperatorResult MakeGelu(const ValueNode& n) {
   return Unsupported(fmt::format("{}: approximate '{}'; supported: none, tanh", n.Name(), form));
 }
 
-ValueOperatorResult MakeExact(const ValueNode& n) {
-  using Op = ExactOperator::Op;
-  if (n.node.op == "Abs")
-    return std::unique_ptr<ValueOperator>(std::make_unique<ExactOperator>(Op::kAbs, ClipBounds{}, n.AnyReal()));
-  if (n.node.op == "Neg")
-    return std::unique_ptr<ValueOperator>(std::make_unique<ExactOperator>(Op::kNeg, ClipBounds{}, n.AnyReal()));
-  LQ_ASSIGN_OR_RETURN(const ClipBounds bounds, BoundsOf(n.graph, n.node, n.constants, n.options));
-  return std::unique_ptr<ValueOperator>(std::make_unique<ExactOperator>(Op::kClip, bounds, n.AnyReal()));
+constexpr std::pair<const char*, ExactOperator::Op> kExact[] = {
+    {"Abs", ExactOperator::Op::kAbs},     {"Ceil", ExactOperator::Op::kCeil}, {"Clip", ExactOperator::Op::kClip},
+    {"Floor", ExactOperator::Op::kFloor}, {"Neg", ExactOperator::Op::kNeg},   {"Relu", ExactOperator::Op::kClip},
+    {"Round", ExactOperator::Op::kRound}, {"Sign", ExactOperator::Op::kSign}};
+
+ValueOperatorResult MakeExact(const ValueNode& n, ExactOperator::Op op) {
+  ClipBounds bounds;
+  if (op == ExactOperator::Op::kClip) {
+    LQ_ASSIGN_OR_RETURN(bounds, BoundsOf(n.graph, n.node, n.constants, n.options));
+  }
+  return std::unique_ptr<ValueOperator>(std::make_unique<ExactOperator>(op, bounds, n.AnyReal()));
 }
 
 }  // namespace
@@ -196,7 +203,9 @@ ValueOperatorResult MakeExact(const ValueNode& n) {
 ValueOperatorResult MakeElementwise(const ValueNode& n) {
   const std::string& op = n.node.op;
   if (op == "Gelu") return MakeGelu(n);
-  if (op == "Abs" || op == "Neg" || op == "Relu" || op == "Clip") return MakeExact(n);
+  for (const auto& [name, exact] : kExact) {
+    if (op == name) return MakeExact(n, exact);
+  }
   for (const NamedFunction& f : kFunctions) {
     if (op != f.op) continue;
     const Parameters p{n.node.Float("alpha", f.alpha), n.node.Float("beta", f.beta), n.node.Float("gamma", f.gamma)};

@@ -86,8 +86,11 @@ ValueOperatorResult MakeSoftmax(const ValueNode& node);
 ValueOperatorResult MakeNormalization(const ValueNode& node);
 ValueOperatorResult MakeReduction(const ValueNode& node);
 ValueOperatorResult MakeResizing(const ValueNode& node);   // linear
-ValueOperatorResult MakeSelection(const ValueNode& node);  // Where; its operands are those that it chooses from
-ValueOperatorResult MakeProduct(const ValueNode& node);    // MatMul of activations
+ValueOperatorResult MakeSelection(const ValueNode& node);  // Where; a constant condition is no operand
+ValueOperatorResult MakeLogic(const ValueNode& node);      // comparisons, logic, Casts to integers and truths
+ValueOperatorResult MakeChoice(const ValueNode& node);     // ArgMax, ArgMin, TopK, TopKIndices
+ValueOperatorResult MakeCumSum(const ValueNode& node);
+ValueOperatorResult MakeProduct(const ValueNode& node);  // MatMul of activations
 
 // The value itself: on its way to another encoding, or to none.
 std::unique_ptr<ValueOperator> MakePassing(ValueKind kind);

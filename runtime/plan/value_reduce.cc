@@ -13,7 +13,7 @@
 namespace lq {
 namespace {
 
-enum class Reduction { kMean, kSum, kL2, kMax, kMin };
+enum class Reduction { kMean, kSum, kL1, kL2, kSumSquare, kProd, kMax, kMin };
 
 class ReductionOperator final : public ValueOperator {
  public:
@@ -80,6 +80,11 @@ class ReductionOperator final : public ValueOperator {
       if (!is_real()) out.f32[r] = Best(x.f32, members, at);
       return;
     }
+    if (spec_.op == Reduction::kProd) {
+      out.real[r] = 1;
+      for (int64_t m = 0; m < members; ++m) out.real[r] *= x.real[at(m)];
+      return;
+    }
     double sum = 0;
     if (x.centred != nullptr) {
       int64_t exact = 0;
@@ -94,7 +99,8 @@ class ReductionOperator final : public ValueOperator {
 
   template <class T>
   T Term(T x) const {
-    return spec_.op == Reduction::kL2 ? x * x : x;
+    if (spec_.op == Reduction::kL1) return std::abs(x);
+    return spec_.op == Reduction::kL2 || spec_.op == Reduction::kSumSquare ? x * x : x;
   }
 
   template <class T, class At>
@@ -110,11 +116,10 @@ class ReductionOperator final : public ValueOperator {
   Spec spec_;
 };
 
-constexpr std::pair<const char*, Reduction> kReductions[] = {{"ReduceMean", Reduction::kMean},
-                                                             {"ReduceSum", Reduction::kSum},
-                                                             {"ReduceL2", Reduction::kL2},
-                                                             {"ReduceMax", Reduction::kMax},
-                                                             {"ReduceMin", Reduction::kMin}};
+constexpr std::pair<const char*, Reduction> kReductions[] = {
+    {"ReduceMean", Reduction::kMean}, {"ReduceSum", Reduction::kSum},   {"ReduceL1", Reduction::kL1},
+    {"ReduceL2", Reduction::kL2},     {"ReduceProd", Reduction::kProd}, {"ReduceSumSquare", Reduction::kSumSquare},
+    {"ReduceMax", Reduction::kMax},   {"ReduceMin", Reduction::kMin}};
 
 }  // namespace
 
@@ -127,7 +132,7 @@ ValueOperatorResult MakeReduction(const ValueNode& n) {
     const bool sums = op != Reduction::kMax && op != Reduction::kMin;
     const ValueKind form = n.AnyReal() ? ValueKind::kReal
                            : !sums     ? ValueKind::kF32
-                                       : (n.AllCoded() ? ValueKind::kCoded : ValueKind::kReal);
+                                   : (n.AllCoded() && op != Reduction::kProd ? ValueKind::kCoded : ValueKind::kReal);
     return std::unique_ptr<ValueOperator>(
         std::make_unique<ReductionOperator>(std::move(spec), form, sums || n.AnyReal()));
   }

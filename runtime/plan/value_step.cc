@@ -13,7 +13,7 @@
 namespace lq {
 namespace {
 
-constexpr size_t kMostOperands = 2;
+constexpr size_t kMostOperands = 3;
 constexpr size_t kGrain = 8192;  // elements of a task: at 1 to 10 ns each, more than waking a worker takes
 
 class ValueStep final : public Step {

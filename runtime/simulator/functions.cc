@@ -1,4 +1,5 @@
-// Functions of one tensor (exact_simulator.md 5): in binary64 on x^, real results; Abs and Neg keep float32.
+// Functions of one tensor (exact_simulator.md 5): in binary64 on x^, real results; Abs, Neg, rounding and
+// signs keep float32.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -64,7 +65,13 @@ Result<RunNode> PrepareFunction(const NodeContext& context) {
   if (op == "Softsign") return Run([](double x) { return x / (1 + std::abs(x)); });
   if (op == "Mish") return Run([](double x) { return x * std::tanh(Softplus(x)); });
   if (op == "HardSwish") return Run([](double x) { return (x * std::min(std::max(x + 3, 0.0), 6.0)) / 6; });
+  if (op == "Sin") return Run([](double x) { return std::sin(x); });
+  if (op == "Cos") return Run([](double x) { return std::cos(x); });
   if (op == "Abs") return RunExact([](double x) { return std::abs(x); });
+  if (op == "Ceil") return RunExact([](double x) { return std::ceil(x); });
+  if (op == "Floor") return RunExact([](double x) { return std::floor(x); });
+  if (op == "Round") return RunExact([](double x) { return std::nearbyint(x); });
+  if (op == "Sign") return RunExact([](double x) { return x > 0 ? 1.0 : x < 0 ? -1.0 : x; });
   if (op == "Neg") return RunExact([](double x) { return -x; });
   return Unsupported(fmt::format("{}: no function of that name", context.Name()));
 }

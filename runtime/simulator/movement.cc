@@ -1,6 +1,8 @@
 // Pure data movement (exact_simulator.md 1): kind, codes and values stay, only the shape changes.
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "runtime/simulator/operators.h"
 #include "runtime/status_macros.h"
 
@@ -75,6 +77,25 @@ Status CheckTarget(const std::string& name, const ReshapeTarget& target) {
 
 Result<RunNode> PrepareIdentity(const NodeContext&) {
   return RunNode([](Inputs in) -> Result<SimTensor> { return *in[0]; });
+}
+
+// Numbers cross as they are; to integers they lose their fractions, to truths everything but whether they are 0.
+Result<RunNode> PrepareCast(const NodeContext& context) {
+  const int64_t to = context.node.Int("to", kOnnxFloat);
+  if (to == kOnnxFloat) return PrepareIdentity(context);
+  if (to != kOnnxBool && to != kOnnxInt32 && to != kOnnxInt64) {
+    return Unsupported(fmt::format("{}: to ONNX data type {}; supported: {}, {}, {}, {}", context.Name(), to,
+                                   kOnnxFloat, kOnnxInt32, kOnnxInt64, kOnnxBool));
+  }
+  return RunNode([truth = to == kOnnxBool](Inputs in) -> Result<SimTensor> {
+    const SimTensor& x = *in[0];
+    std::vector<float> values;
+    for (size_t i = 0; i < x.size(); ++i) {
+      const double value = x.kind == Kind::kReal ? x.real[i] : double{x.F32(i)};
+      values.push_back(static_cast<float>(truth ? double(value != 0) : std::trunc(value)));
+    }
+    return MakeF32(x.shape, std::move(values));
+  });
 }
 
 Result<RunNode> PrepareFlatten(const NodeContext& context) {

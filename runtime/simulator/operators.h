@@ -69,7 +69,15 @@ Result<RunNode> PrepareFunction(const NodeContext& context);               // Si
 Result<RunNode> PrepareFunctionWithConstants(const NodeContext& context);  // Elu, Gelu, ...
 Result<RunNode> PrepareSoftmax(const NodeContext& context);
 Result<RunNode> PrepareNormalization(const NodeContext& context);  // Layer, RMS, Instance, Group
-Result<RunNode> PrepareReduction(const NodeContext& context);  // ReduceMean, ReduceSum, ReduceL2, ReduceMax, ReduceMin
+Result<RunNode> PrepareReduction(const NodeContext& context);      // ReduceMean, ReduceSum, ReduceMax, ...
+Result<RunNode> PrepareRelation(const NodeContext& context);       // Equal, Less, And, ...
+Result<RunNode> PreparePredicate(const NodeContext& context);      // Not, IsNaN
+Result<RunNode> PrepareArgument(const NodeContext& context);       // ArgMax, ArgMin
+Result<RunNode> PrepareTopK(const NodeContext& context);           // and TopKIndices
+Result<RunNode> PrepareCumSum(const NodeContext& context);
+Result<RunNode> PrepareTrilu(const NodeContext& context);
+Result<RunNode> PrepareRange(const NodeContext& context);
+Result<RunNode> PrepareConstantOfShape(const NodeContext& context);
 Result<RunNode> PrepareRelu(const NodeContext& context);
 Result<RunNode> PrepareClip(const NodeContext& context);
 Result<RunNode> PrepareBatchNormalization(const NodeContext& context);
@@ -78,6 +86,7 @@ Result<RunNode> PrepareGlobalAveragePool(const NodeContext& context);
 Result<RunNode> PrepareMaxPool(const NodeContext& context);
 Result<RunNode> PrepareFlatten(const NodeContext& context);
 Result<RunNode> PrepareIdentity(const NodeContext& context);
+Result<RunNode> PrepareCast(const NodeContext& context);
 Result<RunNode> PrepareReshape(const NodeContext& context);
 Result<RunNode> PrepareBlocks(const NodeContext& context);  // DepthToSpace, SpaceToDepth
 Result<RunNode> PrepareConcat(const NodeContext& context);

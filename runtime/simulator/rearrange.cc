@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "runtime/simulator/broadcast.h"
@@ -85,6 +86,11 @@ struct Indices {
   Shape shape;
   std::vector<int64_t> values;
 };
+
+// Towards 0; what is no number, or none of an axis, is an index that none has.
+int64_t IndexOf(double value) {
+  return std::abs(value) <= double(Shape::kMaxDim) ? static_cast<int64_t>(value) : 2 * Shape::kMaxDim;
+}
 
 Result<SimTensor> RunGather(const std::string& name, const Indices& indices, int64_t axis_number, const SimTensor& x) {
   LQ_ASSIGN_OR_RETURN(const size_t axis, CheckedAxis(name, axis_number, x.shape.rank()));
@@ -222,11 +228,17 @@ Result<RunNode> PrepareSlice(const NodeContext& context) {
 }
 
 Result<RunNode> PrepareGather(const NodeContext& context) {
+  const int64_t axis = context.node.Int("axis", 0);
+  if (context.ConstantInput(1) == nullptr) {  // numbers that a node or the caller makes
+    return RunNode([name = context.Name(), axis](Inputs in) {
+      Indices indices{in[1]->shape, {}};
+      for (double value : Reals(*in[1])) indices.values.push_back(IndexOf(value));
+      return RunGather(name, indices, axis, *in[0]);
+    });
+  }
   LQ_ASSIGN_OR_RETURN(std::vector<int64_t> values, IntegerConstant(context, 1));
   const Indices indices{context.ConstantInput(1)->data->shape, std::move(values)};
-  return RunNode([name = context.Name(), indices, axis = context.node.Int("axis", 0)](Inputs in) {
-    return RunGather(name, indices, axis, *in[0]);
-  });
+  return RunNode([name = context.Name(), indices, axis](Inputs in) { return RunGather(name, indices, axis, *in[0]); });
 }
 
 Result<RunNode> PrepareTile(const NodeContext& context) {

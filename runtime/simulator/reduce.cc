@@ -1,4 +1,5 @@
-// ReduceMean, ReduceSum, ReduceL2, ReduceMax, ReduceMin (exact_simulator.md 6): the elements are added in their order.
+// ReduceMean, ReduceSum, ReduceL2, ReduceMax, ReduceMin (exact_simulator.md 6), and ReduceL1, ReduceSumSquare,
+// ReduceProd: the elements are added, or multiplied, in their order.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -21,25 +22,44 @@ struct Reduction {
 // For each element of the result, the elements of the input that it is made of.
 using Members = std::vector<std::vector<size_t>>;
 
+// What a sum adds of an element: an exact integer of codes, a binary64 number else.
+template <class T>
+T Term(const std::string& op, T x) {
+  if (op == "ReduceL2" || op == "ReduceSumSquare") return x * x;
+  return op == "ReduceL1" ? std::abs(x) : x;
+}
+
 SimTensor Reduce(const Reduction& node, const SimTensor& x, const Shape& shape, const Members& members) {
-  const bool mean = node.op == "ReduceMean", l2 = node.op == "ReduceL2";
+  const bool mean = node.op == "ReduceMean", root = node.op == "ReduceL2";
+  const bool squares = root || node.op == "ReduceSumSquare", plain = !squares && node.op != "ReduceL1";
   SimTensor out = MakeReal(shape, {});
   for (const std::vector<size_t>& group : members) {
     int64_t exact = 0;
     double sum = 0, magnitude = 0;
     for (size_t i : group) {
-      if (x.kind == Kind::kCoded) exact += l2 ? int64_t{x.w[i]} * x.w[i] : x.w[i];
-      if (x.kind != Kind::kCoded) sum += l2 ? x.Real(i) * x.Real(i) : x.Real(i);
+      if (x.kind == Kind::kCoded) exact += Term(node.op, int64_t{x.w[i]});
+      if (x.kind != Kind::kCoded) sum += Term(node.op, x.Real(i));
       if (!x.magnitude.empty()) magnitude += x.magnitude[i];
     }
     const double scale = double(x.encoding.scale);
-    if (x.kind == Kind::kCoded) sum = double(exact) * (l2 ? scale * scale : scale);
-    if (l2) sum = std::sqrt(sum);
+    if (x.kind == Kind::kCoded) sum = double(exact) * (squares ? scale * scale : scale);
+    if (root) sum = std::sqrt(sum);
     const double count = mean ? double(group.size()) : 1;
     out.real.push_back(sum / count);
-    if (!x.magnitude.empty() && !l2) out.magnitude.push_back(magnitude / count);
+    if (!x.magnitude.empty() && plain) out.magnitude.push_back(magnitude / count);
   }
-  out.of_function = x.of_function || l2;
+  out.of_function = x.of_function || squares;
+  return out;
+}
+
+SimTensor Multiply(const Reduction&, const SimTensor& x, const Shape& shape, const Members& members) {
+  SimTensor out = MakeReal(shape, {});
+  for (const std::vector<size_t>& group : members) {
+    double product = 1;
+    for (size_t i : group) product *= x.Real(i);
+    out.real.push_back(product);
+  }
+  out.of_function = true;
   return out;
 }
 
@@ -99,6 +119,7 @@ Result<SimTensor> RunReduction(const Reduction& node, const SimTensor& x) {
     }
     members[to].push_back(i);
   }
+  if (node.op == "ReduceProd") return Multiply(node, x, Shape(dims), members);
   const bool sums = node.op != "ReduceMax" && node.op != "ReduceMin";
   return (sums ? Reduce : Extreme)(node, x, Shape(dims), members);
 }

@@ -1,4 +1,5 @@
-// Where with a constant condition (exact_simulator.md 1, 5): the kind stays where both operands have it.
+// Where (exact_simulator.md 1, 5): the kind stays where both operands have it. The condition is a constant, or a tensor
+// whose zeros are false.
 #include <fmt/format.h>
 
 #include "runtime/simulator/broadcast.h"
@@ -10,8 +11,14 @@ namespace {
 
 struct Condition {
   Shape shape;
-  std::vector<int64_t> values;
+  std::vector<bool> values;
 };
+
+Condition ConditionOf(const SimTensor& x) {
+  Condition condition{x.shape, {}};
+  for (size_t i = 0; i < x.size(); ++i) condition.values.push_back(x.Real(i) != 0);
+  return condition;
+}
 
 Result<SimTensor> RunWhere(const std::string& name, const Condition& condition, const SimTensor& a,
                            const SimTensor& b) {
@@ -28,7 +35,7 @@ Result<SimTensor> RunWhere(const std::string& name, const Condition& condition, 
   const bool real = a.kind == Kind::kReal || b.kind == Kind::kReal;
   out.kind = same ? Kind::kCoded : real ? Kind::kReal : Kind::kF32;
   for (size_t i = 0; i < from.size(); ++i) {
-    const bool first = condition.values[from[i]] != 0;
+    const bool first = condition.values[from[i]];
     const SimTensor& x = first ? a : b;
     const size_t at = first ? from_a[i] : from_b[i];
     if (out.kind == Kind::kCoded) out.w.push_back(x.w[at]);
@@ -41,8 +48,17 @@ Result<SimTensor> RunWhere(const std::string& name, const Condition& condition, 
 }  // namespace
 
 Result<RunNode> PrepareWhere(const NodeContext& context) {
-  LQ_ASSIGN_OR_RETURN(std::vector<int64_t> values, IntegerConstant(context, 0));
-  const Condition condition{context.ConstantInput(0)->data->shape, std::move(values)};
+  const GraphConstant* constant = context.ConstantInput(0);
+  if (constant == nullptr) {
+    return RunNode([name = context.Name()](Inputs in) { return RunWhere(name, ConditionOf(*in[0]), *in[1], *in[2]); });
+  }
+  Condition condition{constant->data->shape, {}};
+  if (constant->data->dtype == DType::kF32 && constant->encoding == nullptr) {  // computed of constants
+    for (float value : constant->data->f32) condition.values.push_back(value != 0);
+  } else {
+    LQ_ASSIGN_OR_RETURN(const std::vector<int64_t> values, IntegerConstant(context, 0));
+    for (int64_t value : values) condition.values.push_back(value != 0);
+  }
   return RunNode([name = context.Name(), condition](Inputs in) { return RunWhere(name, condition, *in[1], *in[2]); });
 }
 

@@ -204,7 +204,7 @@ TEST(OnnxReaderTest, RefusesInputsThatAreNoFloatTensors) {
     return ReadBytes(OnnxGraph{{OnnxNode("Relu", "", {"x"}, {"y"})}, {}, {input}, {OnnxValue("y", {1})}}.Model())
         .status();
   };
-  ExpectUnsupported(read(OnnxValue("x", {1}, 7)), {"graph input 'x'", "data type 7", "float (1)"});
+  ExpectUnsupported(read(OnnxValue("x", {1}, 10)), {"graph input 'x'", "data type 10", "float (1)"});
   ExpectUnsupported(read(Proto().Bytes(1, "x")), {"graph input 'x'", "not a tensor"});
   ExpectInvalid(read(Proto()), {"without a name"});
 }

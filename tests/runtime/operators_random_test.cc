@@ -67,7 +67,7 @@ class OperatorChain {
   }
 
   void Append() {
-    switch (random_.Int(0, 5)) {
+    switch (random_.Int(0, 6)) {
       case 0:
         return Function();
       case 1:
@@ -78,18 +78,24 @@ class OperatorChain {
         return Reduce();
       case 4:
         return Move();
+      case 5:
+        return Choose();
       default:
         return Multiply();
     }
   }
 
   void Function() {
-    constexpr const char* kOps[] = {"Abs",      "Celu",        "Clip",      "Elu",       "Erf",     "Exp",
-                                    "Gelu",     "HardSigmoid", "HardSwish", "LeakyRelu", "Log",     "Mish",
-                                    "Neg",      "Reciprocal",  "Relu",      "Selu",      "Sigmoid", "Softplus",
-                                    "Softsign", "Sqrt",        "Tanh",      "Identity",  "Cast",    "Dropout"};
+    constexpr const char* kOps[] = {
+        "Abs",       "Celu",      "Clip",     "Elu",  "Erf",  "Exp",        "Gelu", "HardSigmoid",
+        "HardSwish", "LeakyRelu", "Log",      "Mish", "Neg",  "Reciprocal", "Relu", "Selu",
+        "Sigmoid",   "Softplus",  "Softsign", "Sqrt", "Tanh", "Identity",   "Cast", "Dropout",
+        "Ceil",      "Floor",     "Round",    "Sign", "Sin",  "Cos",        "Not",  "IsNaN"};
     const std::string op = kOps[random_.Size(0, std::size(kOps) - 1)];
     if (op == "Clip") return Emit(op, {builder_.Floats({}, {-0.7f}), builder_.Floats({}, {1.3f})}, {}, shape_);
+    if (op == "Cast" && random_.Chance(0.7)) {  // to truths or integers
+      return Emit(op, {}, {{"to", random_.Chance(0.5) ? kOnnxBool : kOnnxInt64}}, shape_);
+    }
     Emit(op, {}, {}, shape_);
   }
 
@@ -112,6 +118,45 @@ class OperatorChain {
     Emit(op, {other}, {}, shape_);
   }
 
+  // A truth for each element: a comparison with a constant or with the tensor's reverse.
+  ValueId Truths() {
+    constexpr const char* kOps[] = {"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Xor"};
+    const std::string op = kOps[random_.Size(0, std::size(kOps) - 1)];
+    const ValueId other =
+        random_.Chance(0.5) ? builder_.Floats({}, {random_.Chance(0.3) ? 0.0f : random_.Float(-2, 2)}) : Reversed();
+    return builder_.Node(op, {last_, other});
+  }
+
+  ValueId Reversed() {
+    return builder_.Node(
+        "Slice", {last_, builder_.Ints({-1}), builder_.Ints({-1000000}), builder_.Ints({-1}), builder_.Ints({-1})});
+  }
+
+  void Choose() {
+    const size_t axis = random_.Size(0, shape_.rank() - 1);
+    const auto at = static_cast<int64_t>(axis);
+    Shape out = shape_;
+    switch (random_.Int(0, 3)) {
+      case 0:
+        out[axis] = 1;
+        return Emit(random_.Chance(0.5) ? "ArgMax" : "ArgMin", {},
+                    {{"axis", at}, {"select_last_index", random_.Int(0, 1)}}, out);
+      case 1: {
+        out[axis] = random_.Int(1, shape_[axis]);
+        Emit("TopK", {builder_.Ints({out[axis]})}, {{"axis", at}, {"largest", random_.Int(0, 1)}}, out);
+        std::vector<ValueId>& outputs = builder_.graph().nodes.back().outputs;
+        outputs.insert(random_.Chance(0.3) ? outputs.begin() : outputs.end(), kAbsent);
+        return;
+      }
+      case 2:
+        return Emit("CumSum", {builder_.Ints({at})}, {{"exclusive", random_.Int(0, 1)}, {"reverse", random_.Int(0, 1)}},
+                    shape_);
+      default:
+        encoded_ = random_.Chance(0.2);
+        last_ = random_.Chance(0.5) ? Truths() : builder_.Node("Where", {Truths(), last_, Reversed()});
+    }
+  }
+
   // The last tensor here, a constant or the last tensor's reverse there.
   void Where() {
     std::vector<int64_t> condition;
@@ -119,10 +164,7 @@ class OperatorChain {
     const ValueId where = builder_.Ints(condition);
     builder_.graph().value(where).constant->shape = shape_;
     ValueId other = builder_.Floats({}, {random_.Float(-2, 2)});
-    if (random_.Chance(0.5)) {
-      other = builder_.Node(
-          "Slice", {last_, builder_.Ints({-1}), builder_.Ints({-1000000}), builder_.Ints({-1}), builder_.Ints({-1})});
-    }
+    if (random_.Chance(0.5)) other = Reversed();
     const bool encoded = random_.Chance(0.6);
     last_ = builder_.Node("Where", {where, last_, other}, {},
                           encoded ? std::optional<Encoding>(Activation()) : std::nullopt);
@@ -161,11 +203,13 @@ class OperatorChain {
   }
 
   void Reduce() {
-    constexpr const char* kOps[] = {"ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceL2"};
+    constexpr const char* kOps[] = {"ReduceMean", "ReduceSum", "ReduceMax",  "ReduceMin",
+                                    "ReduceL2",   "ReduceL1",  "ReduceProd", "ReduceSumSquare"};
     const size_t axis = random_.Size(0, shape_.rank() - 1);
     Shape out = shape_;
     out[axis] = 1;
-    Emit(kOps[random_.Size(0, 4)], {builder_.Ints({static_cast<int64_t>(axis)})}, {{"keepdims", int64_t{1}}}, out);
+    Emit(kOps[random_.Size(0, std::size(kOps) - 1)], {builder_.Ints({static_cast<int64_t>(axis)})},
+         {{"keepdims", int64_t{1}}}, out);
   }
 
   void Move() {

@@ -139,7 +139,7 @@ TEST(SimulatorErrors, NameTheNodeOrTensorAndWhatIsSupported) {
   unknown.Output(unknown.Node("Hardmax", {unknown.Input({1, 2}, kUnit)}));
   const std::string refusal = Refusal(unknown, input);
   EXPECT_EQ(refusal.find("Hardmax 'Hardmax0' of tensor 'Hardmax0_output': the simulator does not run this operator, "
-                         "only Abs Add AveragePool BFPQuantizeDequantize BatchNormalization "),
+                         "only Abs Add And ArgMax ArgMin AveragePool "),
             0u)
       << refusal;
 

@@ -75,6 +75,21 @@ TEST_F(Shapes, SlicesQuotientsAndSums) {
   EXPECT_EQ(Integers(graph, graph.nodes[0], 1), (std::vector<int64_t>{-1, 2, 11, 4}));
 }
 
+// x.expand(-1, -1, 4) as PyTorch writes it.
+TEST_F(Shapes, DimensionsThatAreChosen) {
+  const ValueId minus = builder_.Ints({-1}), dims = builder_.Node("Concat", {minus, minus, Dimension(2)});
+  Constant one{DType::kS64, Shape{1}, {}, {1}};
+  const ValueId ones = builder_.Node("ConstantOfShape", {builder_.Node("Shape", {shape_})}, {{"value", one}});
+  const ValueId same = builder_.Node("Equal", {dims, builder_.Node("Mul", {ones, minus})});
+  builder_.Output(builder_.Node("Reshape", {x_, builder_.Node("Where", {same, shape_, dims})}));
+  Graph& graph = builder_.graph();
+  graph.value(shape_).shape = Shape{3};
+  const Status status = FoldShapes(graph);
+  ASSERT_TRUE(status.ok()) << status.message();
+  EXPECT_EQ(Operators(graph), Names{"Reshape"});
+  EXPECT_EQ(Integers(graph, graph.nodes[0], 1), (std::vector<int64_t>{-1, 6, 4}));
+}
+
 TEST_F(Shapes, TheBatchGoesNowhereElse) {
   builder_.Output(builder_.Node("Expand", {x_, shape_}));
   ExpectUnsupported(FoldShapes(builder_.graph()), {"Expand", "Shape", "batch"});
@@ -123,6 +138,39 @@ TEST(ExpandOperatorsTest, ManyOperandsBecomePairs) {
   EXPECT_EQ(graph.nodes[0].inputs, (std::vector<ValueId>{a, b}));
   EXPECT_EQ(graph.nodes[1].inputs, (std::vector<ValueId>{graph.nodes[0].outputs[0], c}));
   EXPECT_EQ(graph.nodes[1].outputs[0], most);
+}
+
+TEST(ExpandOperatorsTest, ComputedBoundsOfAClipBecomeMaxAndMin) {
+  GraphBuilder builder;
+  const ValueId x = builder.Input({2}), low = builder.Input({1}), one = builder.Floats({}, {1});
+  const ValueId both = builder.Node("Clip", {x, low, one}), lower = builder.Node("Clip", {both, low});
+  builder.Output(builder.Node("Clip", {lower, one, one}));
+  Graph& graph = builder.graph();
+  ASSERT_TRUE(ExpandOperators(graph).ok());
+  ASSERT_EQ(Operators(graph), (Names{"Max", "Min", "Max", "Clip"}));
+  EXPECT_EQ(graph.nodes[0].inputs, (std::vector<ValueId>{x, low}));
+  EXPECT_EQ(graph.nodes[1].inputs, (std::vector<ValueId>{graph.nodes[0].outputs[0], one}));
+  EXPECT_EQ(graph.nodes[1].outputs[0], both);
+  EXPECT_EQ(graph.nodes[2].outputs[0], lower);
+}
+
+TEST(ExpandOperatorsTest, TopKBecomesANodeForEachOutputThatIsRead) {
+  GraphBuilder builder;
+  const ValueId x = builder.Input({4}), k = builder.Ints({2});
+  const ValueId values = builder.Node("TopK", {x, k});
+  Graph& graph = builder.graph();
+  graph.values.emplace_back();
+  const auto indices = static_cast<ValueId>(graph.values.size() - 1);
+  graph.nodes[0].outputs.push_back(indices);
+  Graph one = graph;
+  builder.Output(values);
+  builder.Output(indices);
+  one.outputs = {values};
+  ASSERT_TRUE(ExpandOperators(graph).ok());
+  EXPECT_EQ(Operators(graph), (Names{"TopKIndices", "TopK"}));
+  EXPECT_EQ(graph.nodes[0].outputs, std::vector<ValueId>{indices});
+  ASSERT_TRUE(ExpandOperators(one).ok());
+  EXPECT_EQ(Operators(one), Names{"TopK"});
 }
 
 TEST(ExpandOperatorsTest, AutoPadOfConvTransposeBecomesPads) {

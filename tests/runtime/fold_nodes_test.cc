@@ -1,0 +1,162 @@
+// FoldNodes: what it makes of constants, and what it refuses. TranslateBoundaries: codes that cross the boundary.
+#include <gtest/gtest.h>
+
+#include "lanequant/model.h"
+#include "runtime/passes/passes.h"
+#include "tests/support/expect_error.h"
+#include "tests/support/graph_builder.h"
+#include "tests/support/run_session.h"
+#include "tests/support/simulate.h"
+
+namespace lq {
+namespace {
+
+using testing::ExpectInvalid;
+using testing::ExpectUnsupported;
+using testing::GraphBuilder;
+
+constexpr float kInfinity = __builtin_inff();
+
+class FoldNodesTest : public ::testing::Test {
+ protected:
+  // The constant that the node's output becomes.
+  const Constant& Folded(ValueId id) {
+    const Status status = FoldNodes(builder_.graph());
+    EXPECT_TRUE(status.ok()) << status.message();
+    EXPECT_TRUE(builder_.graph().nodes.empty());
+    return builder_.graph().value(id).constant.value();
+  }
+
+  ValueId Integer(int64_t value) {
+    const ValueId id = builder_.Ints({value});
+    builder_.graph().value(id).constant->shape = Shape{};
+    return id;
+  }
+
+  GraphBuilder builder_;
+};
+
+// As PyTorch exports a causal mask.
+TEST_F(FoldNodesTest, MakesACausalMask) {
+  const ValueId ones = builder_.Node("Expand", {builder_.Ints({1}), builder_.Ints({3, 3})});
+  const ValueId lower = builder_.Node("Trilu", {ones, Integer(0)}, {{"upper", int64_t{0}}});
+  const ValueId hidden = builder_.Node("Equal", {lower, Integer(0)});
+  const ValueId mask = builder_.Node("Where", {hidden, builder_.Floats({}, {-kInfinity}), builder_.Floats({}, {0.0f})});
+  const Constant& folded = Folded(mask);
+  EXPECT_EQ(folded.shape, (Shape{3, 3}));
+  EXPECT_EQ(folded.f32, (std::vector<float>{0, -kInfinity, -kInfinity, 0, 0, -kInfinity, 0, 0, 0}));
+}
+
+TEST_F(FoldNodesTest, IntegersStayIntegers) {
+  const ValueId range = builder_.Node("Range", {Integer(2), Integer(9), Integer(3)});
+  const ValueId sum = builder_.Node("Add", {range, Integer(1)});
+  const Constant& folded = Folded(sum);
+  EXPECT_EQ(folded.dtype, DType::kS64);
+  EXPECT_EQ(folded.s64, (std::vector<int64_t>{3, 6, 9}));
+}
+
+TEST_F(FoldNodesTest, RealsStayReals) {
+  const Constant& folded = Folded(builder_.Node("Sqrt", {builder_.Floats({1}, {2.0f})}));
+  EXPECT_EQ(folded.dtype, DType::kF64);
+  EXPECT_EQ(folded.f64, std::vector<double>{std::sqrt(2.0)});
+}
+
+TEST_F(FoldNodesTest, RefusesWhatFloatsDoNotHold) {
+  builder_.Node("Div", {builder_.Ints({7}), builder_.Ints({2})});
+  ExpectUnsupported(FoldNodes(builder_.graph()), {"Div", "quotients"});
+  GraphBuilder large;
+  large.Node("Add", {large.Input({1}), large.Ints({int64_t{1} << 40})});
+  ExpectUnsupported(FoldNodes(large.graph()), {"Add", "1099511627776", "16777216"});
+}
+
+TEST_F(FoldNodesTest, RefusesVeryManyElements) {
+  builder_.Node("ConstantOfShape", {builder_.Ints({1 << 14, 1 << 14})});
+  ExpectUnsupported(FoldNodes(builder_.graph()), {"ConstantOfShape", "(16384, 16384)", "67108864"});
+}
+
+// A constant with an encoding is a quantized tensor: nodes on it stay.
+TEST_F(FoldNodesTest, LeavesEncodedConstants) {
+  const ValueId coded = builder_.Floats({1}, {0.3f}, PerTensor{{8, false}, 0.25f, 0});
+  builder_.Output(builder_.Node("Neg", {coded}));
+  ASSERT_TRUE(FoldNodes(builder_.graph()).ok());
+  EXPECT_EQ(builder_.graph().nodes.size(), 1u);
+}
+
+// Both ways of the same numbers: the simulator's outputs, bit by bit from the kernels.
+std::vector<float> RunBoth(const GraphBuilder& builder, const testing::InputTensor& input) {
+  const testing::Simulated expected = testing::Simulate(builder, {input});
+  EXPECT_TRUE(expected.status.ok()) << expected.status.message();
+  const Result<Session> session = Session::Prepare(Model(builder.Share()));
+  EXPECT_TRUE(session.ok()) << session.status().message();
+  if (!expected.status.ok() || !session.ok()) return {};
+  const ConstTensorView view{DType::kF32, input.shape, std::as_bytes(std::span<const float>(input.values))};
+  const testing::SessionRun run = testing::RunSession(*session, {&view, 1}, SerialExecutor());
+  EXPECT_TRUE(run.status.ok()) << run.status.message();
+  EXPECT_EQ(run.outputs[0], expected.outputs[0].values);
+  return run.outputs[0];
+}
+
+class Boundaries : public ::testing::Test {
+ protected:
+  ValueId Codes(DType type, int64_t zero_point) {
+    const ValueId id = builder_.Ints({zero_point});
+    builder_.graph().value(id).constant->shape = Shape{};
+    builder_.graph().value(id).constant->file_type = type;
+    return id;
+  }
+  void Translate() {
+    TranslateBoundaries(builder_.graph());
+    const Result<EncodingsFile> file = FoldQuantizers(builder_.graph());
+    ASSERT_TRUE(file.ok()) << file.status().message();
+    const Status attached = AttachEncodings(*file, builder_.graph());
+    ASSERT_TRUE(attached.ok()) << attached.message();
+  }
+
+  GraphBuilder builder_;
+};
+
+// Codes in, codes of another scale out: (q - 3) * 0.1, halved, under a scale of 0.04 around -20.
+TEST_F(Boundaries, CodesComeAndGoAsNumbers) {
+  const ValueId in = builder_.Input({6}), scale = builder_.Floats({}, {0.1f}), zero = Codes(DType::kU8, 3);
+  const ValueId x = builder_.Node("DequantizeLinear", {in, scale, zero});
+  const ValueId half = builder_.Node("Mul", {x, builder_.Floats({}, {0.5f})});
+  builder_.Output(builder_.Node("QuantizeLinear", {half, builder_.Floats({}, {0.04f}), Codes(DType::kS8, -20)}));
+  Translate();
+  // rint((q - 3) * 1.25) - 20: 0 -> -3.75, 3 -> 0, 5 -> 2.5 (in float32 2.5), 103, 255 (clamped)
+  EXPECT_EQ(RunBoth(builder_, {{6}, {0, 3, 4, 103, 254, 255}}), (std::vector<float>{-24, -20, -19, 105, 127, 127}));
+}
+
+TEST_F(Boundaries, WideCodesAreExact) {
+  const ValueId in = builder_.Input({4}), scale = builder_.Floats({}, {0.0071f}), zero = Codes(DType::kU16, 40000);
+  const ValueId x = builder_.Node("DequantizeLinear", {in, scale, zero});
+  builder_.Output(builder_.Node("QuantizeLinear", {x, scale, zero}));
+  Translate();
+  const std::vector<float> codes{0, 39999, 40001, 65535};
+  EXPECT_EQ(RunBoth(builder_, {{4}, codes}), codes);
+}
+
+TEST(GatherTest, TakesRowsByNumbersOfTheCaller) {
+  for (const bool coded : {false, true}) {
+    GraphBuilder builder;
+    const std::optional<Encoding> encoding = PerTensor{{8, true}, 0.5f, 0};
+    const ValueId table = builder.Floats({3, 2}, {0, 1, 10, 11, 20, 21}, coded ? encoding : std::nullopt);
+    builder.Output(builder.Node("Gather", {table, builder.Input({2, 2})}));
+    EXPECT_EQ(RunBoth(builder, {{2, 2}, {2, 0, -1, 1}}), (std::vector<float>{20, 21, 0, 1, 20, 21, 10, 11}));
+  }
+}
+
+TEST(GatherTest, RefusesIndicesThatDoNotExist) {
+  GraphBuilder builder;
+  builder.Output(builder.Node("Gather", {builder.Floats({3, 2}, {0, 1, 2, 3, 4, 5}), builder.Input({1})}));
+  const Result<Session> session = Session::Prepare(Model(builder.Share()));
+  ASSERT_TRUE(session.ok()) << session.status().message();
+  for (const float index : {3.0f, -4.0f, kInfinity, __builtin_nanf("")}) {
+    const testing::InputTensor input{{1}, {index}};
+    ExpectInvalid(testing::Simulate(builder, {input}).status, {"Gather", "axis 0"});
+    const ConstTensorView view{DType::kF32, input.shape, std::as_bytes(std::span<const float>(input.values))};
+    ExpectInvalid(testing::RunSession(*session, {&view, 1}, SerialExecutor()).status, {"Gather", "axis 0", "(3, 2)"});
+  }
+}
+
+}  // namespace
+}  // namespace lq
