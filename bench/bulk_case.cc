@@ -8,6 +8,7 @@
 #include <cstring>
 #include <vector>
 
+#include "kernels/small_floats.h"
 #include "runtime/measure/clock.h"
 #include "runtime/measure/probe.h"
 
@@ -16,10 +17,14 @@ namespace {
 
 constexpr size_t kInCache = 1 << 16, kInMemory = 1 << 26;
 
+void* Pages(size_t bytes) {
+  void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  madvise(p, bytes, MADV_HUGEPAGE);
+  return p;
+}
+
 std::byte* Buffer(uint32_t seed) {
-  constexpr size_t kBytes = kInMemory * sizeof(float);
-  void* p = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  madvise(p, kBytes, MADV_HUGEPAGE);
+  void* p = Pages(kInMemory * sizeof(float));
   // Floats of -1..1, which are also codes of all kinds.
   auto* floats = static_cast<float*>(p);
   for (size_t i = 0; i < kInMemory; ++i) {
@@ -29,8 +34,15 @@ std::byte* Buffer(uint32_t seed) {
   return static_cast<std::byte*>(p);
 }
 
+std::byte* Halves(uint16_t (*of)(float)) {
+  const auto* floats = reinterpret_cast<const float*>(BulkInput());
+  auto* halves = static_cast<uint16_t*>(Pages(kInMemory * sizeof(uint16_t)));
+  std::transform(floats, floats + kInMemory, halves, of);
+  return reinterpret_cast<std::byte*>(halves);
+}
+
 void Run(benchmark::State& state, const BulkCase& bulk, size_t n) {
-  const std::byte* in = BulkInput();
+  const std::byte* in = bulk.in_type == kernels::FloatType::kF32 ? BulkInput() : BulkHalves(bulk.in_type);
   std::byte* out = BulkOutput();
   const bool far = n == kInMemory;
   const size_t in_bytes = n * bulk.in_bits / 8, out_bytes = n * bulk.out_bits / 8, passes = far ? 1 : 64;
@@ -58,6 +70,15 @@ std::byte* BulkInput() {
 std::byte* BulkOutput() {
   static std::byte* const buffer = Buffer(2);
   return buffer;
+}
+
+std::byte* BulkHalves(kernels::FloatType type) {
+  if (type == kernels::FloatType::kF16) {
+    static std::byte* const f16 = Halves(kernels::F16FromFloat);
+    return f16;
+  }
+  static std::byte* const bf16 = Halves(kernels::BF16FromFloat);
+  return bf16;
 }
 
 void RegisterBulk(const BulkCase& bulk) {

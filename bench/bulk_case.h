@@ -19,11 +19,15 @@ struct BulkCase {
   size_t in_bits, out_bits;
   std::function<void(const void* in, void* out, size_t n, bool stream)> run;
   bool in_memory = true;  // false: the small size only, as for all variants but the best
+  // Of floats in the input.
+  kernels::FloatType in_type = kernels::FloatType::kF32;
 };
 void RegisterBulk(const BulkCase& bulk);
 
 // 256 MiB each: floats of -1..1, in huge pages, written once, so that no pass pays for either.
 std::byte* BulkInput();
+// The same numbers as float16 or bfloat16, half as long.
+std::byte* BulkHalves(kernels::FloatType type);
 std::byte* BulkOutput();
 
 // How scales lie: one for all, one for each row, block, or element of a row.

@@ -45,7 +45,7 @@ void Register(const lq::kernels::Variant<lq::kernels::QuantizeDequantizeAffineFn
   };
   const std::string name = std::string("quantize_dequantize_affine/") + variant.name + "/" + c.name + "/" + scales.name;
   lq::bench::RegisterBulk(
-      {name, bits, bits, run, &variant == &lq::kernels::QuantizeDequantizeAffineVariants().front()});
+      {name, bits, bits, run, &variant == &lq::kernels::QuantizeDequantizeAffineVariants().front(), c.type});
 }
 
 const bool kRegistered = [] {

@@ -33,7 +33,7 @@ void Register(const lq::kernels::Variant<lq::kernels::QuantizeDequantizeFloatFn>
                  lq::kernels::Arithmetic::kF32, out, c.type, stream});
   };
   const std::string name = std::string("quantize_dequantize_float/") + variant.name + "/" + c.name + "/" + scales.name;
-  lq::bench::RegisterBulk({name, c.bits, c.bits, run});
+  lq::bench::RegisterBulk({name, c.bits, c.bits, run, true, c.type});
 }
 
 const bool kRegistered = [] {

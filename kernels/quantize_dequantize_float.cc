@@ -6,9 +6,11 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <type_traits>
 
 #include "kernels/contracts_float.h"
 #include "kernels/float_quotient-inl.h"
+#include "kernels/half_steps-inl.h"
 #include "kernels/round_float-inl.h"
 #include "kernels/scale_chunks.h"
 #include "kernels/small_floats-inl.h"
@@ -27,11 +29,19 @@ using round_float::GridKind;
 using round_float::VF32;
 using small_floats::Element;
 
+// The same for all elements of a piece.
+struct Rounding {
+  const FloatGrid& grid;
+  Division division;
+  bool direct;  // around the caches
+};
+
 template <bool kUniform, Division kDivision, GridKind kKind, FloatType kIn, FloatType kOut, FloatType kRound>
-HWY_INLINE void RunChunk(const Element<kIn>* in, const ScaleChunk& chunk, const FloatGrid& grid, Element<kOut>* out,
-                         bool direct) {
+HWY_INLINE void RunChunk(const Element<kIn>* in, const ScaleChunk& chunk, const Rounding& rounding,
+                         Element<kOut>* out) {
   const DF32 df;
   const size_t lanes = hn::Lanes(df);
+  const FloatGrid& grid = rounding.grid;
   VF32 scale = hn::Set(df, *chunk.scale);
   const VF32 inverse = hn::Set(df, 1.0f / *chunk.scale), limit = hn::Set(df, grid.limit);
   const bool overflows = round_float::Overflows(grid);
@@ -45,7 +55,7 @@ HWY_INLINE void RunChunk(const Element<kIn>* in, const ScaleChunk& chunk, const 
     for (; i + 2 * lanes <= chunk.count; i += 2 * lanes) {
       VF32 a, b;
       small_floats::LoadPair<kIn>(df, in + i, a, b);
-      small_floats::StorePair<kOut>(df, value(a), value(b), out + i, direct);
+      small_floats::StorePair<kOut>(df, value(a), value(b), out + i, rounding.direct);
     }
   }
   for (; i < chunk.count; i += lanes) {
@@ -55,20 +65,40 @@ HWY_INLINE void RunChunk(const Element<kIn>* in, const ScaleChunk& chunk, const 
   }
 }
 
-// kIn, kOut: in memory; kRound: what results are rounded to. direct: around the caches.
+// kIn, kOut: in memory; kRound: what results are rounded to.
 template <GridKind kKind, FloatType kIn, FloatType kOut, FloatType kRound>
-HWY_INLINE void RunAnyChunk(const Element<kIn>* in, const ScaleChunk& chunk, Division division, const FloatGrid& grid,
-                            Element<kOut>* out, bool direct) {
+HWY_INLINE void RunAnyChunk(const Element<kIn>* in, const ScaleChunk& chunk, const Rounding& rounding,
+                            Element<kOut>* out) {
   using enum Division;
-  if (!chunk.uniform) return RunChunk<false, kDivided, kKind, kIn, kOut, kRound>(in, chunk, grid, out, direct);
-  switch (division) {
+  if (!chunk.uniform) return RunChunk<false, kDivided, kKind, kIn, kOut, kRound>(in, chunk, rounding, out);
+  switch (rounding.division) {
     case kDivided:
-      return RunChunk<true, kDivided, kKind, kIn, kOut, kRound>(in, chunk, grid, out, direct);
+      return RunChunk<true, kDivided, kKind, kIn, kOut, kRound>(in, chunk, rounding, out);
     case kMultiplied:
-      return RunChunk<true, kMultiplied, kKind, kIn, kOut, kRound>(in, chunk, grid, out, direct);
+      return RunChunk<true, kMultiplied, kKind, kIn, kOut, kRound>(in, chunk, rounding, out);
     case kCorrected:
       if constexpr (kKind == GridKind::kPlain)
-        RunChunk<true, kCorrected, kKind, kIn, kOut, kRound>(in, chunk, grid, out, direct);
+        RunChunk<true, kCorrected, kKind, kIn, kOut, kRound>(in, chunk, rounding, out);
+  }
+}
+
+// Tables for what is read and written as kIn under one scale.
+template <FloatType kIn, FloatType kOut, FloatType kRound>
+using StepsOf = std::conditional_t<kIn == kOut && kIn != FloatType::kF32 && kRound == FloatType::kF32,
+                                   half_steps::Steps<kIn>, half_steps::NoSteps>;
+
+// By steps where they take the elements; what they do not comes with neighbours, as few as are worth a loop, or all
+// where it is the first.
+template <GridKind kKind, FloatType kIn, FloatType kOut, FloatType kRound>
+HWY_INLINE void RunPiece(const Element<kIn>* in, const ScaleChunk& piece, const Rounding& rounding,
+                         const StepsOf<kIn, kOut, kRound>& steps, Element<kOut>* out) {
+  constexpr size_t kFew = 128;
+  for (size_t i = 0; i < piece.count;) {
+    const size_t done = steps.Run(in + i, piece.count - i, out + i, rounding.direct);
+    i += done;
+    const size_t left = piece.count - i, rest = done == 0 ? left : std::min(left, kFew);
+    RunAnyChunk<kKind, kIn, kOut, kRound>(in + i, {i, rest, piece.scale, piece.uniform}, rounding, out + i);
+    i += rest;
   }
 }
 
@@ -86,18 +116,21 @@ void Run(const QuantizeDequantizeFloatArgs& args) {
   auto* out = static_cast<Element<kOut>*>(args.out);
   const FloatGrid grid = args.grid;  // stores through floats could change args
   constexpr size_t kPiece = 128;     // elements: of float, 0.94 of a stream; 256 0.82, 512 0.76
+  constexpr size_t kSteps = 512;     // by steps: 0.97; 256 0.87, 128 0.80
   const bool direct = GoesDirect<kIn, kOut>(args), by_lines = args.stream && !direct;
+  StepsOf<kIn, kOut, kRound> steps;
+  const bool by_steps = args.layout.count == 1 && steps.Fill(*args.layout.scale, grid, args.n);
   stream::Lines lines(out);
   ScaleChunks chunks(args.layout, args.n);
   ScaleChunk chunk;
   while (chunks.Next(chunk)) {
-    const Division division = float_quotient::DivisionOf<kKind, kIn, kRound>(*chunk.scale, grid);
-    const size_t end = chunk.begin + chunk.count, most = by_lines ? kPiece : chunk.count;
+    const Rounding rounding = {grid, float_quotient::DivisionOf<kKind, kIn, kRound>(*chunk.scale, grid), direct};
+    const size_t end = chunk.begin + chunk.count, most = by_steps ? kSteps : args.stream ? kPiece : chunk.count;
     for (size_t i = chunk.begin; i < end; i += most) {
       const ScaleChunk piece = {i, std::min(most, end - i), chunk.scale, chunk.uniform};
       if (args.stream) stream::PrefetchAhead(in + i, piece.count * sizeof(*in));
       auto* to = by_lines ? static_cast<Element<kOut>*>(lines.next()) : out + i;
-      RunAnyChunk<kKind, kIn, kOut, kRound>(in + i, piece, division, grid, to, direct);
+      RunPiece<kKind, kIn, kOut, kRound>(in + i, piece, rounding, steps, to);
       if (by_lines) lines.Push(piece.count * sizeof(*out));
     }
   }

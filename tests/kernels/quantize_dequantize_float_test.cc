@@ -71,17 +71,20 @@ TEST(QuantizeDequantizeFloat, SmallSizes) {
   for (size_t n = 0; n <= 200 && !HasFatalFailure(); ++n) CheckRandom(n, random);
 }
 
+void SetEveryHalf(FloatType type, FloatBuffer& in) {
+  for (uint32_t bits = 0; bits < 65536; ++bits) {
+    const auto half = static_cast<uint16_t>(bits);
+    in.Set(bits, type == FloatType::kF16 ? reference::FloatOfF16(half) : reference::FloatOfBF16(half));
+  }
+}
+
 // All values of the 16-bit types, under the scales of a calibrated quantizer and of none.
 TEST(QuantizeDequantizeFloat, EveryHalf) {
   Random random(52);
   for (const Types& types : kTypes) {
     if (types.in == FloatType::kF32) continue;
-    const DType dtype = DTypeOf(types.in);
     FloatBuffer in(65536, types.in, Guard::kAfter);
-    for (uint32_t bits = 0; bits < 65536; ++bits) {
-      const auto half = static_cast<uint16_t>(bits);
-      in.Set(bits, dtype == DType::kF16 ? reference::FloatOfF16(half) : reference::FloatOfBF16(half));
-    }
+    SetEveryHalf(types.in, in);
     for (const FloatFormat& format :
          {kFloat16, kBFloat16, kFloat8E4M3Fn, kFloat4E2M1Fn, FloatFormat{4, 3}, FloatFormat{6, 5}, FloatFormat{3, 4}}) {
       const Case test = {format, true, types};
@@ -91,6 +94,25 @@ TEST(QuantizeDequantizeFloat, EveryHalf) {
       layout.layout = {layout.scale.data(), nullptr, 1, 65536};
       if (test.IsLegal() && !HasFatalFailure()) CheckVariants(test, layout, in, Guard::kAfter, random.Chance(0.5));
     }
+  }
+}
+
+// The same under many scales, for the formats of few mantissa bits, which have a way of their own.
+TEST(QuantizeDequantizeFloat, EveryHalfOfFewBits) {
+  constexpr FloatFormat kFormats[] = {kFloat8E4M3Fn, kFloat8E5M2,   kFloat6E2M3Fn, kFloat6E3M2Fn,
+                                      kFloat4E2M1Fn, {4, 3},        {5, 1},        {6, 2},
+                                      {7, 3},        kFloat8E4M3Fn, kFloat8E4M3Fn, kFloat8E4M3FnUz};
+  constexpr Types kSame[] = {kTypes[1], kTypes[4]};
+  Random random(53);
+  for (size_t i = 0; i < Cases(30) && !HasFatalFailure(); ++i) {
+    const Case test = {kFormats[random.Size(0, std::size(kFormats) - 1)], random.Chance(0.8), kSame[i % 2]};
+    FloatBuffer in(65536, test.types.in, Guard::kAfter);
+    SetEveryHalf(test.types.in, in);
+    FloatLayout layout(65536, random);
+    const float mantissa = random.Chance(0.2) ? 1.0f : random.Float(1.0f, 2.0f);
+    layout.scale.assign(1, std::ldexp(mantissa, static_cast<int>(random.Int(-18, 12))));
+    layout.layout = {layout.scale.data(), nullptr, 1, 65536};
+    CheckVariants(test, layout, in, Guard::kAfter, random.Chance(0.5));
   }
 }
 
