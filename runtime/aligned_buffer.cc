@@ -22,7 +22,7 @@ constexpr size_t kHugeBytes = 2 * kHugePage;
 
 void AlignedBuffer::Free::operator()(std::byte* p) const { ::operator delete (p, std::align_val_t{alignment}); }
 
-AlignedBuffer::AlignedBuffer(size_t bytes) {
+AlignedBuffer::AlignedBuffer(size_t bytes, bool zeroed) {
   if (bytes > std::numeric_limits<ptrdiff_t>::max()) return;
   const size_t alignment = bytes >= kHugeBytes ? kHugePage : kAlignment;
   const size_t rounded = RoundUp(bytes, kAlignment);
@@ -34,11 +34,11 @@ AlignedBuffer::AlignedBuffer(size_t bytes) {
   // Advice only: where the system has no huge pages nothing changes. It must come before the first touch.
   if (alignment == kHugePage) (void)madvise(data_.get(), rounded / kHugePage * kHugePage, MADV_HUGEPAGE);
 #endif
-  std::memset(data_.get(), 0, rounded);
+  if (zeroed) std::memset(data_.get(), 0, rounded);
 }
 
-Result<AlignedBuffer> AlignedBuffer::Make(const std::string& owner, size_t bytes) {
-  AlignedBuffer buffer(bytes);
+Result<AlignedBuffer> AlignedBuffer::Make(const std::string& owner, size_t bytes, bool zeroed) {
+  AlignedBuffer buffer(bytes, zeroed);
   if (buffer.size() == bytes) return buffer;
   return InvalidArgument(fmt::format("{}: needs {} bytes of memory, which the system does not have", owner, bytes));
 }

@@ -1,4 +1,4 @@
-// AlignedBuffer: the only owner of packed weights and run-time memory. 64-byte aligned, zeroed, move-only.
+// AlignedBuffer: the only owner of packed weights and run-time memory. 64-byte aligned, move-only.
 #ifndef LANEQUANT_RUNTIME_ALIGNED_BUFFER_H_
 #define LANEQUANT_RUNTIME_ALIGNED_BUFFER_H_
 
@@ -25,8 +25,8 @@ inline std::byte* AlignUp(std::byte* p) {
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
-  // Large buffers ask for huge pages. Empty where the system has no memory for it: the library calls Make.
-  explicit AlignedBuffer(size_t bytes);
+  // Zeroed; large buffers ask for huge pages. Empty where the system has no memory for it: the library calls Make.
+  explicit AlignedBuffer(size_t bytes) : AlignedBuffer(bytes, true) {}
   AlignedBuffer(AlignedBuffer&& other) noexcept : data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)) {}
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
     data_ = std::move(other.data_);
@@ -35,7 +35,11 @@ class AlignedBuffer {
   }
 
   // Error: what `owner` asked for and did not get.
-  static Result<AlignedBuffer> Make(const std::string& owner, size_t bytes);
+  static Result<AlignedBuffer> Make(const std::string& owner, size_t bytes) { return Make(owner, bytes, true); }
+  // Not zeroed: for whoever writes all of it, and by several threads touches it first.
+  static Result<AlignedBuffer> MakeUnfilled(const std::string& owner, size_t bytes) {
+    return Make(owner, bytes, false);
+  }
 
   std::byte* data() const { return data_.get(); }
   size_t size() const { return size_; }
@@ -46,6 +50,9 @@ class AlignedBuffer {
   }
 
  private:
+  AlignedBuffer(size_t bytes, bool zeroed);
+  static Result<AlignedBuffer> Make(const std::string& owner, size_t bytes, bool zeroed);
+
   struct Free {
     Free() : alignment(kAlignment) {}
     explicit Free(size_t bytes) : alignment(bytes) {}

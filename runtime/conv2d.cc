@@ -62,7 +62,6 @@ Result<Conv2d> Conv2d::Prepare(const Conv2dSpec& spec, const PrepareOptions& opt
   LQ_RETURN_IF_ERROR(ValidateEncoding(spec.name + " input", spec.input, Shape{}));
   const size_t group_channels = spec.in_channels / spec.groups;
   const FloatWeights floats{spec.name, spec.weight, spec.out_channels, group_channels, spec.kernel[0] * spec.kernel[1]};
-  LQ_ASSIGN_OR_RETURN(const LayerWeights weights, QuantizeWeights(floats, spec.weight_encoding, options));
   const PerTensor input = ToUnsigned(spec.input);
   auto impl = std::make_unique<Impl>();
   LQ_ASSIGN_OR_RETURN(impl->zero_code, ZeroCode(spec, input));
@@ -76,14 +75,18 @@ Result<Conv2d> Conv2d::Prepare(const Conv2dSpec& spec, const PrepareOptions& opt
   impl->padding = spec.padding;
   impl->input = spec.input;
   impl->output = spec.output.encoding;
-  const bool one_to_one = group_channels == 1 && spec.out_channels == spec.groups;
-  if (one_to_one && DepthwiseLayer::Fits(weights, input)) {
-    const auto zero_code = static_cast<uint8_t>(impl->zero_code);
-    const DepthwiseFilter filter{spec.kernel, spec.stride, spec.dilation, zero_code};
-    LQ_ASSIGN_OR_RETURN(impl->engine, DepthwiseLayer::Prepare(spec.name, weights, input, filter, spec.output, options));
-  } else {
-    LQ_ASSIGN_OR_RETURN(impl->engine, Gemm::Prepare(spec.name, weights, spec.groups, input, spec.output, options));
+  if (group_channels == 1 && spec.out_channels == spec.groups) {
+    LQ_ASSIGN_OR_RETURN(const LayerWeights weights, QuantizeWeights(floats, spec.weight_encoding, options));
+    if (DepthwiseLayer::Fits(weights, input)) {
+      const auto zero_code = static_cast<uint8_t>(impl->zero_code);
+      const DepthwiseFilter filter{spec.kernel, spec.stride, spec.dilation, zero_code};
+      LQ_ASSIGN_OR_RETURN(impl->engine,
+                          DepthwiseLayer::Prepare(spec.name, weights, input, filter, spec.output, options));
+      return Conv2d(std::move(impl));
+    }
   }
+  LQ_ASSIGN_OR_RETURN(impl->engine,
+                      Gemm::Prepare(floats, spec.weight_encoding, spec.groups, input, spec.output, options));
   return Conv2d(std::move(impl));
 }
 
@@ -121,8 +124,7 @@ Status Conv2d::Run(ConstTensorView in, TensorView out, std::span<std::byte> work
   LQ_RETURN_IF_ERROR(CheckView(c.name, "input", in, in.shape));
   LQ_RETURN_IF_ERROR(CheckView(c.name, "output", out, out_shape));
   LQ_RETURN_IF_ERROR(CheckCodes(c.name, "input", in.dtype, c.input.grid));
-  LQ_ASSIGN_OR_RETURN(const kernels::OutputType type,
-                      OutputTypeFor(c.name, out.dtype, c.output));
+  LQ_ASSIGN_OR_RETURN(const kernels::OutputType type, OutputTypeFor(c.name, out.dtype, c.output));
   const size_t need = c.WorkspaceBytes(in.shape, out_shape, executor.workers());
   if (workspace.size() < need) {
     return InvalidArgument(fmt::format("{}: workspace of {} bytes, but input {} on {} workers needs {}", c.name,

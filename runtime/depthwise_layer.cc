@@ -44,7 +44,7 @@ Result<DepthwiseLayer> DepthwiseLayer::Prepare(const std::string& name, const La
   }
   const char* type = layer.kernel_s8_ != nullptr ? "int8" : "int16";
   layer.info_.weights =
-      weights.block == 0 ? type : fmt::format("LPBQ expanded to {}: depthwise has one weight per tap", type);
+      !weights.is_lpbq ? type : fmt::format("LPBQ expanded to {}: depthwise has one weight per tap", type);
   return layer;
 }
 

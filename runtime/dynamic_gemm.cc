@@ -39,13 +39,13 @@ RowEncoding SymmetricEncoding(float low, float high) {
 
 }  // namespace
 
-Result<DynamicGemm> DynamicGemm::Prepare(const std::string& name, const LayerWeights& weights, RowMode mode,
+Result<DynamicGemm> DynamicGemm::Prepare(const FloatWeights& weights, const Encoding& encoding, RowMode mode,
                                          const OutputStage& stage, const PrepareOptions& options) {
   if (stage.encoding) {
     return Unsupported(
         fmt::format("{}: rows quantized on the fly have real outputs, but there is an output encoding of "
                     "scale {}",
-                    name, stage.encoding->scale));
+                    weights.name, stage.encoding->scale));
   }
   DynamicGemm gemm;
   gemm.mode_ = mode;
@@ -53,9 +53,10 @@ Result<DynamicGemm> DynamicGemm::Prepare(const std::string& name, const LayerWei
   const PerTensor codes = {{8, false}, 1.0f, 0};
   PrepareOptions float_bias = options;  // an int32 bias would have the row's scale
   float_bias.bias = BiasMode::kFloat;
-  LQ_ASSIGN_OR_RETURN(gemm.gemm_, Gemm::Prepare(name, weights, 1, codes, stage, float_bias));
-  gemm.weight_sum_.resize(RoundUp(weights.n, kernels::kPanelChannels));
-  for (size_t c = 0; c < weights.n; ++c) gemm.weight_sum_[c] = static_cast<double>(weights.sum[c]);
+  LQ_ASSIGN_OR_RETURN(gemm.gemm_, Gemm::Prepare(weights, encoding, 1, codes, stage, float_bias));
+  const std::vector<int64_t>& sums = gemm.gemm_.sums().sum;
+  gemm.weight_sum_.resize(RoundUp(sums.size(), kernels::kPanelChannels));
+  for (size_t c = 0; c < sums.size(); ++c) gemm.weight_sum_[c] = static_cast<double>(sums[c]);
   gemm.min_max_ = Choose(kernels::MinMaxVariants(), options.max_isa).run;
   gemm.quantize_ = Choose(kernels::QuantizeAffineVariants(), options.max_isa).run;
   return gemm;

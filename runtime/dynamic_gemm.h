@@ -19,7 +19,7 @@ namespace lq {
 
 class DynamicGemm {
  public:
-  static Result<DynamicGemm> Prepare(const std::string& name, const LayerWeights& weights, RowMode mode,
+  static Result<DynamicGemm> Prepare(const FloatWeights& weights, const Encoding& encoding, RowMode mode,
                                      const OutputStage& stage, const PrepareOptions& options);
 
   size_t WorkspaceBytes(size_t rows, size_t workers) const;

@@ -2,6 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstring>
+
+#include "kernels/contracts_pack.h"
+#include "kernels/packing.h"
 #include "kernels/packing_blocks.h"
 #include "runtime/run_tasks.h"
 #include "runtime/status_macros.h"
@@ -9,35 +14,81 @@
 
 namespace lq {
 
-Result<FloatGemm> FloatGemm::Prepare(const std::string& name, const FloatScaleWeights& weights,
-                                     const OutputStage& stage, const PrepareOptions& options) {
+namespace {
+
+// One panel, block by block (PackedBlocks in packing_blocks.h).
+void PackPanel(const WeightCodes& codes, const kernels::PackedBlocks& layout, kernels::PackRowsFn pack_rows,
+               CodePanel& panel, uint8_t* out) {
+  const size_t channels = RoundUp(panel.count, kernels::kGroupChannels), groups = channels / kernels::kGroupChannels;
+  const auto put = [&](size_t c, float value) { std::memcpy(out + c * sizeof(float), &value, sizeof(float)); };
+  for (size_t b = 0; b < layout.blocks(); ++b) {
+    pack_rows({.codes = panel.Channel<int8_t>(0) + b * layout.block,
+               .channels = channels,
+               .k = layout.BlockSize(b),
+               .stride = panel.stride,
+               .format = layout.bits == 4 ? kernels::RowFormat::kBlockS4 : kernels::RowFormat::kBlockS8,
+               .out = out});
+    out += layout.CodeBytes(layout.BlockSize(b), groups);
+    for (size_t c = 0; c < channels; ++c) put(c, c < panel.count ? codes.Scale(panel.first + c, b) : 0.0f);
+    out += channels * sizeof(float);
+    if (!layout.has_offsets) continue;
+    for (size_t c = 0; c < channels; ++c) {
+      put(c, c < panel.count ? static_cast<float>(codes.Offset(panel.first + c, b)) : 0.0f);
+    }
+    out += channels * sizeof(float);
+  }
+}
+
+}  // namespace
+
+Status FloatGemm::Pack(const WeightCodes& codes, const std::string& name, const PrepareOptions& options) {
+  const kernels::PackedBlocks layout = {n_, k_, block_, codes.bitwidth() <= 4 ? 4 : 8, has_offsets_};
+  LQ_ASSIGN_OR_RETURN(packed_, AlignedBuffer::MakeUnfilled(name + " (packed weights)", layout.Bytes()));
+  const kernels::PackRowsFn pack_rows = Choose(kernels::PackRowsVariants(), options.max_isa).run;
+  const size_t panels = (n_ + kernels::kPanelChannels - 1) / kernels::kPanelChannels;
+  RunPreparing(options, panels, kernels::kPanelChannels * k_, [&](Range range) {
+    CodePanel panel;
+    for (size_t i = range.begin; i < range.end; ++i) {
+      const size_t n0 = i * kernels::kPanelChannels;
+      codes.Quantize(n0, std::min(kernels::kPanelChannels, n_ - n0), panel);
+      PackPanel(codes, layout, pack_rows, panel, packed_.as<uint8_t>() + layout.PanelOffset(n0));
+    }
+  });
+  return OkStatus();
+}
+
+Result<FloatGemm> FloatGemm::Prepare(const FloatWeights& weights, const Encoding& encoding, const OutputStage& stage,
+                                     const PrepareOptions& options) {
   LQ_RETURN_IF_ERROR(ValidateTarget(options.max_isa));
+  LQ_ASSIGN_OR_RETURN(const WeightCodes codes, WeightCodes::Make(weights, encoding, options));
+  if (codes.wide()) {
+    return Unsupported(
+        fmt::format("{}: weights of {} bits; floats are multiplied by 2 to 8", weights.name, codes.bitwidth()));
+  }
   FloatGemm gemm;
-  gemm.n_ = weights.n;
-  gemm.k_ = weights.k;
-  gemm.block_ = weights.block;
-  gemm.has_offsets_ = !weights.offset.empty();
+  gemm.n_ = codes.n();
+  gemm.k_ = codes.k();
+  gemm.block_ = codes.scale_run();
+  gemm.has_offsets_ = codes.HasOffsets();
   // The totals are real already: channels of scale 1, and no codes whose offset would have to be added up.
-  LayerWeights ones;
-  ones.n = weights.n;
-  ones.scale.assign(weights.n, 1.0);
-  ones.sum.assign(weights.n, 0);
+  WeightSums ones;
+  ones.n = gemm.n_;
+  ones.scale.assign(ones.n, 1.0);
+  ones.sum.assign(ones.n, 0);
   PrepareOptions float_bias = options;  // an int32 bias has the input's scale, and there is none
   float_bias.bias = BiasMode::kFloat;
   const PerTensor input = {{16, false}, 1.0f, 0};
-  LQ_ASSIGN_OR_RETURN(gemm.output_, OutputArrays::Make(name, ones, 1, input, stage, float_bias));
+  LQ_ASSIGN_OR_RETURN(gemm.output_, OutputArrays::Make(weights.name, ones, 1, input, stage, float_bias));
   gemm.epilogue_ = gemm.output_.Group(0);
-  const kernels::PackedBlocks layout = {gemm.n_, gemm.k_, gemm.block_, weights.bits, gemm.has_offsets_};
-  LQ_ASSIGN_OR_RETURN(gemm.packed_, AlignedBuffer::Make(name + " (packed weights)", layout.Bytes()));
-  kernels::PackBlocks(layout, {weights.q.data(), weights.scale.data(), weights.offset.data()},
-                      gemm.packed_.as<uint8_t>());
+  LQ_RETURN_IF_ERROR(gemm.Pack(codes, weights.name, options));
+  const bool narrow = codes.bitwidth() <= 4;
   Chosen<kernels::MatmulFloatFn> chosen =
-      Choose(weights.bits == 4 ? kernels::MatmulF32S4Variants() : kernels::MatmulF32S8Variants(), options.max_isa);
+      Choose(narrow ? kernels::MatmulF32S4Variants() : kernels::MatmulF32S8Variants(), options.max_isa);
   gemm.kernel_ = chosen.run;
-  gemm.info_.variant = fmt::format("matmul_f32s{}/{}", weights.bits, chosen.name);
+  gemm.info_.variant = fmt::format("matmul_f32s{}/{}", narrow ? 4 : 8, chosen.name);
   gemm.info_.why_not_better = std::move(chosen.why_not_better);
-  gemm.info_.weights =
-      fmt::format("{}-bit, float scales, block {}{}", weights.bits, gemm.block_, gemm.has_offsets_ ? ", offsets" : "");
+  gemm.info_.weights = fmt::format("{}-bit, float scales, block {}{}", narrow ? 4 : 8, gemm.block_,
+                                   gemm.has_offsets_ ? ", offsets" : "");
   gemm.info_.packed_bytes = gemm.packed_.size();
   return gemm;
 }

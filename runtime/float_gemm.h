@@ -12,7 +12,7 @@
 #include "runtime/aligned_buffer.h"
 #include "runtime/output_arrays.h"
 #include "runtime/partition.h"
-#include "runtime/weights.h"
+#include "runtime/weight_codes.h"
 
 namespace lq {
 
@@ -27,7 +27,8 @@ struct FloatRows {
 
 class FloatGemm {
  public:
-  static Result<FloatGemm> Prepare(const std::string& name, const FloatScaleWeights& weights, const OutputStage& stage,
+  // Errors: as WeightCodes, weights of more than 8 bits, and of OutputArrays.
+  static Result<FloatGemm> Prepare(const FloatWeights& weights, const Encoding& encoding, const OutputStage& stage,
                                    const PrepareOptions& options);
 
   size_t WorkspaceBytes(size_t rows, size_t workers) const;
@@ -40,6 +41,7 @@ class FloatGemm {
   const LayerInfo& info() const { return info_; }
 
  private:
+  Status Pack(const WeightCodes& codes, const std::string& name, const PrepareOptions& options);
   Partition Cut(size_t rows, size_t workers) const;
   size_t ScratchBytes(size_t rows) const { return kernels::MatmulFloatScratchBytes(rows, k_, block_); }
 

@@ -39,18 +39,16 @@ FloatLinear::~FloatLinear() = default;
 const LayerInfo& FloatLinear::info() const { return impl_->is_dynamic ? impl_->dynamic.info() : impl_->floats.info(); }
 
 Result<FloatLinear> FloatLinear::Prepare(const FloatLinearSpec& spec, const PrepareOptions& options) {
-  const FloatWeights floats{spec.name, spec.weight, spec.out_features, spec.in_features, 1};
+  const FloatWeights floats{spec.name, spec.weight, spec.out_features, spec.in_features, 1, spec.transposed};
   auto impl = std::make_unique<Impl>();
   impl->name = spec.name;
   impl->output = spec.output.encoding;
   impl->is_dynamic = spec.rows != RowMode::kAsFloats;
   if (impl->is_dynamic) {
-    LQ_ASSIGN_OR_RETURN(const LayerWeights weights, QuantizeWeights(floats, spec.weight_encoding, options));
-    LQ_ASSIGN_OR_RETURN(impl->dynamic, DynamicGemm::Prepare(spec.name, weights, spec.rows, spec.output, options));
+    LQ_ASSIGN_OR_RETURN(impl->dynamic,
+                        DynamicGemm::Prepare(floats, spec.weight_encoding, spec.rows, spec.output, options));
   } else {
-    LQ_ASSIGN_OR_RETURN(const FloatScaleWeights weights,
-                        QuantizeWithFloatScales(floats, spec.weight_encoding, options));
-    LQ_ASSIGN_OR_RETURN(impl->floats, FloatGemm::Prepare(spec.name, weights, spec.output, options));
+    LQ_ASSIGN_OR_RETURN(impl->floats, FloatGemm::Prepare(floats, spec.weight_encoding, spec.output, options));
   }
   return FloatLinear(std::move(impl));
 }

@@ -10,17 +10,16 @@
 #include "kernels/contracts.h"
 #include "lanequant/layer.h"
 #include "lanequant/status.h"
-#include "runtime/aligned_buffer.h"
 #include "runtime/output_arrays.h"
-#include "runtime/weights.h"
+#include "runtime/packed_weights.h"
 
 namespace lq {
 
 class Gemm {
  public:
-  // Chooses how weights are stored (4-bit LPBQ, int8, int16) and the kernel variant, and packs each group's channels.
-  // `weights` holds all groups: n / groups channels each.
-  static Result<Gemm> Prepare(const std::string& name, const LayerWeights& weights, size_t groups,
+  // Packs the weights (packed_weights.h) and chooses the kernel variant. `weights` holds all groups: n / groups
+  // channels each.
+  static Result<Gemm> Prepare(const FloatWeights& weights, const Encoding& encoding, size_t groups,
                               const PerTensor& input, const OutputStage& stage, const PrepareOptions& options);
 
   // Rows of u8 codes of one group, or of u16 codes for an input of more than 8 bits, and the output that they go to.
@@ -35,25 +34,19 @@ class Gemm {
   // Channels [n_begin, n_end) of the group; n_begin a multiple of 64, n_end too or n().
   void Run(const Rows& rows, size_t group, size_t n_begin, size_t n_end, void* scratch) const;
 
-  size_t n() const { return n_; }  // channels of a group
-  size_t k() const { return k_; }
+  size_t n() const { return packed_.n; }  // channels of a group
+  size_t k() const { return packed_.k; }
+  const WeightSums& sums() const { return packed_.sums; }
   bool sums_fit_s32() const { return sums_fit_s32_; }  // of q + offset of the input
   size_t ScratchBytes(size_t rows) const;
   const LayerInfo& info() const { return info_; }
 
  private:
-  enum class Format { kS8, kS4, kS16 };
-
-  void ChooseFormat(const LayerWeights& weights, const PerTensor& input);
-  Status Pack(const std::string& name, const LayerWeights& weights, size_t groups, const PrepareOptions& options);
-  void PackPanel(const LayerWeights& weights, size_t group, size_t panel);
   void ChooseKernel(const std::string& max_isa);
 
-  Format format_ = Format::kS8;
   bool wide_ = false;  // u16 codes
   bool sums_fit_s32_ = false;
-  size_t n_ = 0, k_ = 0, block_ = 0, group_bytes_ = 0;
-  AlignedBuffer packed_;
+  PackedWeights packed_;
   OutputArrays output_;
   std::vector<kernels::Epilogue> epilogues_;  // one per group
   kernels::MatmulFn kernel_ = nullptr;

@@ -30,14 +30,13 @@ Linear::~Linear() = default;
 const LayerInfo& Linear::info() const { return impl_->gemm.info(); }
 
 Result<Linear> Linear::Prepare(const LinearSpec& spec, const PrepareOptions& options) {
-  const FloatWeights floats{spec.name, spec.weight, spec.out_features, spec.in_features, 1};
-  LQ_ASSIGN_OR_RETURN(const LayerWeights weights, QuantizeWeights(floats, spec.weight_encoding, options));
+  const FloatWeights floats{spec.name, spec.weight, spec.out_features, spec.in_features, 1, spec.transposed};
   auto impl = std::make_unique<Impl>();
   impl->name = spec.name;
   impl->input = spec.input;
   impl->input_rows = InputRows(spec.input.grid);
   impl->output = spec.output.encoding;
-  LQ_ASSIGN_OR_RETURN(impl->gemm, Gemm::Prepare(spec.name, weights, 1, spec.input, spec.output, options));
+  LQ_ASSIGN_OR_RETURN(impl->gemm, Gemm::Prepare(floats, spec.weight_encoding, 1, spec.input, spec.output, options));
   return Linear(std::move(impl));
 }
 

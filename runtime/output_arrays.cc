@@ -108,7 +108,7 @@ kernels::QuantizeTo MakeQuantizeTo(const PerTensor& encoding, RoundingProfile pr
   return to;
 }
 
-Result<OutputArrays> OutputArrays::Make(const std::string& name, const LayerWeights& weights, size_t groups,
+Result<OutputArrays> OutputArrays::Make(const std::string& name, const WeightSums& weights, size_t groups,
                                         const PerTensor& input, const OutputStage& stage,
                                         const PrepareOptions& options) {
   LQ_RETURN_IF_ERROR(CheckStage(name, stage, weights.n));

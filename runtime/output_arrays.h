@@ -32,7 +32,7 @@ class OutputArrays {
  public:
   // `weights` holds all `groups` groups of channels, each of weights.n / groups; every group's arrays start at a
   // multiple of 64 channels. Errors: lengths of bias and batch norm, values that are not finite.
-  static Result<OutputArrays> Make(const std::string& name, const LayerWeights& weights, size_t groups,
+  static Result<OutputArrays> Make(const std::string& name, const WeightSums& weights, size_t groups,
                                    const PerTensor& input, const OutputStage& stage, const PrepareOptions& options);
 
   OutputArrays() = default;

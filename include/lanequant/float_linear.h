@@ -37,6 +37,7 @@ struct FloatLinearSpec {
   size_t in_features = 0;         // k
   size_t out_features = 0;        // n
   std::span<const float> weight;  // [out_features][in_features]; floats, rounded to their grid by weight_encoding
+  bool transposed = false;        // weight is [in_features][out_features], as ONNX MatMul has it; the encoding as before
   // Channel axis 0, block axis 1. kAsFloats: grids of 2..8 bits, any offsets, also float scales per block. Dynamic
   // rows: what Linear takes.
   Encoding weight_encoding;

@@ -20,14 +20,6 @@ Encoding SwapAxes(Encoding encoding) {
   return encoding;
 }
 
-std::vector<float> Transposed(const std::vector<float>& in, size_t rows, size_t columns) {
-  std::vector<float> out(in.size());
-  for (size_t r = 0; r < rows; ++r) {
-    for (size_t c = 0; c < columns; ++c) out[c * rows + r] = in[r * columns + c];
-  }
-  return out;
-}
-
 }  // namespace
 
 Status Planner::SetBias(const Node& node, ValueId bias, size_t channels, OutputStage& stage,
@@ -162,14 +154,13 @@ Status Planner::PlanMatrix(const Node& node) {
                     "with a batch normalization of rank 2",
                     graph_.Describe(node), graph_.value(node.inputs[0]).name, rank, node.Int("transA", 0)));
   }
-  const std::vector<float> transposed =
-      rows_are_channels ? std::vector<float>() : Transposed(weight.constant->f32, in_features, out_features);
   StageArrays arrays;
   LQ_ASSIGN_OR_RETURN(const OutputStage stage, MakeStage(node, chain, out_features, arrays));
   const LinearSpec spec{.name = graph_.Describe(node),
                         .in_features = in_features,
                         .out_features = out_features,
-                        .weight = rows_are_channels ? weight.constant->f32 : transposed,
+                        .weight = weight.constant->f32,
+                        .transposed = !rows_are_channels,
                         .weight_encoding = rows_are_channels ? weight.encoding : SwapAxes(weight.encoding),
                         .input = ToUnsigned(EncodingOf(input)),
                         .output = stage};

@@ -73,7 +73,7 @@ TEST(MemoryTest, LinearRefusesWeightsBeyondMemory) {
   spec.weight = {&value, size_t{1} << 40};
   spec.weight_encoding = PerTensor{{8, true}, 1.0f, 0};
   spec.input = {{8, false}, 1.0f, 0};
-  ExpectInvalid(Linear::Prepare(spec, {}).status(), {"huge", "1099511627776 weights", "10 bytes each"});
+  ExpectInvalid(Linear::Prepare(spec, {}).status(), {"huge", "1099511627776 weights", "2 bytes each"});
 }
 
 TEST(MemoryTest, SessionRefusesAbsurdWorkers) {
