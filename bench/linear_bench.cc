@@ -17,8 +17,10 @@ struct ShapeList {
   std::initializer_list<size_t> rows;
 };
 
-// A sweep that finds every threshold; the layers of Llama 3.2 1B and 3.1 8B, of BERT base; tails.
+// Shallow layers, whose epilogue shows; a sweep that finds every threshold; the layers of Llama 3.2 1B and 3.1 8B, of
+// BERT base; tails.
 const ShapeList kLists[] = {
+    {"shallow", {{4096, 256}}, {64, 512}},  // where the epilogue shows
     {"sq4k", {{4096, 4096}}, {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 1024, 2048, 4096}},
     {"llm1b",
      {{2048, 2048}, {512, 2048}, {8192, 2048}, {2048, 8192}, {3072, 2048}, {16384, 2048}},
@@ -51,6 +53,7 @@ void Run(benchmark::State& state, const Case& c) {
     state.counters["of_read"] = timing->ShareOfRead();
     state.counters["of_peak"] = timing->ShareOfPeak();
     state.counters["roofline"] = timing->ShareOfRoofline();
+    state.counters["epilogue"] = timing->ShareOfEpilogue();
   }
 }
 

@@ -20,18 +20,19 @@ struct Block2d {
 // m rows cut into strips of at most `most` rows, as even as can be: 16 by 6 is 6, 5, 5.
 class Strips {
  public:
-  Strips(size_t m, size_t most) : m_(m), count_((m + most - 1) / most) {}
+  Strips(size_t m, size_t most)
+      : count_((m + most - 1) / most), least_(m / std::max<size_t>(count_, 1)), longer_(m - least_ * count_) {}
   size_t count() const { return count_; }
-  size_t rows(size_t i) const { return m_ / count_ + (i < m_ % count_ ? 1 : 0); }
+  size_t rows(size_t i) const { return least_ + (i < longer_ ? 1 : 0); }
 
  private:
-  size_t m_, count_;
+  size_t count_, least_, longer_;
 };
 
 // Targets without a u8 x s8 dot product copy A, this many rows at a time: 128 rows of k = 4096 are 1 MiB.
 constexpr size_t kSplitRows = 128;
 // The fused u8s4 kernels copy A as s8, at most this many rows; from there on it is faster to unpack the weights.
-constexpr size_t kSignedRows = 12;
+constexpr size_t kSignedRows = 18;
 
 // Split rows: for each quad of k four bytes of even k, four of odd k, each code in 16 bits.
 inline size_t SplitStride(size_t k) { return (k + 3) / 4 * 8; }

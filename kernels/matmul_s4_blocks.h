@@ -19,7 +19,8 @@ struct S4Block {
 };
 
 // The blocks of one panel. All that depends on the layout is worked out once: a block of 64 is done in 80 cycles, so
-// that an address calculation per block would show.
+// that an address calculation per block would show. One object serves all panels of as many groups, for the divisions
+// would show too.
 class S4Blocks {
  public:
   S4Blocks(const PackedS4& layout, const uint8_t* panel, size_t groups)
@@ -38,6 +39,9 @@ class S4Blocks {
     last_.scale = (quads + 1) / 2 * groups * 64;
   }
 
+  void MoveTo(const uint8_t* panel) { panel_ = panel; }
+
+  size_t groups() const { return groups_; }
   size_t count() const { return count_; }
   // FullCursor serves.
   bool full_pairs() const { return groups_ == kPanelChannels / kGroupChannels && last_in_superblock_ == 0; }

@@ -27,23 +27,30 @@ namespace lq::kernels {
 namespace HWY_NAMESPACE {
 namespace s4 {
 
-struct Panel {
-  const uint8_t* data;
-  size_t n0, groups;
-};
-
-// The panels of a call, in order; all but the last are full.
+// The panels of a call, in order.
 class Panels {
  public:
-  Panels(const MatmulArgs& args, const PackedS4& layout)
-      : w_(static_cast<const uint8_t*>(args.w)),
-        full_bytes_(layout.PanelBytes(kPanelChannels / kGroupChannels)),
-        n_(args.n) {}
-  Panel At(size_t n0) const { return {w_ + n0 / kPanelChannels * full_bytes_, n0, PanelGroups(n_, n0)}; }
+  explicit Panels(const MatmulArgs& args)
+      : layout_{args.n, args.k, args.block},
+        w_(static_cast<const uint8_t*>(args.w)),
+        full_bytes_(layout_.PanelBytes(kPanelChannels / kGroupChannels)),
+        blocks_(layout_, w_, PanelGroups(args.n, args.n_begin)) {}
+
+  const PackedS4& layout() const { return layout_; }
+  // The panel at channel n0. All but the last are full.
+  const S4Blocks& At(size_t n0) {
+    const uint8_t* panel = w_ + n0 / kPanelChannels * full_bytes_;
+    const size_t groups = PanelGroups(layout_.n, n0);
+    if (groups != blocks_.groups()) blocks_ = S4Blocks(layout_, panel, groups);
+    blocks_.MoveTo(panel);
+    return blocks_;
+  }
 
  private:
+  PackedS4 layout_;
   const uint8_t* w_;
-  size_t full_bytes_, n_;
+  size_t full_bytes_;
+  S4Blocks blocks_;
 };
 
 #if LQ_NATIVE_DOT
@@ -70,67 +77,62 @@ static HWY_NOINLINE SignedRows SignRows(const PanelRows& rows, const PackedS4& l
 }
 
 template <size_t kPlanes>
-static HWY_NOINLINE void MultiplyFused(const MatmulArgs& args, const PackedS4& layout, const SignedRows& rows,
-                                       const Panel& panel) {
-  const S4Blocks blocks(layout, panel.data, panel.groups);
+static HWY_NOINLINE void MultiplyFused(const MatmulArgs& args, const SignedRows& rows, const S4Blocks& blocks,
+                                       size_t n0) {
   HWY_ALIGN int32_t acc[kMaxRows * kPanelChannels];
+  const size_t count = blocks.count();
   const Strips strips(rows.count, kMaxRows / kPlanes);
   for (size_t i = 0, row = 0; i < strips.count(); ++i) {
-    const size_t strip = strips.rows(i);
-    const TileArgs t = {rows.a + row * kPlanes * rows.stride,
+    const size_t strip = strips.rows(i), first = row * kPlanes;
+    const TileArgs t = {rows.a + first * rows.stride,
                         rows.stride,
-                        rows.sums + row * kPlanes * layout.blocks(),
-                        layout.blocks(),
+                        rows.sums + first * count,
+                        count,
                         0,
-                        panel.groups * 64,
+                        blocks.groups() * 64,
                         args.block,
                         acc};
-    CallStrip(t, blocks, strip * kPlanes, std::make_index_sequence<kMaxRows>());
-    FinishStrip<kPlanes>(args, acc, Bytes::kMinus128, {rows.first + row, strip, panel.n0});
+    CallStrip(t, blocks, strip * kPlanes);
+    FinishStrip<kPlanes>(args, acc, Bytes::kMinus128, {rows.first + row, strip, n0});
     row += strip;
   }
 }
 
 // More rows than the fused kernels take at once.
 template <size_t kPlanes>
-static HWY_NOINLINE void MultiplyUnpacked(const MatmulArgs& args, const S4Blocks& blocks, const PanelRows& rows,
-                                          const Panel& panel, uint8_t* scratch) {
+static HWY_NOINLINE void MultiplyUnpacked(const MatmulArgs& args, const PanelRows& rows, const S4Blocks& blocks,
+                                          size_t n0, uint8_t* scratch) {
   int8_t* unpacked = reinterpret_cast<int8_t*>(scratch) + S4Scratch{kSignedRows, args.k}.PanelOffset();
-  HWY_ALIGN int32_t acc[kMaxRows * kPanelChannels];
-  const size_t first = Strips(rows.count, kMaxRows / kPlanes).rows(0);
-  UnpackAndMultiplyStrip({rows.a, rows.a_stride, 0, panel.groups * 64, unpacked, acc}, blocks, first * kPlanes);
-  FinishStrip<kPlanes>(args, acc, Bytes::kRaw, {rows.first, first, panel.n0});
+  HWY_ALIGN int32_t acc[tile::kMaxRows * kPanelChannels];
+  const size_t first = Strips(rows.count, tile::kMaxRows / kPlanes).rows(0);
+  UnpackAndMultiplyStrip({rows.a, rows.a_stride, 0, blocks.groups() * 64, unpacked, acc}, blocks, first * kPlanes);
+  FinishStrip<kPlanes>(args, acc, Bytes::kRaw, {rows.first, first, n0});
   const PanelRows others = {rows.a + first * kPlanes * rows.a_stride, rows.a_stride, rows.first + first,
                             rows.count - first};
-  MultiplyPanel<kPlanes>(args, others, unpacked, panel.n0);
+  MultiplyPanel<kPlanes>(args, others, unpacked, n0);
 }
 
 template <size_t kPlanes>
-static void MultiplyManyRows(const MatmulArgs& args, const PackedS4& layout, const PanelRows& rows, const Panel& panel,
-                             uint8_t* scratch) {
-  const S4Blocks blocks(layout, panel.data, panel.groups);
-  if (ScalesFitS8(blocks, panel.groups)) {
-    MultiplyUnpacked<kPlanes>(args, blocks, rows, panel, scratch);
-    return;
-  }
+static void MultiplyManyRows(const MatmulArgs& args, const PanelRows& rows, const PackedS4& layout,
+                             const S4Blocks& blocks, size_t n0, uint8_t* scratch) {
+  if (ScalesFitS8(blocks, blocks.groups())) return MultiplyUnpacked<kPlanes>(args, rows, blocks, n0, scratch);
   for (size_t row = 0; row < rows.count; row += kSignedRows / kPlanes) {
-    MultiplyFused<kPlanes>(args, layout, SignRows<kPlanes>(rows, layout, row, scratch), panel);
+    MultiplyFused<kPlanes>(args, SignRows<kPlanes>(rows, layout, row, scratch), blocks, n0);
   }
 }
 
 // scratch: S4Scratch{kSignedRows, k}, or less for fewer rows.
 template <size_t kPlanes>
 static void MultiplyPanels(const MatmulArgs& args, const PanelRows& rows, uint8_t* scratch) {
-  const PackedS4 layout = {args.n, args.k, args.block};
+  Panels panels(args);
   const bool few = rows.count * kPlanes <= kSignedRows;
-  const SignedRows signed_rows = few ? SignRows<kPlanes>(rows, layout, 0, scratch) : SignedRows();
-  const Panels panels(args, layout);
+  const SignedRows signed_rows = few ? SignRows<kPlanes>(rows, panels.layout(), 0, scratch) : SignedRows();
   for (size_t n0 = args.n_begin; n0 < args.n_end; n0 += kPanelChannels) {
-    const Panel panel = panels.At(n0);
+    const S4Blocks& blocks = panels.At(n0);
     if (few) {
-      MultiplyFused<kPlanes>(args, layout, signed_rows, panel);
+      MultiplyFused<kPlanes>(args, signed_rows, blocks, n0);
     } else {
-      MultiplyManyRows<kPlanes>(args, layout, rows, panel, scratch);
+      MultiplyManyRows<kPlanes>(args, rows, panels.layout(), blocks, n0, scratch);
     }
   }
 }
@@ -143,8 +145,8 @@ constexpr size_t kInterleavedRows = 20;
 
 template <size_t kPlanes>
 static void MultiplySomeRows(const MatmulArgs& args, const PanelRows& rows, uint8_t* scratch) {
-  const PackedS4 layout = {args.n, args.k, args.block};
-  const S4Blocks any_panel(layout, static_cast<const uint8_t*>(args.w), 1);
+  Panels panels(args);
+  const S4Blocks& any_panel = panels.At(args.n_begin);
   const size_t chunks = ChunksOfRow(any_panel);
   uint8_t* a = scratch;
   auto* start = reinterpret_cast<ChunkStart*>(scratch + RoundUp(rows.count * kPlanes * args.k, 64));
@@ -158,13 +160,11 @@ static void MultiplySomeRows(const MatmulArgs& args, const PanelRows& rows, uint
     }
   }
   HWY_ALIGN int32_t acc[kMaxPairRows * kPanelChannels];
-  const Panels panels(args, layout);
   for (size_t n0 = args.n_begin; n0 < args.n_end; n0 += kPanelChannels) {
-    const Panel panel = panels.At(n0);
-    const S4Blocks blocks(layout, panel.data, panel.groups);
+    const S4Blocks& blocks = panels.At(n0);
     for (size_t i = 0, row = 0; i < strips.count(); ++i) {
       const size_t strip = strips.rows(i), first = row * kPlanes;
-      CallPairStrip({a + first * args.k, start + first * chunks, panel.groups * 64, args.block, acc}, blocks,
+      CallPairStrip({a + first * args.k, start + first * chunks, blocks.groups() * 64, args.block, acc}, blocks,
                     strip * kPlanes, std::make_index_sequence<kMaxPairRows>());
       FinishStrip<kPlanes>(args, acc, Bytes::kRaw, {rows.first + row, strip, n0});
       row += strip;

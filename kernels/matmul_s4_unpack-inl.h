@@ -134,13 +134,17 @@ static HWY_NOINLINE void UnpackTile(const UnpackArgs& args, const S4Blocks& bloc
 }
 
 template <size_t kRows>
-static void UnpackStrip(UnpackArgs t, const S4Blocks& blocks) {
-  const size_t groups = t.w_step / 64;
-  if (blocks.full_pairs()) return UnpackTile<kRows, 4, S4Blocks::FullCursor>(t, blocks);
-  if (groups == 4) return UnpackTile<kRows, 4, S4Blocks::Cursor>(t, blocks);
-  for (; t.first_group < groups; ++t.first_group, t.panel += 64, t.acc += kGroupChannels) {
+static HWY_NOINLINE void UnpackByGroups(UnpackArgs t, const S4Blocks& blocks) {
+  for (; t.first_group < blocks.groups(); ++t.first_group, t.panel += 64, t.acc += kGroupChannels) {
     UnpackTile<kRows, 1, S4Blocks::Cursor>(t, blocks);
   }
+}
+
+template <size_t kRows>
+HWY_INLINE void UnpackStrip(const UnpackArgs& t, const S4Blocks& blocks) {
+  if (blocks.full_pairs()) return UnpackTile<kRows, 4, S4Blocks::FullCursor>(t, blocks);
+  if (blocks.groups() == 4) return UnpackTile<kRows, 4, S4Blocks::Cursor>(t, blocks);
+  UnpackByGroups<kRows>(t, blocks);
 }
 
 // Strips of more than kSignedRows rows cut evenly by 6 have 4 rows at least.

@@ -242,10 +242,8 @@ static HWY_NOINLINE void Tile(const TileArgs& t) {
   }
 }
 
-// kRows rows x all groups of a panel.
-template <size_t kRows>
-static void Strip(TileArgs t, size_t groups) {
-  constexpr size_t kVectors = kRows == 1 ? kFewVectors : kManyVectors;
+template <size_t kRows, size_t kVectors>
+static HWY_NOINLINE void StripByTiles(TileArgs t, size_t groups) {
   size_t vectors = groups * kGroupVectors;
   for (; vectors >= kVectors; vectors -= kVectors, t.w += kVectors * kLanes * 4, t.acc += kVectors * kLanes) {
     Tile<kRows, kVectors>(t);
@@ -255,6 +253,15 @@ static void Strip(TileArgs t, size_t groups) {
       Tile<kRows, kGroupVectors>(t);
     }
   }
+}
+
+// kRows rows x all groups of a panel. Where that is one tile nothing is copied: reading back what has just been stored
+// in smaller pieces would wait for the tile before.
+template <size_t kRows>
+HWY_INLINE void Strip(const TileArgs& t, size_t groups) {
+  constexpr size_t kVectors = kRows == 1 ? kFewVectors : kManyVectors;
+  if (kVectors == groups * kGroupVectors) return Tile<kRows, kVectors>(t);
+  StripByTiles<kRows, kVectors>(t, groups);
 }
 #endif
 

@@ -65,6 +65,7 @@ void PrintTable(const std::vector<Row>& rows) {
                {"TOP/s", Align::kRight, ""},
                {"of peak", Align::kRight, ""},
                {"roofline", Align::kRight, ""},
+               {"epilogue", Align::kRight, ""},
                {"variant", Align::kLeft, ""}});
   for (const auto& [layer, timing] : rows) {
     table.AddRow({ShapeOf(layer), layer.precision.ToString(), fmt::format("{}", layer.m),
@@ -72,7 +73,7 @@ void PrintTable(const std::vector<Row>& rows) {
                   fmt::format("{:.1f}", 1e-9 * timing.bytes / timing.best), fmt::format("{:.2f}", timing.ShareOfRead()),
                   fmt::format("{:.3f}", 1e-12 * timing.operations / timing.best),
                   fmt::format("{:.2f}", timing.ShareOfPeak()), fmt::format("{:.2f}", timing.ShareOfRoofline()),
-                  timing.layer.variant});
+                  fmt::format("{:.3f}", timing.ShareOfEpilogue()), timing.layer.variant});
   }
   fmt::print("{}", table.ToString());
 }
@@ -87,7 +88,8 @@ void PrintJson(const std::vector<Row>& rows, const BenchOptions& options, size_t
     json.Number("bytes", timing.bytes).Number("operations", timing.operations);
     json.Number("read_bandwidth", timing.limits.read).Number("peak", timing.limits.Peak(timing.layer.variant));
     json.Number("share_of_read", timing.ShareOfRead()).Number("share_of_peak", timing.ShareOfPeak());
-    json.Number("share_of_roofline", timing.ShareOfRoofline()).End();
+    json.Number("share_of_roofline", timing.ShareOfRoofline());
+    json.Number("share_of_epilogue", timing.ShareOfEpilogue()).End();
   }
   fmt::print("{}", json.End().End().text());
 }
@@ -115,7 +117,8 @@ Status BenchLinear(const BenchOptions& options, Executor& executor) {
   fmt::print(
       "\n{}; weights from {}. 'of read' and 'of peak' are shares of what was probed around each row: reading\n"
       "as many bytes, and the arithmetic unit that the variant uses (16-bit activations count twice); 'roofline' is\n"
-      "the larger one.\n",
+      "the larger one. 'epilogue' is the share of a layer of the same width and rows with k = 4, which is little more\n"
+      "than making outputs of sums.\n",
       Threads(executor.workers()), options.cold ? "memory" : "the caches, where they fit");
   return OkStatus();
 }

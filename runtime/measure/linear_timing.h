@@ -27,10 +27,13 @@ struct LinearTiming {
   LayerInfo layer;
   double best = 0, median = 0;  // seconds of one run
   double bytes = 0, operations = 0;
+  double shallow = 0;  // seconds of the layer at k = 4: all that it does but products
   Limits limits;
 
   double ShareOfRead() const { return bytes / best / limits.read; }
   double ShareOfPeak() const { return operations / best / limits.Peak(layer.variant); }
+  // Of the time, at most what turning sums into outputs takes; 0 where the weights are cold.
+  double ShareOfEpilogue() const { return shallow / best; }
   // Of the time, what either limit alone would take: the nearer one.
   double ShareOfRoofline() const;
 };
