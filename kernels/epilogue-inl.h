@@ -31,6 +31,7 @@
 #include "kernels/contracts.h"
 #include "kernels/epilogue.h"
 #include "kernels/epilogue_real-inl.h"
+#include "kernels/fixed_point-inl.h"
 #include "kernels/packing.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -40,10 +41,13 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 namespace epilogue {
 
-using D32 = hn::CappedTag<int32_t, 16>;
-using DF32 = hn::RebindToFloat<D32>;
-using DU8 = hn::Repartition<uint8_t, D32>;
-using V32 = hn::Vec<D32>;
+using fixed_point::D32;
+using fixed_point::DF32;
+using fixed_point::DU8;
+using fixed_point::MinHalves;
+using fixed_point::NearTie;
+using fixed_point::PackCodes;
+using fixed_point::V32;
 
 // What every row needs, from channel n0 on. A local copy: stores of codes could alias the Epilogue.
 struct FastWay {
@@ -71,37 +75,6 @@ HWY_INLINE V32 FixedPoint(const int32_t* HWY_RESTRICT acc, const FastWay& way, s
   const auto u = hn::MulAdd(sum, hn::LoadU(df, way.mul + i), hn::LoadU(df, way.add + i));
   const auto limit = hn::Set(df, 2147450880.0f);  // 2^31 - 2^15
   return hn::ConvertInRangeTo(d, hn::Min(hn::Max(u, hn::Neg(limit)), limit));
-}
-
-// The high halves of four vectors, in order, saturated to u8.
-HWY_INLINE hn::Vec<DU8> PackCodes(V32 v0, V32 v1, V32 v2, V32 v3) {
-  const DU8 d8;
-  const hn::Repartition<int16_t, D32> d16;
-#if HWY_TARGET <= HWY_AVX3_DL
-  // Interleaving high halves costs a shift and a blend for two vectors; one byte permutation then restores the order.
-  const auto a = hn::OddEven(hn::BitCast(d16, v1), hn::BitCast(d16, hn::ShiftRight<16>(v0)));
-  const auto b = hn::OddEven(hn::BitCast(d16, v3), hn::BitCast(d16, hn::ShiftRight<16>(v2)));
-  alignas(64) static constexpr uint8_t kOrder[64] = {0, 2,  4,  6,  16, 18, 20, 22, 32, 34, 36, 38, 48, 50, 52, 54,
-                                                     1, 3,  5,  7,  17, 19, 21, 23, 33, 35, 37, 39, 49, 51, 53, 55,
-                                                     8, 10, 12, 14, 24, 26, 28, 30, 40, 42, 44, 46, 56, 58, 60, 62,
-                                                     9, 11, 13, 15, 25, 27, 29, 31, 41, 43, 45, 47, 57, 59, 61, 63};
-  return hn::TableLookupLanes(hn::ReorderDemote2To(d8, a, b), hn::SetTableIndices(d8, kOrder));
-#else
-  const auto a = hn::OrderedDemote2To(d16, hn::ShiftRight<16>(v0), hn::ShiftRight<16>(v1));
-  const auto b = hn::OrderedDemote2To(d16, hn::ShiftRight<16>(v2), hn::ShiftRight<16>(v3));
-  return hn::OrderedDemote2To(d8, a, b);
-#endif
-}
-
-HWY_INLINE V32 MinHalves(V32 a, V32 b) {
-  const D32 d;
-  const hn::Repartition<uint16_t, D32> d16;
-  return hn::BitCast(d, hn::Min(hn::BitCast(d16, a), hn::BitCast(d16, b)));
-}
-
-HWY_INLINE hn::Mask<D32> NearTie(V32 u, int32_t window) {
-  const D32 d;
-  return hn::Lt(hn::And(u, hn::Set(d, 0xFFFF)), hn::Set(d, 2 * window));
 }
 
 // About one row of 64 in 100 comes here. `acc` and `out` are rows.
@@ -157,15 +130,84 @@ HWY_INLINE void StoreRowAsWritten(const int32_t* acc, const FinishArgs& args, vo
   }
 }
 
+static HWY_NOINLINE void FinishRow(const int32_t* acc, const FastWay& way, const FinishArgs& args, uint8_t* out) {
+  if (HWY_UNLIKELY(FastRow(acc, way, args.count, out))) RedoNearTies(acc, way, args, out);
+}
+
+#if HWY_TARGET <= HWY_AVX3
+
+HWY_INLINE void StoreRow(const uint8_t* HWY_RESTRICT from, size_t count, uint8_t* HWY_RESTRICT to) {
+  size_t i = 0;
+  for (; i + 8 <= count; i += 8) hwy::CopyBytes<8>(from + i, to + i);
+  for (; i < count; ++i) to[i] = from[i];
+}
+
+// Rows in blocks of kRows: up to 64 channels of one, 32 of two, 16 of four; the last block may take rows again. The
+// constants stay in registers: 64 outputs take 25 cycles, by FinishRow 45 (of one row) to 60 (of four). What does not
+// fit int32 becomes its lowest number, a near-tie, so that nothing has to be clamped before; the rows of a block with
+// near-ties are done again.
+template <size_t kRows>
+static HWY_NOINLINE void FinishBlocks(const FinishArgs& args) {
+  constexpr size_t kVectors = 4 / kRows, kBytes = 64 / kRows;  // of a row
+  const D32 d;
+  const DF32 df;
+  const DU8 d8;
+  const FastWay way(args);
+  const size_t count = args.count, out_stride = args.out_stride, acc_stride = args.acc_stride;
+  size_t offset[4];  // of the sums of each vector
+  V32 start[4];
+  hn::Vec<DF32> mul[4], add[4];
+  HWY_UNROLL(4)
+  for (size_t j = 0; j < 4; ++j) {
+    const size_t channel = std::min(j % kVectors * 16, (count - 1) / 16 * 16);  // three vectors: the last one twice
+    offset[j] = j / kVectors * acc_stride + channel;
+    start[j] = hn::LoadU(d, way.start + channel);
+    mul[j] = hn::LoadU(df, way.mul + channel);
+    add[j] = hn::LoadU(df, way.add + channel);
+  }
+  const auto lo = hn::Set(d8, way.lo), hi = hn::Set(d8, way.hi);
+  const bool together = count == kBytes && (kRows == 1 || out_stride == count);
+  const int32_t* HWY_RESTRICT acc = args.acc;
+  uint8_t* HWY_RESTRICT out = static_cast<uint8_t*>(args.out);
+  for (size_t left = args.rows;;) {
+    V32 v[4];
+    HWY_UNROLL(4)
+    for (size_t j = 0; j < 4; ++j) {
+      const V32 sum = hn::Add(hn::LoadU(d, acc + offset[j]), start[j]);
+      v[j] = hn::ConvertInRangeTo(d, hn::MulAdd(hn::ConvertTo(df, sum), mul[j], add[j]));
+    }
+    const auto codes = hn::Min(hn::Max(PackCodes(v[0], v[1], v[2], v[3]), lo), hi);
+    const V32 lowest = MinHalves(MinHalves(v[0], v[1]), MinHalves(v[2], v[3]));
+    if (HWY_UNLIKELY(!hn::AllFalse(d, NearTie(lowest, way.window)))) {
+      for (size_t r = 0; r < kRows; ++r) FinishRow(acc + r * acc_stride, way, args, out + r * out_stride);
+    } else if (together) {
+      hn::StoreU(codes, d8, out);
+    } else {
+      HWY_ALIGN uint8_t bytes[64];
+      hn::Store(codes, d8, bytes);
+      for (size_t r = 0; r < kRows; ++r) StoreRow(bytes + r * kBytes, count, out + r * out_stride);
+    }
+    if (left == kRows) return;
+    const size_t step = std::min(kRows, left - kRows);
+    left -= step;
+    acc += step * acc_stride;
+    out += step * out_stride;
+  }
+}
+#endif
+
 }  // namespace epilogue
 
 static HWY_NOINLINE void FinishFast(const FinishArgs& args) {
+#if HWY_TARGET <= HWY_AVX3
+  if (args.count > 32) return epilogue::FinishBlocks<1>(args);
+  if (args.count > 16 && args.rows >= 2) return epilogue::FinishBlocks<2>(args);
+  if (args.count <= 16 && args.rows >= 4) return epilogue::FinishBlocks<4>(args);
+#endif
   const epilogue::FastWay way(args);
-  const int32_t* acc = args.acc;
   uint8_t* out = static_cast<uint8_t*>(args.out);
-  const size_t count = args.count, acc_stride = args.acc_stride, out_stride = args.out_stride;
-  for (size_t left = args.rows; left != 0; --left, acc += acc_stride, out += out_stride) {
-    if (HWY_UNLIKELY(epilogue::FastRow(acc, way, count, out))) epilogue::RedoNearTies(acc, way, args, out);
+  for (size_t row = 0; row < args.rows; ++row) {
+    epilogue::FinishRow(args.acc + row * args.acc_stride, way, args, out + row * args.out_stride);
   }
 }
 
@@ -198,7 +240,7 @@ HWY_INLINE void RowStart(const FinishArgs& args, size_t row, int32_t* HWY_RESTRI
     const int32_t* acc = args.acc + row * args.acc_stride;
     uint8_t* out = static_cast<uint8_t*>(args.out) + row * args.out_stride;
     epilogue::RowStart(args, row, start);
-    if (HWY_UNLIKELY(epilogue::FastRow(acc, way, args.count, out))) epilogue::RedoNearTies(acc, way, args, out);
+    epilogue::FinishRow(acc, way, args, out);
   }
 }
 

@@ -60,8 +60,9 @@ struct Operand {
   AddOperand args{};
 };
 
-// Half of the scales are powers of two, which makes exact ties common.
+// Half of the scales are powers of two, which makes exact ties common; a few are far from the others.
 float ScaleOf(Random& random) {
+  if (random.Chance(0.1)) return std::ldexp(random.Float(1, 2), static_cast<int>(random.Int(-70, 70)));
   return random.Chance(0.5) ? std::ldexp(1.0f, static_cast<int>(random.Int(-6, -3))) : random.Float(0.02f, 0.1f);
 }
 
