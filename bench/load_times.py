@@ -4,7 +4,7 @@
     bench/load_times.py FOLDER... [--lanequant PROGRAM] [--threads 1]
 
 Each FOLDER holds model.onnx, model.encodings and what else belongs to them, as bench/models/make_lpbq_model.py writes it.
-'read' is the time to read all files once into one buffer of a megabyte, from the system's cache, as the others are.
+'read' is the time to read all files into memory that is new, from the system's cache, as the others are.
 'over' is the most memory until the session was prepared, less the files and the packed weights (which a program keeps).
 """
 import argparse
@@ -15,12 +15,9 @@ import time
 
 
 def read(files):
-    buffer = bytearray(1 << 20)
     start = time.perf_counter()
     for path in files:
-        with open(path, "rb", buffering=0) as file:
-            while file.readinto(buffer):
-                pass
+        path.read_bytes()
     return time.perf_counter() - start
 
 

@@ -36,6 +36,13 @@ std::vector<StepInfo> DescribeSteps(const Graph& graph, const Plan& plan) {
   return infos;
 }
 
+// Every fixed dimension as it is, every dynamic one at least 1.
+bool Fits(const Shape& shape, const Shape& declared) {
+  bool fits = shape.rank() == declared.rank();
+  for (size_t d = 0; fits && d < shape.rank(); ++d) fits = declared[d] < 0 ? shape[d] >= 1 : shape[d] == declared[d];
+  return fits;
+}
+
 // From the step that writes a tensor to the last one that reads it.
 std::vector<Lifetime> Lifetimes(const Plan& plan, const std::vector<Shape>& shapes) {
   std::vector<Lifetime> lifetimes(plan.tensors.size());
@@ -70,6 +77,8 @@ Workspace::Workspace(Workspace&&) noexcept = default;
 Workspace& Workspace::operator=(Workspace&&) noexcept = default;
 Workspace::~Workspace() = default;
 size_t Workspace::bytes() const { return impl_->memory.size(); }
+const std::vector<Shape>& Workspace::input_shapes() const { return impl_->input_shapes; }
+const std::vector<Shape>& Workspace::output_shapes() const { return impl_->output_shapes; }
 
 Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Session::Session(Session&&) noexcept = default;
@@ -91,19 +100,37 @@ Result<Session> Session::Prepare(const Model& model, const SessionOptions& optio
   return Session(std::move(impl));
 }
 
-Result<std::vector<Shape>> Session::Impl::ShapesFor(int64_t batch) const {
+Result<std::vector<Shape>> Session::Impl::InputShapes(int64_t batch) const {
+  std::vector<Shape> shapes;
+  for (const TensorInfo& input : inputs) {
+    Shape shape = input.shape;
+    const bool is_fixed = shape.rank() > 0 && shape[0] >= 0;
+    // Further inputs with a fixed first dimension may mean something else by it.
+    if (batch < 1 || (shapes.empty() && is_fixed && shape[0] != batch)) {
+      return InvalidArgument(
+          fmt::format("batch {} does not fit input '{}' of shape {}", batch, input.name, input.shape.ToString()));
+    }
+    if (shape.rank() > 0 && !is_fixed) shape[0] = batch;
+    shapes.push_back(shape);
+  }
+  return shapes;
+}
+
+Result<std::vector<Shape>> Session::Impl::ShapesFor(std::span<const Shape> input_shapes) const {
+  if (input_shapes.size() != inputs.size()) {
+    return InvalidArgument(
+        fmt::format("{} input shapes, but the model has {} inputs", input_shapes.size(), inputs.size()));
+  }
   std::vector<Shape> shapes(plan.tensors.size());
   for (size_t t = 0; t < plan.tensors.size(); ++t) {
     if (plan.tensors[t].place != PlanTensor::Place::kGraphInput) continue;
     const TensorInfo& input = inputs[plan.tensors[t].index];
-    shapes[t] = input.shape;
-    const bool is_fixed = input.shape.rank() > 0 && input.shape[0] >= 0;
-    // Further inputs with a fixed first dimension may mean something else by it.
-    if (batch < 1 || (plan.tensors[t].index == 0 && is_fixed && input.shape[0] != batch)) {
+    shapes[t] = input_shapes[plan.tensors[t].index];
+    if (!Fits(shapes[t], input.shape)) {
       return InvalidArgument(
-          fmt::format("batch {} does not fit input '{}' of shape {}", batch, input.name, input.shape.ToString()));
+          fmt::format("shape {} does not fit input '{}' of shape {}; dynamic dimensions need 1 or more",
+                      shapes[t].ToString(), input.name, input.shape.ToString()));
     }
-    if (input.shape.rank() > 0 && !is_fixed) shapes[t][0] = batch;
   }
   for (const PlannedStep& step : plan.steps) {
     std::vector<Shape> in;
@@ -118,31 +145,43 @@ Result<std::vector<Shape>> Session::Impl::ShapesFor(int64_t batch) const {
 }
 
 Result<Workspace> Session::NewWorkspace(int64_t batch, size_t workers) const {
+  LQ_ASSIGN_OR_RETURN(const std::vector<Shape> shapes, impl_->InputShapes(batch));
+  return NewWorkspace(shapes, workers);
+}
+
+Result<Workspace> Session::NewWorkspace(std::span<const Shape> input_shapes, size_t workers) const {
   const Plan& plan = impl_->plan;
-  LQ_ASSIGN_OR_RETURN(const std::vector<Shape> shapes, impl_->ShapesFor(batch));
+  LQ_ASSIGN_OR_RETURN(const std::vector<Shape> shapes, impl_->ShapesFor(input_shapes));
   const MemoryPlan memory = PlanMemory(Lifetimes(plan, shapes));
   workers = std::max<size_t>(workers, 1);
   if (workers > kMostWorkers) {
     return InvalidArgument(fmt::format("a workspace for {} workers, but {} are the most", workers, kMostWorkers));
   }
+  const int64_t rows = input_shapes.empty() || input_shapes[0].rank() == 0 ? 1 : input_shapes[0][0];
   const size_t scratch = LargestScratch(plan, shapes, workers);
   // Half of the machine's memory: what is asked for is touched at once.
   const uint64_t most = MemoryBudget::HalfOfMemory();
   if (memory.bytes > most || scratch > most - memory.bytes) {
-    return InvalidArgument(fmt::format("batch {} on {} workers needs a workspace of {} + {} bytes, but {} are the most",
-                                       batch, workers, memory.bytes, scratch, most));
+    return InvalidArgument(
+        fmt::format("a run of {} rows on {} workers needs a workspace of {} + {} bytes, but {} are the most", rows,
+                    workers, memory.bytes, scratch, most));
   }
   auto impl = std::make_unique<Workspace::Impl>();
   impl->session = impl_->id;
   impl->workers = workers;
-  const std::string owner = fmt::format("workspace for batch {} on {} workers", batch, workers);
+  const std::string owner = fmt::format("workspace for {} rows on {} workers", rows, workers);
   LQ_ASSIGN_OR_RETURN(impl->memory, AlignedBuffer::Make(owner, memory.bytes + scratch));
   impl->scratch = impl->memory.span().subspan(memory.bytes);
+  impl->input_shapes.assign(input_shapes.begin(), input_shapes.end());
+  impl->output_shapes.resize(impl_->outputs.size());
   for (size_t t = 0; t < plan.tensors.size(); ++t) {
     TensorView view{plan.tensors[t].dtype(), shapes[t], {}};
     if (plan.tensors[t].place == PlanTensor::Place::kWorkspace) {
       const size_t bytes = static_cast<size_t>(shapes[t].NumElements()) * SizeOf(view.dtype);
       view.bytes = impl->memory.span().subspan(memory.offsets[t], bytes);
+    }
+    if (plan.tensors[t].place == PlanTensor::Place::kGraphOutput) {
+      impl->output_shapes[plan.tensors[t].index] = shapes[t];
     }
     impl->tensors.push_back(view);
   }

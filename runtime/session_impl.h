@@ -19,6 +19,7 @@ struct Workspace::Impl {
   AlignedBuffer memory;
   std::vector<TensorView> tensors;  // of the plan; graph inputs and outputs without memory, with their ONNX shapes
   std::span<std::byte> scratch;
+  std::vector<Shape> input_shapes, output_shapes;
 };
 
 struct Session::Impl {
@@ -27,8 +28,10 @@ struct Session::Impl {
   std::vector<TensorInfo> inputs, outputs;
   std::vector<StepInfo> steps;
 
-  // Shapes of all tensors for this batch, inputs first.
-  Result<std::vector<Shape>> ShapesFor(int64_t batch) const;
+  // The inputs' shapes for a batch.
+  Result<std::vector<Shape>> InputShapes(int64_t batch) const;
+  // Shapes of all tensors for these shapes of the inputs.
+  Result<std::vector<Shape>> ShapesFor(std::span<const Shape> input_shapes) const;
   Status CheckRun(std::span<const ConstTensorView> in, std::span<const TensorView> out,
                   const Workspace::Impl& workspace, const Executor& executor) const;
   Status RunStep(size_t index, std::span<const ConstTensorView> in, std::span<const TensorView> out,

@@ -43,7 +43,7 @@ struct SessionOptions : PrepareOptions {
       false;  // no fusion that would skip an encoded activation (same codes, for comparing layers)
 };
 
-// A graph input or output: its ONNX name and shape; -1 is the dynamic batch.
+// A graph input or output: its ONNX name and shape; -1 is a dynamic dimension, the first one the batch.
 struct TensorInfo {
   std::string name;
   Shape shape;
@@ -52,18 +52,21 @@ struct TensorInfo {
 // What `inspect` shows: one line per step of the plan.
 struct StepInfo {
   std::string op, name, output;  // "Conv+Relu", the node's and the output tensor's ONNX names
-  Shape shape;                   // of the output, for the batch in the file (dynamic: 1)
+  Shape shape;                   // of the output, for the shapes in the file (dynamic: 1)
   std::string encoding;
   LayerInfo layer;
 };
 
-// The memory of one run at a time: activations planned once for a batch, scratch for each worker.
+// The memory of one run at a time: activations planned once for the inputs' shapes, scratch for each worker.
 class LQ_EXPORT Workspace {
  public:
   Workspace(Workspace&&) noexcept;
   Workspace& operator=(Workspace&&) noexcept;
   ~Workspace();
   size_t bytes() const;
+  // Of a run, in the order of Session::inputs() and outputs().
+  const std::vector<Shape>& input_shapes() const;
+  const std::vector<Shape>& output_shapes() const;
 
  private:
   friend class Session;
@@ -86,8 +89,12 @@ class LQ_EXPORT Session {
   const std::vector<TensorInfo>& outputs() const;
   const std::vector<StepInfo>& steps() const;
 
-  // `batch` replaces a dynamic batch (a fixed one of the first input must equal it). `workers`: of the executors that it will be run with.
+  // `batch` replaces a dynamic batch (a fixed one of the first input must equal it). `workers`: of the executors that it
+  // will be run with. Error: other dimensions of an input are dynamic.
   Result<Workspace> NewWorkspace(int64_t batch, size_t workers) const;
+  // The same for any shapes that fit the inputs, in their order: the length of a sequence, of its cache. Plans memory;
+  // the packed weights are shared by all workspaces. Errors: shapes that do not fit, also those between nodes.
+  Result<Workspace> NewWorkspace(std::span<const Shape> input_shapes, size_t workers) const;
 
   // Inputs f32 in the order of inputs(), outputs f32 in the order of outputs(), ONNX layout (NCHW).
   // Errors: number of tensors, shapes, types, a workspace of another session or of fewer workers.

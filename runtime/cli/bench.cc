@@ -42,6 +42,10 @@ void AddBench(CLI::App& app, Command& chosen) {
   command.add_option("--encodings", options->encodings, "network: its encodings");
   command.add_option("--batch", options->batch, "network: rows of an input whose batch is dynamic")
       ->check(CLI::PositiveNumber);
+  command
+      .add_option("--input-shapes", options->input_shapes,
+                  "network: the shapes of its inputs, 1x512x2048,...: lengths of sequences that are dynamic")
+      ->delimiter(',');
   AddTarget(command, options->target);
   AddThreads(command, options->threads);
   command.add_flag("--json", options->json, "As JSON");

@@ -19,6 +19,7 @@ struct BenchOptions {
   bool cold = false;
   std::string encodings;  // of a network
   int64_t batch = 1;      // of a network whose batch is dynamic
+  std::vector<std::string> input_shapes;  // of a network, for all its inputs; replaces the batch
   std::string target;
   size_t threads = 1;
   bool json = false;

@@ -2,9 +2,12 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <random>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "lanequant/model.h"
@@ -20,48 +23,67 @@ namespace {
 
 constexpr double kSeconds = 1;
 
+// "1x512x2048"
+Result<Shape> ParseShape(std::string_view text) {
+  std::vector<int64_t> dims;
+  for (const char *at = text.data(), *end = at + text.size(); at <= end; ++at) {
+    const auto [stop, error] = std::from_chars(at, end, dims.emplace_back());
+    if (error != std::errc() || (stop != end && *stop != 'x')) {
+      return InvalidArgument(fmt::format("--input-shapes: '{}' is no shape such as 1x512x2048", text));
+    }
+    at = stop;
+  }
+  return Shape(dims);
+}
+
+Result<Workspace> MakeWorkspace(const Session& session, const BenchOptions& options, size_t workers) {
+  if (options.input_shapes.empty()) return session.NewWorkspace(options.batch, workers);
+  std::vector<Shape> shapes;
+  for (const std::string& text : options.input_shapes) {
+    LQ_ASSIGN_OR_RETURN(shapes.emplace_back(), ParseShape(text));
+  }
+  return session.NewWorkspace(shapes, workers);
+}
+
 // One run of a session on random inputs; everything it needs lives here.
 class ModelRun {
  public:
-  static Result<ModelRun> Make(const Session& session, int64_t batch, size_t workers) {
-    LQ_ASSIGN_OR_RETURN(Workspace workspace, session.NewWorkspace(batch, workers));
+  static Result<ModelRun> Make(const Session& session, const BenchOptions& options, size_t workers) {
+    LQ_ASSIGN_OR_RETURN(Workspace workspace, MakeWorkspace(session, options, workers));
     ModelRun run(session, std::move(workspace));
     std::mt19937 engine(1);
-    for (const TensorInfo& info : session.inputs()) {
-      std::vector<float>& values = run.Add(info, batch, run.in_shapes_, run.in_);
+    for (const Shape& shape : run.workspace_.input_shapes()) {
+      std::vector<float>& values = run.in_.emplace_back(static_cast<size_t>(shape.NumElements()));
       for (float& value : values) value = static_cast<float>(static_cast<int32_t>(engine())) * 0x1p-31f;
     }
-    for (const TensorInfo& info : session.outputs()) run.Add(info, batch, run.out_shapes_, run.out_);
+    for (const Shape& shape : run.workspace_.output_shapes()) {
+      run.out_.emplace_back(static_cast<size_t>(shape.NumElements()));
+    }
     return run;
   }
 
   Status Run(Executor& executor) {
     std::vector<ConstTensorView> in;
     std::vector<TensorView> out;
-    for (size_t i = 0; i < in_.size(); ++i)
-      in.push_back({DType::kF32, in_shapes_[i], std::as_bytes(std::span(in_[i]))});
+    for (size_t i = 0; i < in_.size(); ++i) {
+      in.push_back({DType::kF32, workspace_.input_shapes()[i], std::as_bytes(std::span(in_[i]))});
+    }
     for (size_t i = 0; i < out_.size(); ++i) {
-      out.push_back({DType::kF32, out_shapes_[i], std::as_writable_bytes(std::span(out_[i]))});
+      out.push_back({DType::kF32, workspace_.output_shapes()[i], std::as_writable_bytes(std::span(out_[i]))});
     }
     return session_.Run(in, out, workspace_, executor);
   }
 
-  int64_t batch() const { return in_shapes_.empty() || in_shapes_[0].rank() == 0 ? 1 : in_shapes_[0][0]; }
+  int64_t batch() const {
+    const std::vector<Shape>& shapes = workspace_.input_shapes();
+    return shapes.empty() || shapes[0].rank() == 0 ? 1 : shapes[0][0];
+  }
 
  private:
   ModelRun(const Session& session, Workspace workspace) : session_(session), workspace_(std::move(workspace)) {}
 
-  static std::vector<float>& Add(const TensorInfo& info, int64_t batch, std::vector<Shape>& shapes,
-                                 std::vector<std::vector<float>>& values) {
-    Shape shape = info.shape;
-    if (shape.rank() != 0 && shape[0] < 0) shape[0] = batch;
-    shapes.push_back(shape);
-    return values.emplace_back(static_cast<size_t>(shape.NumElements()));
-  }
-
   const Session& session_;
   Workspace workspace_;
-  std::vector<Shape> in_shapes_, out_shapes_;
   std::vector<std::vector<float>> in_, out_;
 };
 
@@ -108,7 +130,7 @@ Result<Session> Load(const BenchOptions& options, Executor& executor, LoadCost& 
 Status BenchModel(const BenchOptions& options, Executor& executor) {
   LoadCost cost;
   LQ_ASSIGN_OR_RETURN(const Session session, Load(options, executor, cost));
-  LQ_ASSIGN_OR_RETURN(ModelRun run, ModelRun::Make(session, options.batch, executor.workers()));
+  LQ_ASSIGN_OR_RETURN(ModelRun run, ModelRun::Make(session, options, executor.workers()));
   LQ_ASSIGN_OR_RETURN(const std::vector<double> times, Time(run, executor));
   const double best = times.front(), median = times[times.size() / 2];
   if (options.json) {

@@ -2,8 +2,6 @@
 // "scale": [..], "offset": [..]}]}. Arrays are flat; which axes they belong to follows from what reads the tensor.
 #include <fmt/format.h>
 
-#include <limits>
-
 #include "runtime/io/encodings_versions.h"
 #include "runtime/io/json_fields.h"
 #include "runtime/status_macros.h"
@@ -51,13 +49,7 @@ Status ReadBlocks(dom::object object, EncodingEntry& entry) {
   LQ_RETURN_IF_ERROR(GetInteger(object, "compressed_bw", 1, kMaxEncodingBits, bitwidth));
   entry.compressed_bitwidth = static_cast<int>(bitwidth);
   LQ_ASSIGN_OR_RETURN(const std::vector<double> scales, GetNumbers(object, "per_block_int_scale"));
-  for (size_t i = 0; i < scales.size(); ++i) {
-    int64_t scale = 0;
-    LQ_RETURN_IF_ERROR(
-        json::ToInteger(scales[i], fmt::format("integer scale {}", i), 0, std::numeric_limits<uint32_t>::max(), scale));
-    entry.per_block_int_scale.push_back(static_cast<uint32_t>(scale));
-  }
-  return OkStatus();
+  return json::ToScales(scales, entry.per_block_int_scale);
 }
 
 // Everything but the name.

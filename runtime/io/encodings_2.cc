@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <limits>
 
 #include "runtime/io/encodings_versions.h"
 #include "runtime/io/json_fields.h"
@@ -106,12 +105,7 @@ Status ReadFloatScale(dom::object object, std::optional<int64_t> axis, EncodingE
 Status SetLpbq(const Nested& integers, const Nested& floats, EncodingEntry& entry) {
   if (!entry.is_symmetric) return Unsupported("integer block scales of unsigned codes; supported: int2, int4, int8");
   if (entry.block_size == 0) return InvalidArgument("integer block scales without 'block_size'");
-  for (size_t i = 0; i < integers.values.size(); ++i) {
-    int64_t scale = 0;
-    LQ_RETURN_IF_ERROR(json::ToInteger(integers.values[i], fmt::format("integer scale {}", i), 0,
-                                       std::numeric_limits<uint32_t>::max(), scale));
-    entry.per_block_int_scale.push_back(static_cast<uint32_t>(scale));
-  }
+  LQ_RETURN_IF_ERROR(json::ToScales(integers.values, entry.per_block_int_scale));
   entry.type = EncodingType::kLpbq;
   entry.block_shape = integers.shape;
   entry.compressed_bitwidth = entry.bitwidth;

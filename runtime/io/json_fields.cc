@@ -1,11 +1,15 @@
 #include "runtime/io/json_fields.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "lanequant/tensor.h"
 
 namespace lq::json {
 namespace {
+
+constexpr size_t kMostReserved = size_t{1} << 22;  // numbers; a box that is none must not ask for more
 
 // Depth-first, at most Shape::kMaxRank deep. The first list of each level says how long the others there must be.
 Status Append(dom::element element, std::string_view key, size_t depth, Nested& out) {
@@ -27,7 +31,10 @@ Status Append(dom::element element, std::string_view key, size_t depth, Nested& 
   }
   const bool first = depth == out.shape.size() && out.values.empty();
   if (!first && depth >= out.shape.size()) return ragged();
-  if (first) out.shape.push_back(0);
+  if (first) {
+    out.shape.push_back(0);
+    out.values.reserve(std::min(std::max<size_t>(out.values.capacity(), 1) * array.size(), kMostReserved));
+  }
   int64_t length = 0;
   for (dom::element child : array) {
     LQ_RETURN_IF_ERROR(Append(child, key, depth + 1, out));
@@ -66,6 +73,20 @@ Result<std::vector<double>> GetNumbers(dom::object object, std::string_view key)
     numbers.push_back(number);
   }
   return numbers;
+}
+
+Status ToScales(const std::vector<double>& numbers, std::vector<uint32_t>& out) {
+  out.resize(numbers.size());
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    const double number = numbers[i];
+    if (number >= 0 && number <= std::numeric_limits<uint32_t>::max() && std::trunc(number) == number) {
+      out[i] = static_cast<uint32_t>(number);
+      continue;
+    }
+    int64_t unused = 0;
+    return ToInteger(number, fmt::format("integer scale {}", i), 0, std::numeric_limits<uint32_t>::max(), unused);
+  }
+  return OkStatus();
 }
 
 Result<Nested> ToNested(dom::element element, std::string_view key) {

@@ -39,6 +39,9 @@ Status GetInteger(dom::object object, std::string_view key, double low, double h
 // A flat list of numbers; absent: empty.
 Result<std::vector<double>> GetNumbers(dom::object object, std::string_view key);
 
+// Integer scales of blocks. Error: the first one that is no integer of 32 bits.
+Status ToScales(const std::vector<double>& numbers, std::vector<uint32_t>& out);
+
 // A number, or lists in lists that form a box: `shape` is empty for a number.
 struct Nested {
   std::vector<int64_t> shape;

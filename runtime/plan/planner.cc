@@ -29,10 +29,8 @@ Status Planner::PlanInputs() {
     const Value& value = graph_.value(graph_.inputs[i]);
     if (!value.shape) return InvalidArgument(fmt::format("input '{}' has no shape", value.name));
     Shape shape = *value.shape;
-    if (shape.rank() > 0 && shape[0] < 0) shape[0] = 1;
-    if (shape.NumElements() < 0) {
-      return Unsupported(fmt::format("input '{}' has shape {}: only its first dimension may be dynamic", value.name,
-                                     value.shape->ToString()));
+    for (size_t d = 0; d < shape.rank(); ++d) {
+      if (shape[d] < 0) shape[d] = 1;
     }
     const auto* encoding = value.encoding ? std::get_if<PerTensor>(&*value.encoding) : nullptr;
     if (value.encoding && encoding == nullptr) {

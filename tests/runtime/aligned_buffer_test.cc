@@ -104,7 +104,7 @@ TEST(MemoryTest, SessionReportsAnExhaustedSystem) {
   ASSERT_EQ(setrlimit(RLIMIT_AS, &low), 0);
   const Status status = session->NewWorkspace(batch, 1).status();
   ASSERT_EQ(setrlimit(RLIMIT_AS, &limit), 0);
-  const std::string owner = "workspace for batch " + std::to_string(batch) + " on 1 workers";
+  const std::string owner = "workspace for " + std::to_string(batch) + " rows on 1 workers";
   ExpectInvalid(status, {owner.c_str(), "bytes of memory"});
 }
 #endif
