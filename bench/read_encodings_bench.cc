@@ -42,7 +42,7 @@ std::string Layer(const std::string& version, size_t index, std::mt19937& engine
     if (nested) integers += c == 0 ? "[" : ", [";
     for (size_t b = 0; b < kBlocks; ++b) Append(integers, 1 + engine() % 16, b == 0 && (nested || c == 0));
     if (nested) integers += "]";
-    floats += (c == 0 ? "" : ", ") + std::to_string(1e-3 + 1e-12 * engine());
+    floats += (c == 0 ? "" : ", ") + std::to_string(1e-3 + 1e-12 * static_cast<double>(engine()));
   }
   const std::string name = "{\"name\": \"layer" + std::to_string(index) + ".weight\", ";
   if (nested) {
