@@ -16,7 +16,7 @@ constexpr DTypeRow kDTypes[] = {
     {DType::kF32, 32, "f32"}, {DType::kF64, 64, "f64"},   {DType::kU8, 8, "u8"},    {DType::kS8, 8, "s8"},
     {DType::kU16, 16, "u16"}, {DType::kS16, 16, "s16"},   {DType::kS32, 32, "s32"}, {DType::kS64, 64, "s64"},
     {DType::kF16, 16, "f16"}, {DType::kBF16, 16, "bf16"}, {DType::kU4, 4, "u4"},    {DType::kS4, 4, "s4"},
-    {DType::kU2, 2, "u2"},    {DType::kS2, 2, "s2"},
+    {DType::kU2, 2, "u2"},    {DType::kS2, 2, "s2"},      {DType::kU6, 6, "u6"},
 };
 
 const DTypeRow& Row(DType dtype) {

@@ -81,11 +81,12 @@ LQ_EXPORT Status QuantizeDequantizeBlocks(const ConstTensorView& in, const Block
 // 255 and reads as NaN (its codes are those under the scale 1); powers beyond 2^-127 and 2^127 become these (kFloor:
 // blocks below 2^-125 in e2m1); integers have no -0; a tensor of one element is quantized too.
 //
-// codes: e2m1: u4, two a byte, or u8; the other floats u8, one each (6 bits: in the low ones), sign, exponent, mantissa
-// from the highest bit down; integers s8 or s16. scales: u8 (E8M0), the shape of `in` but one for each block along
-// `axis`.
-// Errors, beside those above: a dimension that blocks do not divide; formats with sub-blocks, ties other than to even,
-// zero_subnormals, rounds_to_bfloat16_first, or, of floats, another negative_zero than kAllNegative and kNone.
+// codes: floats u8, one each (in the low bits), sign, exponent, mantissa from the highest bit down, or packed: e2m1 u4,
+// e2m3 and e3m2 u6 (four in three bytes, as in Quark's MXFP6 files); integers s8 or s16. scales: u8 (E8M0), the shape
+// of `in` but one for each block along `axis`.
+// Errors, beside those above: a dimension that blocks do not divide; formats with sub-blocks (MX4, MX6, MX9: Quark's
+// exporter refuses them, no file has their codes), ties other than to even, zero_subnormals, rounds_to_bfloat16_first,
+// or, of floats, another negative_zero than kAllNegative and kNone.
 LQ_EXPORT Status QuantizeBlocks(const ConstTensorView& in, const BlockFormat& format, int64_t axis,
                                 const TensorView& codes, const TensorView& scales, const BulkOptions& options = {});
 

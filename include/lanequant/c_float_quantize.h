@@ -36,7 +36,7 @@ LQ_EXPORT lq_status lq_quantize_dequantize_float(const lq_tensor* in, const lq_f
                                                  const lq_tensor* out, const lq_bulk_options* options,
                                                  lq_message* message);
 
-// The codes themselves, for formats of 4, 6 and 8 bits: u8, one each, or u4 for e2m1.
+// The codes themselves, for formats of 4, 6 and 8 bits: u8, one each, or packed: u4, u6 for those of 4 and 6 bits.
 LQ_EXPORT lq_status lq_quantize_float(const lq_tensor* in, const lq_float_quantizer* quantizer, const lq_tensor* codes,
                                       const lq_bulk_options* options, lq_message* message);
 LQ_EXPORT lq_status lq_dequantize_float(const lq_tensor* codes, const lq_float_quantizer* quantizer,
@@ -71,8 +71,8 @@ LQ_EXPORT lq_status lq_quantize_dequantize_blocks(const lq_tensor* in, const lq_
                                                   const lq_tensor* out, const lq_bulk_options* options,
                                                   lq_message* message);
 
-// Codes, and for each block along the axis a power of two (u8, E8M0). codes: u4 or u8 for LQ_E2M1, u8 for the other
-// floats, s8 or s16 for integers. scales: the shape of `in` with one for each block along the axis.
+// Codes, and for each block along the axis a power of two (u8, E8M0). codes: u4 or u8 for LQ_E2M1, u6 or u8
+// for LQ_E2M3 and LQ_E3M2, u8 for the other floats, s8 or s16 for integers. scales: the shape of `in` with one for each block along the axis.
 LQ_EXPORT lq_status lq_quantize_blocks(const lq_tensor* in, const lq_block_quantizer* quantizer, const lq_tensor* codes,
                                        const lq_tensor* scales, const lq_bulk_options* options, lq_message* message);
 LQ_EXPORT lq_status lq_dequantize_blocks(const lq_tensor* codes, const lq_tensor* scales,

@@ -38,7 +38,8 @@ typedef struct lq_affine_quantizer {
   int32_t profile;         // LQ_AIMET_DIV, ...
 } lq_affine_quantizer;
 
-// in: f32, f64 (not LQ_AIMET_ONNX and LQ_ONNX), f16 or bf16. codes: u2, s2, u4, s4, u8, s8, u16, s16 or s32, a type that holds the grid.
+// in: f32, f64 (not LQ_AIMET_ONNX and LQ_ONNX), f16 or bf16. codes: u2, s2, u4, s4, u8, s8, u16, s16 or s32, a type
+// that holds the grid.
 LQ_EXPORT lq_status lq_quantize(const lq_tensor* in, const lq_affine_quantizer* quantizer, const lq_tensor* codes,
                                 const lq_bulk_options* options, lq_message* message);
 

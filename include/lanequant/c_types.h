@@ -35,7 +35,7 @@ typedef struct lq_message {
   size_t bytes;
 } lq_message;
 
-// As lq::DType. The 4- and 2-bit types are packed over the whole row-major tensor, first element in the low bits.
+// As lq::DType. The 6-, 4- and 2-bit types are packed over the whole row-major tensor, first element in the low bits.
 typedef int32_t lq_dtype;
 enum {
   LQ_F32 = 0,
@@ -51,7 +51,8 @@ enum {
   LQ_U4 = 10,
   LQ_S4 = 11,
   LQ_U2 = 12,
-  LQ_S2 = 13
+  LQ_S2 = 13,
+  LQ_U6 = 14
 };
 
 #define LQ_MAX_RANK 8

@@ -67,7 +67,7 @@ LQ_EXPORT Status QuantizeDequantizeFloat(const ConstTensorView& in, const FloatQ
                                          const TensorView& out, const BulkOptions& options = {});
 
 // The codes themselves, for formats of 4, 6 and 8 bits that have a constant: sign, exponent, mantissa from the highest
-// bit down. codes: u8, one each (6 bits: in the low bits), or u4 for e2m1.
+// bit down. codes: u8, one each (in the low bits), or packed: u4 for e2m1, u6 for e2m3 and e3m2.
 // With a scale: ONNX QuantizeLinear with zero point 0 (x / scale is rounded to f16 or bf16 where both are of that type;
 // e2m1: -0 becomes 0).
 // Without: ONNX Cast. NaN becomes the format's NaN, or the largest value where it has none.

@@ -13,11 +13,11 @@
 
 namespace lq {
 
-// Sub-byte types are packed over the whole row-major tensor, the first element in the low bits of byte 0, as ONNX has
-// them; f16 is IEEE binary16, bf16 the upper half of binary32.
-enum class DType { kF32, kF64, kU8, kS8, kU16, kS16, kS32, kS64, kF16, kBF16, kU4, kS4, kU2, kS2 };
+// Sub-byte types are packed over the whole row-major tensor, the first element in the low bits of byte 0, as ONNX (u6:
+// Quark) has them; f16 is IEEE binary16, bf16 the upper half of binary32.
+enum class DType { kF32, kF64, kU8, kS8, kU16, kS16, kS32, kS64, kF16, kBF16, kU4, kS4, kU2, kS2, kU6 };
 
-// Bits of one element: 2, 4, 8, 16, 32 or 64.
+// Bits of one element: 2, 4, 6, 8, 16, 32 or 64.
 LQ_EXPORT size_t BitsOf(DType dtype);
 // Bytes of one element: 1, 2, 4 or 8; 0 for the packed types.
 LQ_EXPORT size_t SizeOf(DType dtype);

@@ -36,9 +36,9 @@ Status CheckStructSize(const char* name, const void* given, size_t known) {
 
 Result<TensorView> ReadTensor(const char* name, const lq_tensor* tensor) {
   if (Status status = CheckPointer(name, tensor); !status.ok()) return status;
-  if (tensor->dtype < LQ_F32 || tensor->dtype > LQ_S2) {
+  if (tensor->dtype < LQ_F32 || tensor->dtype > LQ_U6) {
     return InvalidArgument(
-        fmt::format("{}: dtype {} is none of {} to {}", name, tensor->dtype, int{LQ_F32}, int{LQ_S2}));
+        fmt::format("{}: dtype {} is none of {} to {}", name, tensor->dtype, int{LQ_F32}, int{LQ_U6}));
   }
   if (tensor->rank < 0 || tensor->rank > LQ_MAX_RANK) {
     return InvalidArgument(fmt::format("{}: rank {} is not in 0 to {}", name, tensor->rank, LQ_MAX_RANK));

@@ -11,7 +11,7 @@ using namespace lq::c_api;  // NOLINT(google-build-using-namespace)
 const char* lq_version(void) { return LQ_VERSION; }
 
 size_t lq_tensor_bytes(lq_dtype dtype, int32_t rank, const int64_t* dims) {
-  if (dtype < LQ_F32 || dtype > LQ_S2 || rank < 0 || rank > LQ_MAX_RANK || (rank > 0 && dims == nullptr)) return 0;
+  if (dtype < LQ_F32 || dtype > LQ_U6 || rank < 0 || rank > LQ_MAX_RANK || (rank > 0 && dims == nullptr)) return 0;
   const int64_t elements = Shape(std::span<const int64_t>(dims, static_cast<size_t>(rank))).NumElements();
   if (elements < 0 || elements > INT64_MAX / 8) return 0;
   return BytesOf(static_cast<DType>(dtype), elements);

@@ -10,10 +10,10 @@
 namespace lq::cli {
 namespace {
 
-constexpr Choice<DType> kTypes[] = {{"u8", DType::kU8},   {"s8", DType::kS8},   {"u16", DType::kU16},
-                                    {"s16", DType::kS16}, {"s32", DType::kS32}, {"u4", DType::kU4},
-                                    {"s4", DType::kS4},   {"u2", DType::kU2},   {"s2", DType::kS2},
-                                    {"f32", DType::kF32}, {"f64", DType::kF64}, {"f16", DType::kF16}};
+constexpr Choice<DType> kTypes[] = {
+    {"u8", DType::kU8},   {"s8", DType::kS8},   {"u16", DType::kU16}, {"s16", DType::kS16}, {"s32", DType::kS32},
+    {"u4", DType::kU4},   {"s4", DType::kS4},   {"u2", DType::kU2},   {"s2", DType::kS2},   {"u6", DType::kU6},
+    {"f32", DType::kF32}, {"f64", DType::kF64}, {"f16", DType::kF16}};
 
 }  // namespace
 

@@ -2,8 +2,20 @@
 
 #include <map>
 #include <mutex>
+#include <string>
 
 namespace lq::python {
+
+std::string WithPythonsNames(std::string message) {
+  for (const char* after : {":", " of shape", " of type", " has ", "'s type"}) {
+    const std::string in = std::string("in") + after;
+    for (size_t i = message.find(in); i != std::string::npos; i = message.find(in, i + 1)) {
+      if (i == 0 || message[i - 1] == ' ') message.replace(i, 2, "x");
+    }
+  }
+  if (message.ends_with(" of in")) message.replace(message.size() - 2, 2, "x");
+  return message;
+}
 
 lq_executor* ExecutorFor(size_t threads) {
   static std::mutex& mutex = *new std::mutex;

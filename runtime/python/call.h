@@ -14,6 +14,9 @@ namespace lq::python {
 // Becomes a ValueError.
 inline nanobind::builtin_exception Error(const std::string& message) { return nanobind::value_error(message.c_str()); }
 
+// C's `in` is Python's x: messages that speak of it as an argument name it so.
+std::string WithPythonsNames(std::string message);
+
 // call(lq_message*) runs without the GIL; a code other than LQ_OK throws its message.
 template <class F>
 void Call(const F& call) {
@@ -24,7 +27,7 @@ void Call(const F& call) {
     const nanobind::gil_scoped_release release;
     status = call(&message);
   }
-  if (status != LQ_OK) throw Error(text);
+  if (status != LQ_OK) throw Error(WithPythonsNames(text));
 }
 
 // Executors are made once for each number of threads and never freed: threads may outlive the interpreter's modules.

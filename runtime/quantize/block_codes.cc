@@ -64,16 +64,17 @@ Status CheckScales(const ConstTensorView& scales, const Shape& shape) {
 }
 
 Status CheckCodeType(const BlockFormat& format, DType dtype) {
-  const bool byte = !IsInteger(format) && dtype == DType::kU8;
-  const bool nibble = format.element == BlockElement::kE2M1 && dtype == DType::kU4;
-  const bool integer = IsInteger(format) && ((format.integer_bits <= 7 && dtype == DType::kS8) || dtype == DType::kS16);
-  if (byte || nibble || integer) return OkStatus();
-  return InvalidArgument(fmt::format("codes: type {}, but {} of {} bits take {}", NameOf(dtype),
-                                     IsInteger(format) ? "integers" : "floats",
-                                     IsInteger(format) ? format.integer_bits + 1 : FormatOf(format.element).bits(),
-                                     !IsInteger(format)         ? "u8, those of 4 bits u4 too"
-                                     : format.integer_bits <= 7 ? "s8 or s16"
-                                                                : "s16"));
+  if (IsInteger(format)) {
+    const bool small = format.integer_bits <= 7;
+    if (dtype == DType::kS16 || (small && dtype == DType::kS8)) return OkStatus();
+    return InvalidArgument(fmt::format("codes: type {}, but integers of {} bits take {}", NameOf(dtype),
+                                       format.integer_bits + 1, small ? "s8 or s16" : "s16"));
+  }
+  const auto bits = static_cast<size_t>(FormatOf(format.element).bits());
+  const bool packed = (dtype == DType::kU4 || dtype == DType::kU6) && bits == BitsOf(dtype);
+  if (dtype == DType::kU8 || packed) return OkStatus();
+  return InvalidArgument(fmt::format(
+      "codes: type {}, but floats of {} bits take u8, those of 4 and 6 bits u4 and u6 too", NameOf(dtype), bits));
 }
 
 // Rules that codes and one power of two cannot express, or that no file has.
@@ -82,7 +83,9 @@ Status CheckHasCodes(const BlockFormat& f) {
   const bool signs = f.negative_zero == NegativeZero::kAllNegative || f.negative_zero == NegativeZero::kNone;
   if (f.sub_block_size > 1) {
     return Unsupported(
-        fmt::format("format: sub_block_size is {}; only formats without sub-blocks have codes", f.sub_block_size));
+        fmt::format("format: sub_block_size is {}; formats with sub-blocks (MX4, MX6, MX9) have no codes, as Quark "
+                    "writes none to files",
+                    f.sub_block_size));
   }
   if (f.zero_subnormals || f.rounds_to_bfloat16_first || (IsInteger(f) ? f.ties != TieRounding::kEven : !signs)) {
     return Unsupported(

@@ -15,6 +15,7 @@
 #include "runtime/quantize/float_format.h"
 #include "runtime/quantize/packed_codes.h"
 #include "runtime/quantize/scale_map.h"
+#include "runtime/quantize/six_bit_codes.h"
 #include "runtime/status_macros.h"
 #include "runtime/variants.h"
 
@@ -79,9 +80,13 @@ Status CheckCodes(const TensorView& codes, const FloatFormat& format) {
   if (!HasCodes(format)) {
     return Unsupported(fmt::format("format: {} has no codes of 4, 6 or 8 bits", NameOf(format)));
   }
-  if (codes.dtype == DType::kU8 || (codes.dtype == DType::kU4 && format.bits() == 4)) return OkStatus();
+  const bool four = format.bits() == 4, six = format.bits() == 6;
+  const bool packed = (codes.dtype == DType::kU4 && four) || (codes.dtype == DType::kU6 && six);
+  if (codes.dtype == DType::kU8 || packed) return OkStatus();
   return InvalidArgument(fmt::format("codes: type {}, but {} takes u8{}", NameOf(codes.dtype), NameOf(format),
-                                     format.bits() == 4 ? " or u4" : ""));
+                                     four  ? " or u4"
+                                     : six ? " or u6"
+                                           : ""));
 }
 
 }  // namespace
@@ -137,6 +142,17 @@ void WriteFloatCodes(const ConstTensorView& in, const kernels::QuantizeFloatArgs
     run(args);
   };
   const size_t bits = BitsOf(codes.dtype);
+  if (codes.dtype == DType::kU6) {
+    return ForEachTask(scales.map, options, [&](Range range) {
+      ForEachSixBitChunk(range, [&](Range chunk) {
+        SixBitChunk bytes;
+        ForEachPiece(scales.map, chunk, [&](const ScalePiece& piece) {
+          run_piece(piece, false, &bytes[piece.begin - chunk.begin], false);
+        });
+        PackSixBits(bytes.data(), chunk.end - chunk.begin, codes.data<uint8_t>() + chunk.begin / 4 * 3);
+      });
+    });
+  }
   ForEachTask(scales.map, options, [&](Range range) {
     ForEachCodePiece(scales.map, range, bits, [&](const ScalePiece& piece, bool direct) {
       if (direct) return run_piece(piece, bits == 4, codes.data<uint8_t>() + piece.begin * bits / 8, streams);
@@ -190,6 +206,14 @@ Status DequantizeFloat(const ConstTensorView& codes, const FloatQuantizer& quant
   };
   const size_t bits = BitsOf(codes.dtype);
   ForEachTask(scales.map, options, [&](Range range) {
+    if (codes.dtype == DType::kU6) {
+      return ForEachSixBitChunk(range, [&](Range chunk) {
+        SixBitChunk bytes;
+        UnpackSixBits(codes.data<uint8_t>() + chunk.begin / 4 * 3, chunk.end - chunk.begin, bytes.data());
+        ForEachPiece(scales.map, chunk,
+                     [&](const ScalePiece& piece) { run_piece(piece, false, &bytes[piece.begin - chunk.begin]); });
+      });
+    }
     ForEachCodePiece(scales.map, range, bits, [&](const ScalePiece& piece, bool direct) {
       if (direct) return run_piece(piece, bits == 4, codes.data<uint8_t>() + piece.begin * bits / 8);
       std::array<uint8_t, kShortPiece> bytes;

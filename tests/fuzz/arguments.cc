@@ -59,7 +59,7 @@ Dims Arguments::Blocks(const Dims& shape, const Dims& scale) {
 Array Arguments::Make(const Dims& shape, std::initializer_list<lq_dtype> dtypes) {
   Array array;
   const auto which = static_cast<size_t>(Int(0, static_cast<int64_t>(dtypes.size()) - 1));
-  array.tensor.dtype = OneIn(64) ? Enum(LQ_F32, LQ_S2) : *(dtypes.begin() + which);
+  array.tensor.dtype = OneIn(64) ? Enum(LQ_F32, LQ_U6) : *(dtypes.begin() + which);
   array.tensor.rank = OneIn(128) ? Enum(0, 8) : static_cast<int32_t>(shape.size());
   std::copy_n(shape.begin(), std::min<size_t>(shape.size(), LQ_MAX_RANK), array.tensor.dims);
   size_t bytes = lq_tensor_bytes(array.tensor.dtype, array.tensor.rank, array.tensor.dims);

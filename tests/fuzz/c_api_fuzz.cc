@@ -21,14 +21,14 @@ lq_bulk_options Options(Arguments& arguments) {
   return {arguments.StructSize<lq_bulk_options>(), arguments.OneIn(8) ? two : nullptr, kTargets[arguments.Int(0, 5)]};
 }
 
-constexpr std::initializer_list<lq_dtype> kFloats{LQ_F32, LQ_F16, LQ_BF16};
+constexpr std::initializer_list<lq_dtype> kFloats{LQ_F32, LQ_F16, LQ_BF16}, kReals{LQ_F32, LQ_F64, LQ_F16, LQ_BF16};
 constexpr std::initializer_list<lq_dtype> kCodes{LQ_U2, LQ_S2, LQ_U4, LQ_S4, LQ_U8, LQ_S8, LQ_U16, LQ_S16, LQ_S32};
 
 void FuzzAffine(Arguments& arguments) {
   const Dims shape = arguments.Shape(), scale_shape = arguments.Divisor(shape);
   const Dims blocks = arguments.Blocks(shape, scale_shape);
-  const Array scale = arguments.Scales(scale_shape, kFloats);
-  const Array offset = arguments.Input(scale_shape, {LQ_S32, LQ_F32});
+  const Array scale = arguments.Scales(scale_shape, kReals);
+  const Array offset = arguments.Input(scale_shape, {LQ_S32, LQ_F32, LQ_F64});
   lq_affine_quantizer quantizer{};
   quantizer.struct_size = arguments.StructSize<lq_affine_quantizer>();
   quantizer.scale = arguments.OneIn(64) ? nullptr : &scale.tensor;
@@ -45,9 +45,9 @@ void FuzzAffine(Arguments& arguments) {
   const auto run = [&](auto call, const Array& in, const Array& out) {
     Check([&](lq_message* m) { return call(&in.tensor, &quantizer, &out.tensor, &options, m); }, &out);
   };
-  if (function == 0) return run(lq_quantize, arguments.Input(shape, kFloats), arguments.Output(shape, kCodes, kFill));
-  if (function == 1) return run(lq_dequantize, arguments.Input(shape, kCodes), arguments.Output(shape, kFloats, kFill));
-  const Array in = arguments.Input(shape, kFloats);
+  if (function == 0) return run(lq_quantize, arguments.Input(shape, kReals), arguments.Output(shape, kCodes, kFill));
+  if (function == 1) return run(lq_dequantize, arguments.Input(shape, kCodes), arguments.Output(shape, kReals, kFill));
+  const Array in = arguments.Input(shape, kReals);
   run(lq_quantize_dequantize, in, arguments.Output(shape, {in.tensor.dtype}, kFill));
 }
 
@@ -72,10 +72,12 @@ void FuzzFloat(Arguments& arguments) {
     Check([&](lq_message* m) { return call(&in.tensor, &quantizer, &out.tensor, &options, m); }, &out);
   };
   if (function == 0) {
-    return run(lq_quantize_float, arguments.Input(shape, kFloats), arguments.Output(shape, {LQ_U8, LQ_U4}, kFill));
+    return run(lq_quantize_float, arguments.Input(shape, kFloats),
+               arguments.Output(shape, {LQ_U8, LQ_U4, LQ_U6}, kFill));
   }
   if (function == 1) {
-    return run(lq_dequantize_float, arguments.Input(shape, {LQ_U8, LQ_U4}), arguments.Output(shape, kFloats, kFill));
+    return run(lq_dequantize_float, arguments.Input(shape, {LQ_U8, LQ_U4, LQ_U6}),
+               arguments.Output(shape, kFloats, kFill));
   }
   if (function == 2) {
     float value = 0;
@@ -105,7 +107,7 @@ void FuzzBlocks(Arguments& arguments) {
     int64_t& dim = scale_shape[static_cast<size_t>(arguments.Int(0, static_cast<int64_t>(shape.size()) - 1))];
     dim /= arguments.OneIn(8) ? 1 : std::max<int64_t>(quantizer.block_size, 1);
   }
-  const Array codes = arguments.Output(shape, {LQ_U4, LQ_U8, LQ_S8, LQ_S16}, kFill);
+  const Array codes = arguments.Output(shape, {LQ_U4, LQ_U6, LQ_U8, LQ_S8, LQ_S16}, kFill);
   const Array scales = arguments.Output(scale_shape, {LQ_U8}, kFill);
   Check(
       [&](lq_message* m) {

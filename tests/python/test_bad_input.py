@@ -58,7 +58,7 @@ class BadInputTest(Case):
                 self.assert_refused(lambda: function(**{**good, **bad}), *parts)
                 self.assertEqual(out.tobytes(), before)
 
-    def affine(self):
+    def affine(self, x=True):
         huge = np.lib.stride_tricks.as_strided(np.zeros(1, np.float32), (2**20, 2**20), (0, 0))
         scale = np.ones((4, 2), np.float32)
         return [
@@ -77,10 +77,11 @@ class BadInputTest(Case):
             (dict(scale=-0.5), "scale", "-0.5"),
             (dict(scale=np.array([1, 1, 0, 1, 1, 1], np.float32)), "scale", "element 2"),
             (dict(scale="wide"), "scale", "wide"),
+            (dict(scale="0.5"), "scale", "'0.5'"),
             (dict(scale=1j), "scale", "1j"),
             (dict(scale=np.ones(6, np.int32)), "scale", "s32"),
             (dict(scale=np.ones(12, np.float32)[::2]), "scale", "not contiguous"),
-            (dict(scale=np.ones(5, np.float32)), "5 scales", "6"),
+            (dict(scale=np.ones(5, np.float32)), "5 scales", "over x of shape" if x else "over codes of shape", "6"),
             (dict(scale=np.ones((3, 1), np.float32)), "3 scales", "8"),
             (dict(scale=scale, block_size=(2, 4)), "block_size", "2 scales", "blocks of 4", "6"),
             (dict(scale=scale, block_size=(2, 0)), "block_size", "0"),
@@ -122,7 +123,7 @@ class BadInputTest(Case):
 
     def test_dequantize(self):
         good = dict(codes=np.zeros((8, 6), np.int8), scale=0.5, out=np.empty((8, 6), np.float32))
-        affine = [row for row in self.affine() if "x" not in row[0]]
+        affine = [row for row in self.affine(x=False) if "x" not in row[0]]
         codes = [
             (dict(codes=np.zeros((8, 6), np.float32)), "codes", "f32"),
             (dict(codes=np.zeros((6, 8), np.int8).T), "codes", "not contiguous"),
@@ -156,7 +157,7 @@ class BadInputTest(Case):
     def test_blocks(self):
         good = dict(x=random((8, 6)), format="torch_mx", out=np.empty((8, 6), np.float32))
         table = [
-            (dict(axis=2), "axis", "2"),
+            (dict(axis=2), "axis", "2", "but x has 2 dimensions"),
             (dict(axis=0.5), "axis", "0.5"),
             (dict(block_size=-3), "-3"),
             (dict(block_size=2**64), "block_size", "18446744073709551616"),
@@ -209,6 +210,7 @@ class BadInputTest(Case):
             (dict(weight=random((8, 64)) * np.float32(np.nan)), "nan"),
             (dict(block_size=(1, 15)), "15", "64"),
             (dict(block_size=(1, 0)), "0", "64"),
+            (dict(block_size=None), "block_size", "(8, 64)"),
             (dict(block_size=(1, "16")), "block_size", "'16'"),
             (dict(block_grouping=(1, 3)), "3", "4"),
             (dict(bitwidth=1), "bitwidth", "1"),

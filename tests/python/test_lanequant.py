@@ -192,8 +192,12 @@ class ArraysTest(Case):
         self.assert_refused(lambda: quantize(x, 1.0, **grid, out=np.empty((8, 7), np.int8)), "(8, 8)", "(8, 7)")
         self.assert_refused(lambda: quantize(x, 1.0, **grid, out=np.empty((8, 8), np.float32)), "out", "float32")
         self.assert_refused(lambda: quantize(np.empty((1,) * 9, np.float32), 1.0, **grid), "x", "9")
+        overlapping = np.zeros(9, np.float32)
+        self.assert_refused(
+            lambda: lanequant.quantize_dequantize(overlapping[:8], 1.0, **grid, out=overlapping[1:]), "out", "32 bytes of x"
+        )
         misaligned = np.frombuffer(b"\0" * 17, np.uint8)[1:].view(np.float32)
-        self.assert_refused(lambda: quantize(misaligned, 1.0, **grid), "in", "multiple of 4")
+        self.assert_refused(lambda: quantize(misaligned, 1.0, **grid), "x: data", "multiple of 4")
 
 
 class FloatTest(Case):
@@ -215,6 +219,12 @@ class FloatTest(Case):
             codes = lanequant.quantize_float(x, "float8_e4m3fn")
             self.assert_same(codes, want.view(np.uint8))
             self.assert_same(lanequant.dequantize_float(codes, "float8_e4m3fn"), want.astype(np.float32))
+        codes = lanequant.quantize_float(x[:, :5].copy(), "float6_e3m2fn", 8.0)
+        packed = lanequant.quantize_float(x[:, :5].copy(), "float6_e3m2fn", 8.0, dtype="uint6")
+        bits = np.unpackbits(codes.reshape(-1, 1), axis=1, bitorder="little")[:, :6]
+        self.assert_same(packed, np.packbits(bits, bitorder="little"))
+        real = lanequant.dequantize_float(packed, "float6_e3m2fn", 8.0, codes_dtype="uint6", shape=(32, 5))
+        self.assert_same(real, lanequant.dequantize_float(codes, "float6_e3m2fn", 8.0))
         x = np.array([[0.4, -6.0, 1.2], [9.0, -0.1, 2.4]], np.float32)
         packed = lanequant.quantize_float(x, "float4_e2m1fn", dtype="uint4")
         self.assert_same(packed, np.array([0xF1, 0x72, 0x48], np.uint8))
@@ -239,12 +249,14 @@ class FloatTest(Case):
         np.testing.assert_allclose(np.abs(y).max(1), np.abs(x).max(1), rtol=1e-5)
         for maxval in (0.0, np.nan, np.inf):
             self.assert_refused(lambda: lanequant.float_scale((4, 3), maxval), "maxval", str(maxval)[:1])
+        self.assert_refused(lambda: lanequant.float_scale((4, 3), "most"), "maxval 'most'")
 
     def test_block_codes(self):
         x = random((6, 96))
         for options, dtype in (
             (dict(format="torch_mx", exponent="even"), "uint4"),
             (dict(format="onnx_mx", element="e2m3"), "uint8"),
+            (dict(format="torch_mx", element="e3m2"), "uint6"),
             (dict(format="torch_mx", element="e5m2", exponent="ceil_log2"), "uint8"),
             (dict(format="onnx_mx", element="integer"), "int8"),
             (dict(format="torch_bfp16"), "int8"),
@@ -252,13 +264,15 @@ class FloatTest(Case):
             (dict(format="onnx_mx", element="e4m3", axis=0, block_size=3), "uint8"),
         ):
             want = lanequant.quantize_dequantize_blocks(x, **options)
-            codes, scales = lanequant.quantize_blocks(x, **options)
-            packed = dtype == "uint4"
-            self.assertEqual((codes.shape, codes.dtype), ((288,) if packed else (6, 96), "uint8" if packed else dtype))
+            codes, scales = lanequant.quantize_blocks(x, **options, dtype=dtype)
+            packed = {"uint4": 288, "uint6": 432}.get(dtype)
+            self.assertEqual((codes.shape, codes.dtype), ((packed,) if packed else (6, 96), "uint8" if packed else dtype))
+            if dtype != "uint6":
+                self.assert_same(lanequant.quantize_blocks(x, **options).codes, codes)
             blocks = 8 if "bfp" in options["format"] else 32
             self.assertEqual(scales.shape, (2, 96) if "axis" in options else (6, 96 // blocks))
             options.pop("exponent", None)
-            of_codes = dict(codes_dtype="uint4", shape=x.shape) if packed else {}
+            of_codes = dict(codes_dtype=dtype, shape=x.shape) if packed else {}
             back = lanequant.dequantize_blocks(codes, scales, **options, **of_codes)
             self.assert_same(back, want + np.float32(0) if "int" in dtype and "uint" not in dtype else want)
         x[3, 40] = np.nan
@@ -334,6 +348,8 @@ class CalibrateTest(Case):
         x = random((4, 4))
         calibrate = lanequant.calibrate
         self.assert_refused(lambda: calibrate([], **grid))
+        self.assert_refused(lambda: calibrate(None, **grid), "batches", "NoneType")
+        self.assert_refused(lambda: calibrate(3.0, **grid), "batches", "float")
         self.assert_refused(lambda: calibrate([[1.0]], **grid), "batch", "list")
         self.assert_refused(lambda: calibrate(x, **grid, scale_shape=(3,)), "3")
         self.assert_refused(lambda: calibrate(x, **grid, scheme="max"), "'max'", "min_max")
@@ -385,10 +401,15 @@ class ModelTest(Case):
         self.assert_refused(lambda: run({"input": x, "more": x}), "more")
         self.assert_refused(lambda: run({"input": x[:, :, :7].copy()}), "(2, 1, 7, 8)", "(2, 1, 8, 8)")
         self.assert_refused(lambda: run({"input": x[:0]}), "batch 0")
+        self.assert_refused(lambda: run({"input": np.broadcast_to(x[:1], (2**40, 1, 8, 8))}), "input", "contiguous")
+        for inputs in (None, [x], x):
+            self.assert_refused(lambda: run(inputs), "inputs", type(inputs).__name__)
         self.assert_refused(lambda: run({"input": x.astype(np.float64)}), "'input'", "f64")
         self.assert_refused(lambda: run({"input": x[:, :, ::-1]}), "input", "contiguous")
         model, encodings = self.folder / "model.onnx", self.folder / "model.encodings"
         self.assert_refused(lambda: lanequant.Model("none.onnx", encodings), "none.onnx")
+        self.assert_refused(lambda: lanequant.Model(None, encodings), "onnx", "NoneType")
+        self.assert_refused(lambda: lanequant.Model(model, "a\0b"), "encodings", "null character")
         self.assert_refused(lambda: lanequant.Model(model, encodings, bias="int8"), "'int8'", "int32")
         self.assert_refused(lambda: lanequant.Model(model, encodings, target="AVX9"), "AVX9")
         run({"input": x})

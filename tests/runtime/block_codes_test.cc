@@ -69,6 +69,23 @@ TEST(BlockCodes, EqualQuarksFiles) {
   }
 }
 
+TEST(BlockCodes, SixBitsArePackedAsInQuarksFiles) {
+  const GoldenCases golden("block_formats/block_codes.npz"), files("block_formats/packed_codes.npz");
+  ASSERT_EQ(files.cases().size(), 4u);
+  for (const auto& [name, file] : files.cases()) {
+    const auto& arrays = golden.cases().at(name);
+    const auto element = static_cast<BlockElement>(ValuesOf<int32_t>(arrays.at("element"))[0]);
+    const BlockFormat format = TorchMx(element, BlockExponent::kEven);
+    Codes codes(DType::kU6, arrays.at("x").shape, arrays.at("scales").shape);
+    ASSERT_TRUE(QuantizeBlocks(arrays.at("x").view(), format, -1, codes.view(), codes.scale_view()).ok()) << name;
+    EXPECT_EQ(codes.bytes, file.at("packed").bytes) << name;
+    std::vector<float> y(static_cast<size_t>(codes.shape.NumElements()));
+    const TensorView out = View(DType::kF32, codes.shape, y);
+    ASSERT_TRUE(DequantizeBlocks(codes.view(), codes.scale_view(), format, -1, out).ok()) << name;
+    EXPECT_EQ(y, ValuesOf<float>(arrays.at("y"))) << name;
+  }
+}
+
 // A tensor [outer][blocks * size][inner] that a format with codes takes.
 struct Case {
   explicit Case(Random& random) {
@@ -84,7 +101,8 @@ struct Case {
     inner = random.Chance(0.5) ? 1 : random.LogSize(1, 70);
     const bool integer = format.element == BlockElement::kInteger;
     const bool small = integer ? format.integer_bits <= 7 : format.element == BlockElement::kE2M1;
-    const DType most = integer ? DType::kS16 : DType::kU8;
+    const bool six = format.element == BlockElement::kE2M3 || format.element == BlockElement::kE3M2;
+    const DType most = integer ? DType::kS16 : six && random.Chance(0.7) ? DType::kU6 : DType::kU8;
     codes = small && random.Chance(0.7) ? integer ? DType::kS8 : DType::kU4 : most;
     type = random.Chance(0.6) ? DType::kF32 : random.Chance(0.5) ? DType::kF16 : DType::kBF16;
   }
@@ -125,7 +143,9 @@ double ValueAt(const Case& test, const Codes& codes, size_t i, uint8_t scale) {
   const auto byte = [&](size_t at) { return static_cast<uint8_t>(codes.bytes[at]); };
   const int exponent = scale - 127;
   if (test.format.element != BlockElement::kInteger) {
-    const uint8_t code = test.codes == DType::kU4 ? static_cast<uint8_t>(byte(i / 2) >> i % 2 * 4 & 15) : byte(i);
+    const size_t bits = BitsOf(test.codes), past = i * bits % 8, last = (i * bits + bits - 1) / 8;
+    const uint32_t word = byte(i * bits / 8) | uint32_t{byte(last)} << 8 * (last - i * bits / 8);
+    const auto code = static_cast<uint8_t>(word >> past & ((1u << bits) - 1));
     return std::ldexp(reference::ValueOfCode(code, kFormats[static_cast<size_t>(test.format.element)]), exponent);
   }
   int16_t code = static_cast<int8_t>(byte(i));
@@ -268,6 +288,9 @@ TEST_F(BlockCodeErrors, NameTheArgumentAndTheNumbers) {
   scale_dtype_ = DType::kU8;
   dtype_ = DType::kS8;
   ExpectRefused({"codes", "s8", "floats of 4 bits", "u4"});
+  dtype_ = DType::kU6;
+  ExpectRefused({"codes", "u6", "floats of 4 bits", "u4"});
+  dtype_ = DType::kS8;
   format_ = OnnxBfp(17, TieRounding::kEven);
   format_.block_size = 32;
   ExpectRefused({"codes", "s8", "integers of 9 bits", "s16"});
@@ -285,7 +308,7 @@ TEST_F(BlockCodeErrors, NameTheArgumentAndTheNumbers) {
 
 TEST_F(BlockCodeErrors, FormatsWithoutCodes) {
   format_ = TorchMxPairs(8, 32);
-  ExpectUnsupported(Run(), {"sub_block_size", "2"});
+  ExpectUnsupported(Run(), {"sub_block_size", "2", "MX9"});
   format_ = OnnxMx(BlockElement::kInteger, TieRounding::kAway);
   dtype_ = DType::kS8;
   ExpectUnsupported(Run(), {"ties to even"});

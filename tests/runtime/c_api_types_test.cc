@@ -37,7 +37,7 @@ TEST(CApiTypesTest, EnumsAreThoseOfCxx) {
   } types[] = {{LQ_F32, DType::kF32}, {LQ_F64, DType::kF64},   {LQ_U8, DType::kU8},   {LQ_S8, DType::kS8},
                {LQ_U16, DType::kU16}, {LQ_S16, DType::kS16},   {LQ_S32, DType::kS32}, {LQ_S64, DType::kS64},
                {LQ_F16, DType::kF16}, {LQ_BF16, DType::kBF16}, {LQ_U4, DType::kU4},   {LQ_S4, DType::kS4},
-               {LQ_U2, DType::kU2},   {LQ_S2, DType::kS2}};
+               {LQ_U2, DType::kU2},   {LQ_S2, DType::kS2},     {LQ_U6, DType::kU6}};
   for (const auto& type : types) EXPECT_EQ(type.c, static_cast<int>(type.cxx)) << NameOf(type.cxx);
   EXPECT_EQ(size_t{LQ_MAX_RANK}, Shape::kMaxRank);
   EXPECT_EQ(LQ_TOOL_QUARK_TORCH, static_cast<int>(CalibrationTool::kQuarkTorch));
@@ -54,7 +54,8 @@ TEST(CApiTypesTest, TensorBytes) {
   EXPECT_EQ(lq_tensor_bytes(LQ_F32, 1, nullptr), 0u);
   EXPECT_EQ(lq_tensor_bytes(LQ_F32, 9, dims), 0u);
   EXPECT_EQ(lq_tensor_bytes(LQ_F32, -1, dims), 0u);
-  EXPECT_EQ(lq_tensor_bytes(14, 2, dims), 0u);
+  EXPECT_EQ(lq_tensor_bytes(LQ_U6, 2, dims), 12u);
+  EXPECT_EQ(lq_tensor_bytes(15, 2, dims), 0u);
   EXPECT_EQ(lq_tensor_bytes(-1, 2, dims), 0u);
   const int64_t negative[] = {3, -1}, huge[] = {int64_t{1} << 40, int64_t{1} << 22};
   EXPECT_EQ(lq_tensor_bytes(LQ_F32, 2, negative), 0u);
@@ -152,8 +153,8 @@ TEST(CApiTypesTest, TensorsAreChecked) {
     change(tensor);
     return c_api::ReadTensor("x", &tensor).status().message();
   };
-  EXPECT_EQ(message([](lq_tensor& t) { t.dtype = 14; }), "x: dtype 14 is none of 0 to 13");
-  EXPECT_EQ(message([](lq_tensor& t) { t.dtype = -1; }), "x: dtype -1 is none of 0 to 13");
+  EXPECT_EQ(message([](lq_tensor& t) { t.dtype = 15; }), "x: dtype 15 is none of 0 to 14");
+  EXPECT_EQ(message([](lq_tensor& t) { t.dtype = -1; }), "x: dtype -1 is none of 0 to 14");
   EXPECT_EQ(message([](lq_tensor& t) { t.rank = 9; }), "x: rank 9 is not in 0 to 8");
   EXPECT_EQ(message([](lq_tensor& t) { t.rank = -1; }), "x: rank -1 is not in 0 to 8");
   EXPECT_EQ(message([](lq_tensor& t) { t.data = nullptr; }), "x: data is null, but has 64 bytes");

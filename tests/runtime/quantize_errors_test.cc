@@ -288,7 +288,7 @@ TEST(QuantizeErrors, RandomArguments) {
     for (int64_t& block : blocks) block = number();
     call.quantizer.block_size = blocks;
     const auto spoil = [&](auto& view) {
-      if (random.Chance(0.2)) view.dtype = static_cast<DType>(random.Int(0, 13));
+      if (random.Chance(0.2)) view.dtype = static_cast<DType>(random.Int(0, 14));
       if (random.Chance(0.2)) view.shape = shape();
       if (random.Chance(0.1)) view.bytes = view.bytes.first(random.Size(0, view.bytes.size()));
     };

@@ -19,15 +19,16 @@ CODES = {
     "uint2": 12,
     "int2": 13,
 }
+PACKED_FLOATS = {"uint6": 14, "uint4": CODES["uint4"]}  # float formats of 6 and 4 bits
 FLOATS = {"float32": 0, "float64": 1, "float16": 8, "bfloat16": 9}
 VALUES = {name: FLOATS[name] for name in ("float32", "float16", "bfloat16")}
-PACKED_BITS = {"uint4": 4, "int4": 4, "uint2": 2, "int2": 2}
+PACKED_BITS = {"uint6": 6, "uint4": 4, "int4": 4, "uint2": 2, "int2": 2}
 
 
 def choose(argument, value, names):
-    """What a name stands for in a dict of names, or a ValueError that lists them."""
+    """What a name stands for in a dict of names (in a tuple: itself), or a ValueError that lists them."""
     if isinstance(value, str) and value in names:
-        return names[value]
+        return names[value] if isinstance(names, dict) else value
     raise ValueError(f"{argument} {value!r} is none of {', '.join(names)}")
 
 
@@ -53,7 +54,7 @@ def whole(argument, value, low=-(2**63), high=2**63 - 1):
 def real(argument, value):
     """The same for a real number."""
     try:
-        return float(value)
+        return float(value if not isinstance(value, (str, bytes)) else None)
     except (TypeError, ValueError):
         raise ValueError(f"{argument} {value!r} is not a number") from None
 
@@ -81,7 +82,7 @@ def tensor(name, array, *, codes=None, shape=None, writable=False):
         needed, given = packed_bytes(codes, shape), elements(shape_of(name, array))
         if given < needed:  # said here, before memory for a result of this shape is asked for
             raise ValueError(f"{name}: {given} bytes, but shape {tuple(shape)} of {codes} needs {needed}")
-        return Tensor(array, name, CODES[codes], list(shape), writable)
+        return Tensor(array, name, {**CODES, **PACKED_FLOATS}[codes], list(shape), writable)
     if isinstance(array, np.ndarray) and array.dtype.name == "bfloat16":  # NumPy's DLPack does not know it
         return Tensor(array.view(np.uint16), name, FLOATS["bfloat16"], writable=writable)
     return Tensor(array, name, writable=writable)
@@ -127,9 +128,7 @@ def float_type(dtype, out, types=VALUES):
     """The type of values that is asked for: `dtype`, or that of `out`, or float32."""
     if dtype is None:
         dtype = "float32" if out is None else kind(out)
-    dtype = type_name(dtype)
-    choose("dtype", dtype, types)
-    return dtype
+    return choose("dtype", type_name(dtype), tuple(types))
 
 
 def output(name, out, shape, dtype):

@@ -6,6 +6,7 @@ import numpy as np
 
 from . import _lanequant
 from ._arrays import (
+    PACKED_FLOATS,
     choose,
     code_output,
     float_tensor,
@@ -123,8 +124,8 @@ def quantize_blocks(
     x, format, element, exponent, bit_width, block_size, axis: as for quantize_dequantize_blocks; no "onnx_bfp_prime" and
         "torch_mx_pairs", whose blocks have parts. Blocks must divide the dimension `axis`.
     ties: "even".
-    dtype: of the codes. e2m1: "uint4" (default), two codes a byte, or "uint8"; other floats "uint8": sign, exponent,
-        mantissa from the highest bit down; integers "int8" (default up to 8 bits) or "int16".
+    dtype: of the codes. Floats "uint8": sign, exponent, mantissa from the highest bit down; e2m1 also "uint4" (its
+        default), two codes a byte; e2m3 and e3m2 also "uint6", four in three bytes as in Quark's files; integers "int8" (default up to 8 bits) or "int16".
 
     Returns BlockCodes(codes, scales): codes of the shape of x (packed: flat uint8); scales uint8 (E8M0), of the shape of
     x but one for each block along `axis`. A block with an infinity or NaN has the scale 255: it reads as NaN.
@@ -136,7 +137,7 @@ def quantize_blocks(
     """
     quantizer = _quantizer(format, element, exponent, ties, bit_width, block_size, axis)
     dtype = _code_type(format, element, bit_width) if dtype is None else type_name(dtype)
-    choose("dtype", dtype, {name: name for name in ("uint4", "uint8", "int8", "int16")})
+    choose("dtype", dtype, ("uint4", "uint6", "uint8", "int8", "int16"))
     x_tensor, shape = float_tensor("x", x), shape_of("x", x)
     codes, codes_tensor = code_output("codes", None, shape, dtype)
     scales = new_array(_scale_shape(shape, format, block_size, axis), "uint8")
@@ -162,23 +163,23 @@ def dequantize_blocks(
 ):
     """The numbers that quantize_blocks' codes and scales stand for, rounded once to `dtype`.
 
-    codes, scales: as quantize_blocks returns them; packed codes with codes_dtype "uint4" and their `shape`.
+    codes, scales: as quantize_blocks returns them; packed codes with codes_dtype "uint4" or "uint6" and their `shape`.
     format, element, bit_width, block_size, axis: as for quantize_blocks.
     dtype: "float32", "float16" or "bfloat16", of the result. Default: that of `out`, or "float32".
 
     Returns an array of `dtype`, of the shape of the codes.
 
-    ValueError: types, shapes, blocks that do not divide, codes_dtype "uint4" without shape.
+    ValueError: types, shapes, blocks that do not divide, packed codes without shape.
 
     >>> lanequant.dequantize_blocks(np.array([[3, -64]], np.int8), np.array([[130]], np.uint8), "onnx_bfp", block_size=2)
     array([[ 0.375, -8.   ]], dtype=float32)
     """
     quantizer = _quantizer(format, element, "floor", "even", bit_width, block_size, axis)
-    if codes_dtype is not None and type_name(codes_dtype) == "uint4":
+    if codes_dtype is not None and type_name(codes_dtype) in PACKED_FLOATS:
         if shape is None:
-            raise ValueError("codes of uint4 need their shape")
+            raise ValueError(f"codes of {type_name(codes_dtype)} need their shape")
         shape = numbers("shape", shape)
-        codes_tensor = tensor("codes", codes, codes="uint4", shape=shape)
+        codes_tensor = tensor("codes", codes, codes=type_name(codes_dtype), shape=shape)
     else:
         if codes_dtype is not None and type_name(codes_dtype) != kind(codes):
             raise ValueError(f"codes are {kind(codes)}, but codes_dtype is {type_name(codes_dtype)}")

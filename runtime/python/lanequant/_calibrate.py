@@ -1,5 +1,6 @@
 """Calibration: from values to encodings, as AIMET's analyzers compute them."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -62,6 +63,8 @@ def calibrate(
     options.percentile = real("percentile", percentile)
     options.scale_shape = numbers("scale_shape", scale_shape)
     options.block_size = numbers("block_size", block_size)
+    if not hasattr(batches, "shape") and not isinstance(batches, Iterable):
+        raise ValueError(f"batches: an array or an iterable of arrays is needed, not {type(batches).__name__}")
     analyzer = _lanequant.Analyzer(options)
     for batch in [batches] if hasattr(batches, "shape") else batches:
         analyzer.update(tensor("batch", batch), threads_of(threads))

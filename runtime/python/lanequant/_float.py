@@ -4,6 +4,7 @@ import numpy as np
 
 from . import _lanequant
 from ._arrays import (
+    PACKED_FLOATS,
     choose,
     code_output,
     float_tensor,
@@ -61,7 +62,10 @@ def float_scale(format, maxval):
     array([1.      , 0.015625], dtype=float32)
     """
     quantizer = _quantizer(format, None, None)
-    values = np.asarray(maxval, np.float32)
+    try:
+        values = np.asarray(maxval, np.float32)
+    except (TypeError, ValueError):
+        raise ValueError(f"maxval {maxval!r} is neither a number nor an array of them") from None
     scales = [_lanequant.float_scale(quantizer, float(value)) for value in values.ravel()]
     return np.array(scales, np.float32).reshape(values.shape)
 
@@ -73,9 +77,10 @@ def quantize_float(
 
     x, scale, block_size, saturate: as for quantize_dequantize_float.
     format: one of the formats of 8, 6 and 4 bits that have a name.
-    dtype: "uint8", one code each; or "uint4", two codes a byte, of "float4_e2m1fn".
+    dtype: "uint8", one code each; or packed: "uint4", two codes a byte, of "float4_e2m1fn", and "uint6", four in three
+        bytes, of the float6 formats.
 
-    Returns an array of the shape of x; of "uint4" a flat uint8 array.
+    Returns an array of the shape of x; of packed codes a flat uint8 array.
 
     ValueError: as for quantize_dequantize_float.
 
@@ -83,7 +88,7 @@ def quantize_float(
     array([ 56, 254], dtype=uint8)
     """
     quantizer = _quantizer(format, scale, block_size, saturate)
-    dtype = choose("dtype", type_name(dtype), {name: name for name in ("uint8", "uint4")})
+    dtype = choose("dtype", type_name(dtype), ("uint8", *PACKED_FLOATS))
     x_tensor = float_tensor("x", x)
     out, codes = code_output("out", out, shape_of("x", x), dtype)
     _lanequant.quantize_float(x_tensor, quantizer, codes, threads_of(threads))
@@ -104,25 +109,26 @@ def dequantize_float(
 ):
     """The numbers that codes of a float format stand for, times scale, rounded once to `dtype`.
 
-    codes: uint8, as quantize_float returns them; with codes_dtype "uint4" packed, of `shape`.
+    codes: uint8, as quantize_float returns them; with codes_dtype "uint4" or "uint6" packed, of `shape`.
     format, scale, block_size: as for quantize_float.
     dtype: "float32", "float16" or "bfloat16", of the result. Default: that of `out`, or "float32".
 
     Returns an array of `dtype`, of the shape of the codes.
 
-    ValueError: types, shapes, formats without codes, codes_dtype "uint4" without shape.
+    ValueError: types, shapes, formats without codes, packed codes without shape.
 
     >>> lanequant.dequantize_float(np.array([56, 254], np.uint8), "float8_e4m3fn")
     array([   1., -448.], dtype=float32)
     """
     quantizer = _quantizer(format, scale, block_size)
-    if type_name(codes_dtype) == "uint4":
+    codes_dtype = type_name(codes_dtype)
+    if codes_dtype in PACKED_FLOATS:
         if shape is None:
-            raise ValueError("codes of uint4 need their shape")
+            raise ValueError(f"codes of {codes_dtype} need their shape")
         shape = numbers("shape", shape)
-        in_tensor = tensor("codes", codes, codes="uint4", shape=shape)
+        in_tensor = tensor("codes", codes, codes=codes_dtype, shape=shape)
     else:
-        choose("codes_dtype", type_name(codes_dtype), {"uint8": 0, "uint4": 0})
+        choose("codes_dtype", codes_dtype, ("uint8", *PACKED_FLOATS))
         shape = shape_of("codes", codes)
         in_tensor = tensor("codes", codes)
     out, out_tensor = output("out", out, shape, float_type(dtype, out))

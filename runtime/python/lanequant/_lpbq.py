@@ -26,6 +26,8 @@ def _code_type(bitwidth):
 
 def _layout(shape, block_size, block_grouping, bitwidth, decompressed_bitwidth):
     block_size = numbers("block_size", block_size)
+    if not block_size:
+        raise ValueError(f"block_size: no numbers, but the weight of shape {tuple(shape)} needs one for each dimension")
     if len(block_size) > len(shape):
         raise ValueError(f"block_size {tuple(block_size)} has more dimensions than the weight of shape {tuple(shape)}")
     covered = shape[len(shape) - len(block_size) :]

@@ -1,6 +1,7 @@
 """Networks: an ONNX file with AIMET's encodings, prepared for this CPU."""
 
 import os
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -9,6 +10,16 @@ from ._affine import PROFILES
 from ._arrays import choose, shape_of, tensor, threads_of
 
 BIASES = {"float": 0, "int32": 1}
+
+
+def _path(argument, path):
+    try:
+        path = os.fsdecode(path)
+    except TypeError:
+        raise ValueError(f"{argument}: a path is needed, not {type(path).__name__}") from None
+    if "\0" in path:
+        raise ValueError(f"{argument}: the path {path!r} has a null character")
+    return path
 
 
 class Model:
@@ -32,8 +43,8 @@ class Model:
 
     def __init__(self, onnx, encodings, *, bias="float", profile="aimet_div", target=None, threads=0):
         self._session = _lanequant.Session(
-            os.fspath(onnx),
-            os.fspath(encodings),
+            _path("onnx", onnx),
+            _path("encodings", encodings),
             target,
             choose("profile", profile, PROFILES),
             choose("bias", bias, BIASES),
@@ -59,11 +70,13 @@ class Model:
         ValueError: names, shapes, types.
         """
         known = self.inputs
+        if not isinstance(inputs, Mapping):
+            raise ValueError(f"inputs: a dict of arrays is needed, not {type(inputs).__name__}")
         if set(inputs) != set(known):
             raise ValueError(f"inputs {sorted(inputs)} are given, but the model has {sorted(known)}")
         batch = self._batch(inputs, known)
-        arrays = {name: np.empty(shape, np.float32) for name, shape in self._session.outputs(batch)}
         in_tensors = [tensor(name, inputs[name]) for name in known]
+        arrays = {name: np.empty(shape, np.float32) for name, shape in self._session.outputs(batch)}
         out_tensors = [tensor(name, array, writable=True) for name, array in arrays.items()]
         workspace = self._take_workspace(batch)
         try:
