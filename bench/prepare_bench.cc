@@ -1,5 +1,6 @@
-// How fast a layer is prepared from the floats of a file (quantized, checked, packed): prepare/PRECISION/NxK/threads=T.
-// of_read is the share of the bandwidth at which the floats alone can be read.
+// How fast a layer is prepared from the floats of a file (quantized, checked, packed):
+// prepare/PRECISION/NxK/threads=T, "/transposed" for weights (inputs, outputs). of_read: what is read and written, as a
+// share of the bandwidth at which the floats alone can be read.
 #include <benchmark/benchmark.h>
 
 #include <memory>
@@ -7,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "lanequant/float_linear.h"
 #include "lanequant/linear.h"
 #include "runtime/measure/linear_case.h"
 #include "runtime/measure/probe.h"
@@ -15,48 +17,91 @@ namespace lq::bench {
 namespace {
 
 constexpr float kScale = 1.0f / 1024;
+constexpr size_t kSize = 4096;
+constexpr int64_t kBlock = 64;
 
-Encoding EncodingOf(const measure::LinearCase& layer) {
-  const std::vector<float> scale(layer.n, kScale);
-  const int64_t block = layer.precision.block;
-  if (block == 0) return PerChannel{{8, true}, 0, scale, std::vector<int32_t>(layer.n)};
-  const size_t blocks = layer.k / static_cast<size_t>(block);
-  return Lpbq{4, 8, 0, 1, block, scale, std::vector<uint32_t>(layer.n * blocks, 7)};
+Encoding PerChannelEncoding() {
+  return PerChannel{{8, true}, 0, std::vector<float>(kSize, kScale), std::vector<int32_t>(kSize)};
 }
 
-void Run(benchmark::State& state, const measure::LinearCase& layer, size_t threads) {
+Encoding LpbqEncoding() {
+  return Lpbq{4, 8, 0, 1, kBlock, std::vector<float>(kSize, kScale), std::vector<uint32_t>(kSize * kSize / kBlock, 7)};
+}
+
+Encoding FloatBlocks(int bitwidth) {
+  const size_t blocks = kSize * kSize / kBlock;
+  return PerBlock{{bitwidth, true}, 0, 1, kBlock, std::vector<float>(blocks, 7 * kScale), std::vector<int32_t>(blocks)};
+}
+
+std::vector<float> Weights() {
+  std::mt19937 engine(1);
+  std::vector<float> weight(kSize * kSize);
+  for (float& value : weight) value = kScale * (static_cast<float>(engine() % 256) - 128);
+  return weight;
+}
+
+// prepare(weight, options) -> Result of a layer.
+template <class F>
+void Run(benchmark::State& state, size_t threads, const F& prepare) {
   const std::unique_ptr<Executor> executor = threads == 1 ? nullptr : MakeTbbExecutor(threads);
   PrepareOptions options;
   options.executor = executor.get();
-  std::mt19937 engine(1);
-  std::vector<float> weight(layer.n * layer.k);
-  for (float& value : weight) value = kScale * (static_cast<float>(engine() % 256) - 128);
-  LinearSpec spec;
-  spec.name = "fc";
-  spec.in_features = layer.k;
-  spec.out_features = layer.n;
-  spec.weight = weight;
-  spec.weight_encoding = EncodingOf(layer);
-  spec.input = {{layer.precision.activation_bits, false}, 0.01f, -100};
-  spec.output.encoding = PerTensor{{layer.precision.activation_bits, false}, 0.5f, -100};
+  const std::vector<float> weight = Weights();
+  const size_t floats = weight.size() * sizeof(float);
+  size_t bytes = 0;
   for (auto _ : state) {
-    const Result<Linear> linear = Linear::Prepare(spec, options);
-    if (!linear.ok()) state.SkipWithError(linear.status().message().c_str());
+    const auto layer = prepare(weight, options);
+    if (!layer.ok()) return state.SkipWithError(layer.status().message().c_str());
+    bytes = floats + layer->info().packed_bytes;
   }
-  const size_t bytes = weight.size() * sizeof(float);
-  const double limit = ReadBandwidth(weight.data(), bytes, executor == nullptr ? SerialExecutor() : *executor);
+  const double limit = ReadBandwidth(weight.data(), floats, executor == nullptr ? SerialExecutor() : *executor);
   state.counters["of_read"] =
       benchmark::Counter(static_cast<double>(bytes) / limit, benchmark::Counter::kIsIterationInvariantRate);
 }
 
-const bool kRegistered = [] {
-  for (const measure::Precision& precision : {measure::Precision{8, 0}, {8, 64}, {16, 0}, {16, 64}}) {
-    const measure::LinearCase layer = {1, 4096, 4096, precision};
-    for (const size_t threads : {1, 2}) {
-      const std::string name = "prepare/" + precision.ToString() + "/4096x4096/threads=" + std::to_string(threads);
-      benchmark::RegisterBenchmark(name.c_str(), Run, layer, threads)->UseRealTime()->Unit(benchmark::kMillisecond);
-    }
+template <class F>
+void Register(const std::string& name, const F& prepare) {
+  for (const size_t threads : {1, 2}) {
+    const std::string full = "prepare/" + name + "/threads=" + std::to_string(threads);
+    benchmark::RegisterBenchmark(full.c_str(), [=](benchmark::State& state) { Run(state, threads, prepare); })
+        ->UseRealTime()
+        ->Unit(benchmark::kMillisecond);
   }
+}
+
+void RegisterLinear(const measure::Precision& precision, bool transposed) {
+  Register(precision.ToString() + "/4096x4096" + (transposed ? "/transposed" : ""),
+           [=](const std::vector<float>& weight, const PrepareOptions& options) {
+             LinearSpec spec;
+             spec.name = "fc";
+             spec.in_features = spec.out_features = kSize;
+             spec.weight = weight;
+             spec.transposed = transposed;
+             spec.weight_encoding = precision.block == 0 ? PerChannelEncoding() : LpbqEncoding();
+             spec.input = {{precision.activation_bits, false}, 0.01f, -100};
+             spec.output.encoding = PerTensor{{precision.activation_bits, false}, 0.5f, -100};
+             return Linear::Prepare(spec, options);
+           });
+}
+
+void RegisterFloat(int bitwidth) {
+  Register("f32w" + std::to_string(bitwidth) + "/4096x4096",
+           [=](const std::vector<float>& weight, const PrepareOptions& options) {
+             FloatLinearSpec spec;
+             spec.name = "fc";
+             spec.in_features = spec.out_features = kSize;
+             spec.weight = weight;
+             spec.weight_encoding = FloatBlocks(bitwidth);
+             return FloatLinear::Prepare(spec, options);
+           });
+}
+
+const bool kRegistered = [] {
+  for (const measure::Precision& precision : {measure::Precision{8, 0}, {8, kBlock}, {16, 0}, {16, kBlock}}) {
+    RegisterLinear(precision, false);
+  }
+  for (const measure::Precision& precision : {measure::Precision{8, 0}, {8, kBlock}}) RegisterLinear(precision, true);
+  for (const int bitwidth : {4, 8}) RegisterFloat(bitwidth);
   return true;
 }();
 

@@ -9,10 +9,9 @@
 #include "lanequant/executor.h"
 #include "lanequant/layer.h"
 #include "lanequant/status.h"
-#include "runtime/aligned_buffer.h"
 #include "runtime/output_arrays.h"
+#include "runtime/packed_weights.h"
 #include "runtime/partition.h"
-#include "runtime/weight_codes.h"
 
 namespace lq {
 
@@ -27,7 +26,7 @@ struct FloatRows {
 
 class FloatGemm {
  public:
-  // Errors: as WeightCodes, weights of more than 8 bits, and of OutputArrays.
+  // Errors: of PackFloatScaleWeights and OutputArrays.
   static Result<FloatGemm> Prepare(const FloatWeights& weights, const Encoding& encoding, const OutputStage& stage,
                                    const PrepareOptions& options);
 
@@ -36,18 +35,15 @@ class FloatGemm {
   void Run(const FloatRows& in, std::byte* out, kernels::OutputType type, std::byte* workspace,
            Executor& executor) const;
 
-  size_t n() const { return n_; }
-  size_t k() const { return k_; }
+  size_t n() const { return packed_->n; }
+  size_t k() const { return packed_->k; }
   const LayerInfo& info() const { return info_; }
 
  private:
-  Status Pack(const WeightCodes& codes, const std::string& name, const PrepareOptions& options);
   Partition Cut(size_t rows, size_t workers) const;
-  size_t ScratchBytes(size_t rows) const { return kernels::MatmulFloatScratchBytes(rows, k_, block_); }
+  size_t ScratchBytes(size_t rows) const { return kernels::MatmulFloatScratchBytes(rows, k(), packed_->block); }
 
-  size_t n_ = 0, k_ = 0, block_ = 0;
-  bool has_offsets_ = false;
-  AlignedBuffer packed_;
+  SharedWeights packed_;
   OutputArrays output_;
   kernels::Epilogue epilogue_{};
   kernels::MatmulFloatFn kernel_ = nullptr;

@@ -17,7 +17,7 @@ constexpr int64_t kInt32Limit = int64_t{1} << 31;
 void Gemm::ChooseKernel(const std::string& max_isa) {
   std::span<const kernels::Variant<kernels::MatmulFn>> variants;
   const char* weights = "";
-  switch (packed_.format) {
+  switch (packed_->format) {
     case WeightFormat::kS4:
       variants = wide_ ? kernels::MatmulU16S4Variants() : kernels::MatmulU8S4Variants();
       weights = "s4";
@@ -30,6 +30,9 @@ void Gemm::ChooseKernel(const std::string& max_isa) {
       variants = wide_ ? kernels::MatmulU16S16Variants() : kernels::MatmulU8S16Variants();
       weights = "s16";
       break;
+    case WeightFormat::kBlockS8:
+    case WeightFormat::kBlockS4:
+      break;  // FloatGemm's
   }
   Chosen<kernels::MatmulFn> chosen = Choose(variants, max_isa);
   kernel_ = chosen.run;
@@ -44,11 +47,11 @@ Result<Gemm> Gemm::Prepare(const FloatWeights& weights, const Encoding& encoding
   Gemm gemm;
   gemm.wide_ = CodeBytes(input.grid) == 2;
   LQ_ASSIGN_OR_RETURN(gemm.packed_, PackWeights(weights, encoding, groups, input, options));
-  const WeightSums& sums = gemm.packed_.sums;
+  const WeightSums& sums = gemm.packed_->sums;
   LQ_ASSIGN_OR_RETURN(gemm.output_, OutputArrays::Make(weights.name, sums, groups, input, stage, options));
   gemm.sums_fit_s32_ = sums.largest_absolute_sum <= (kInt32Limit - 1) / LargestCentred(input);
-  gemm.info_.weights = gemm.packed_.description;
-  gemm.info_.packed_bytes = gemm.packed_.memory.size();
+  gemm.info_.weights = gemm.packed_->description;
+  gemm.info_.packed_bytes = gemm.packed_->bytes.size();
   gemm.ChooseKernel(options.max_isa);
   for (size_t g = 0; g < groups; ++g) gemm.epilogues_.push_back(gemm.output_.Group(g));
   return gemm;
@@ -65,8 +68,8 @@ void Gemm::Run(const Rows& rows, size_t group, size_t n_begin, size_t n_end, voi
            .m = rows.m,
            .n = n(),
            .k = k(),
-           .w = packed_.Group(group),
-           .block = packed_.block,
+           .w = packed_->Group(group),
+           .block = packed_->block,
            .n_begin = n_begin,
            .n_end = n_end,
            .epilogue = &epilogues_[group],

@@ -34,9 +34,9 @@ class Gemm {
   // Channels [n_begin, n_end) of the group; n_begin a multiple of 64, n_end too or n().
   void Run(const Rows& rows, size_t group, size_t n_begin, size_t n_end, void* scratch) const;
 
-  size_t n() const { return packed_.n; }  // channels of a group
-  size_t k() const { return packed_.k; }
-  const WeightSums& sums() const { return packed_.sums; }
+  size_t n() const { return packed_->n; }  // channels of a group
+  size_t k() const { return packed_->k; }
+  const WeightSums& sums() const { return packed_->sums; }
   bool sums_fit_s32() const { return sums_fit_s32_; }  // of q + offset of the input
   size_t ScratchBytes(size_t rows) const;
   const LayerInfo& info() const { return info_; }
@@ -46,7 +46,7 @@ class Gemm {
 
   bool wide_ = false;  // u16 codes
   bool sums_fit_s32_ = false;
-  PackedWeights packed_;
+  SharedWeights packed_;
   OutputArrays output_;
   std::vector<kernels::Epilogue> epilogues_;  // one per group
   kernels::MatmulFn kernel_ = nullptr;

@@ -8,13 +8,17 @@
 #include <mutex>
 #include <numeric>
 #include <span>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "kernels/contracts_pack.h"
 #include "kernels/packing.h"
+#include "kernels/packing_blocks.h"
 #include "runtime/output_arrays.h"
 #include "runtime/run_tasks.h"
 #include "runtime/status_macros.h"
+#include "runtime/stored_weights.h"
 #include "runtime/variants.h"
 #include "runtime/views.h"
 #include "runtime/weight_codes.h"
@@ -245,39 +249,59 @@ void Packer::PackS4(Task& task, uint8_t* out) const {
   }
 }
 
-size_t GroupBytes(const PackedWeights& packed) {
-  if (packed.format == WeightFormat::kS4) return kernels::PackedS4{packed.n, packed.k, packed.block}.Bytes();
-  if (packed.format == WeightFormat::kS8) return kernels::PackedS8Bytes(packed.n, packed.k);
-  return kernels::PackedS16Bytes(packed.n, packed.k);
-}
-
 }  // namespace
 
-Result<PackedWeights> PackWeights(const FloatWeights& weights, const Encoding& encoding, size_t groups,
+size_t PackedGroupBytes(const PackedWeights& packed) {
+  const auto [n, k, block] = std::tuple(packed.n, packed.k, packed.block);
+  switch (packed.format) {
+    case WeightFormat::kS8:
+      return kernels::PackedS8Bytes(n, k);
+    case WeightFormat::kS4:
+      return kernels::PackedS4{n, k, block}.Bytes();
+    case WeightFormat::kS16:
+      return kernels::PackedS16Bytes(n, k);
+    case WeightFormat::kBlockS8:
+      return kernels::PackedBlocks{n, k, block, 8, packed.has_offsets}.Bytes();
+    case WeightFormat::kBlockS4:
+      break;
+  }
+  return kernels::PackedBlocks{n, k, block, 4, packed.has_offsets}.Bytes();
+}
+
+Status AllocatePacked(const std::string& name, PackedWeights& packed) {
+  const size_t bytes = PackedGroupBytes(packed);
+  packed.group_bytes = RoundUp(bytes, kAlignment);
+  LQ_ASSIGN_OR_RETURN(packed.memory,
+                      AlignedBuffer::MakeUnfilled(name + " (packed weights)", packed.group_bytes * packed.groups));
+  packed.bytes = packed.memory.span();
+  for (size_t g = 0; g < packed.groups; ++g) {
+    std::byte* const group = packed.memory.data() + g * packed.group_bytes;
+    std::fill(group + bytes, group + packed.group_bytes, std::byte{0});
+  }
+  return OkStatus();
+}
+
+Result<SharedWeights> PackWeights(const FloatWeights& weights, const Encoding& encoding, size_t groups,
                                   const PerTensor& input, const PrepareOptions& options) {
+  // Of u16 codes the kernels add up the two bytes apart.
+  const int64_t largest = CodeBytes(input.grid) == 2 ? 255 : LargestCentred(input);
+  StoredWeights stored(weights, encoding, {false, groups, largest}, options);
+  if (stored.Find() != nullptr) return stored.Find();
   LQ_ASSIGN_OR_RETURN(const WeightCodes codes, WeightCodes::Make(weights, encoding, options));
   LQ_RETURN_IF_ERROR(codes.CheckOnePerChannel());
   PackedWeights packed;
   packed.n = codes.n() / groups;
   packed.k = codes.k();
   packed.groups = groups;
-  WeightSums& sums = packed.sums;
-  sums.n = codes.n();
-  sums.k = codes.k();
-  sums.sum.resize(sums.n);
-  for (size_t c = 0; c < sums.n; ++c) sums.scale.push_back(codes.ChannelScale(c));
+  packed.sums.n = codes.n();
+  packed.sums.k = codes.k();
+  packed.sums.sum.resize(codes.n());
+  for (size_t c = 0; c < codes.n(); ++c) packed.sums.scale.push_back(codes.ChannelScale(c));
   Packer packer(codes, options, packed);
-  // Of u16 codes the kernels add up the two bytes apart.
-  LQ_RETURN_IF_ERROR(packer.ChooseFormat(weights.name, CodeBytes(input.grid) == 2 ? 255 : LargestCentred(input)));
-  packed.group_bytes = RoundUp(GroupBytes(packed), kAlignment);
-  LQ_ASSIGN_OR_RETURN(packed.memory,
-                      AlignedBuffer::MakeUnfilled(weights.name + " (packed weights)", packed.group_bytes * groups));
-  for (size_t g = 0; g < groups; ++g) {  // what aligns the next group
-    std::byte* const group = packed.memory.data() + g * packed.group_bytes;
-    std::fill(group + GroupBytes(packed), group + packed.group_bytes, std::byte{0});
-  }
+  LQ_RETURN_IF_ERROR(packer.ChooseFormat(weights.name, largest));
+  LQ_RETURN_IF_ERROR(AllocatePacked(weights.name, packed));
   packer.Pack();
-  return packed;
+  return stored.Add(std::move(packed));
 }
 
 }  // namespace lq

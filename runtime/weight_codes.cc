@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 
 #include "kernels/packing.h"
 #include "runtime/aligned_buffer.h"
@@ -51,14 +52,23 @@ RoundingProfile ProfileFor(const Encoding& encoding, RoundingProfile profile) {
   return blocks && profile == RoundingProfile::kAimetFakequant ? RoundingProfile::kAimetDiv : profile;
 }
 
-// Columns [first, first + count) of in [rows][columns] -> out [count][rows], a cache line of each row at a time.
-void TransposeColumns(const float* in, size_t rows, size_t columns, size_t first, size_t count, float* out) {
-  constexpr size_t kLine = 16;
-  for (size_t c0 = 0; c0 < count; c0 += kLine) {
-    const size_t end = std::min(c0 + kLine, count);
-    for (size_t r = 0; r < rows; ++r) {
-      const float* row = in + r * columns + first;
-      for (size_t c = c0; c < end; ++c) out[c * rows + r] = row[c];
+// At least so many bytes, an odd number of cache lines: rows a power of two apart would share few sets of the cache.
+size_t OddLines(size_t bytes) { return RoundUp(bytes, 2 * kAlignment) + kAlignment; }
+
+// Columns [first, first + count) of in [rows][columns] -> out [count][stride]. Eight rows at a time: where rows lie a
+// power of two apart, no more of their lines find room in the first-level cache.
+void TransposeColumns(std::span<const float> in, size_t columns, size_t first, size_t count, float* out,
+                      size_t stride) {
+  constexpr size_t kRows = 8, kLine = 16;
+  const size_t rows = in.size() / columns;
+  for (size_t r0 = 0; r0 < rows; r0 += kRows) {
+    const size_t end = std::min(r0 + kRows, rows);
+    const float* const from = in.data() + first;
+    for (size_t r = r0 + kRows; r < std::min(r0 + 2 * kRows, rows); ++r) {  // each lies on a page of its own
+      for (size_t c = 0; c < count; c += kLine) __builtin_prefetch(from + r * columns + c, 0, 2);
+    }
+    for (size_t c = 0; c < count; ++c) {
+      for (size_t r = r0; r < end; ++r) out[c * stride + r] = from[r * columns + c];
     }
   }
 }
@@ -147,8 +157,10 @@ uint32_t WeightCodes::LargestBlockScale() const {
   return *std::max_element(lpbq_->per_block_int_scale.begin(), lpbq_->per_block_int_scale.end());
 }
 
+size_t WeightCodes::FloatStride() const { return OddLines(k() * sizeof(float)) / sizeof(float); }
+
 const float* WeightCodes::ChannelValues(size_t c, CodePanel& panel) const {
-  return w_->transposed ? panel.floats_.data() + c * k() : w_->values.data() + (panel.first + c) * k();
+  return w_->transposed ? panel.floats_.data() + c * FloatStride() : w_->values.data() + (panel.first + c) * k();
 }
 
 template <class T>
@@ -178,13 +190,12 @@ void WeightCodes::Quantize(size_t first, size_t count, CodePanel& panel) const {
   const size_t bytes = wide() ? 2 : 1, channels = RoundUp(count, kernels::kGroupChannels);
   panel.first = first;
   panel.count = count;
-  // An odd number of cache lines: rows a power of two apart would share few sets of the cache.
-  panel.stride = (RoundUp(k() * bytes, 2 * kAlignment) + kAlignment) / bytes;
+  panel.stride = OddLines(k() * bytes) / bytes;
   panel.codes_.resize(kernels::kPanelChannels * panel.stride * bytes);
   if (w_->taps > 1) panel.channel_.resize(k() * bytes);
   if (w_->transposed) {
-    panel.floats_.resize(kernels::kPanelChannels * k());
-    TransposeColumns(w_->values.data(), k(), n(), first, count, panel.floats_.data());
+    panel.floats_.resize(kernels::kPanelChannels * FloatStride());
+    TransposeColumns(w_->values, n(), first, count, panel.floats_.data(), FloatStride());
   }
   for (size_t c = 0; c < count; ++c) {
     if (wide()) {

@@ -75,6 +75,7 @@ class WeightCodes {
   void SpreadBlockScales();
   size_t ScalesPerChannel() const { return scale_.size() / n(); }  // 0: per tensor
   size_t ScaleIndex(size_t channel, size_t block) const { return ScalesPerChannel() * channel + block; }
+  size_t FloatStride() const;  // of CodePanel::floats_
   const float* ChannelValues(size_t c, CodePanel& panel) const;
   template <class T>
   void QuantizeChannel(size_t c, CodePanel& panel) const;

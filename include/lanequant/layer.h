@@ -13,6 +13,8 @@
 
 namespace lq {
 
+class WeightStore;
+
 enum class BiasMode {
   kFloat,  // y + double(bias): what AIMET simulates
   kInt32,  // the bias rounded to int32 codes of scale fl32(s_x * s_w[c]): what most devices do
@@ -23,6 +25,7 @@ struct PrepareOptions {
   RoundingProfile profile = RoundingProfile::kAimetDiv;
   BiasMode bias = BiasMode::kFloat;
   Executor* executor = nullptr;  // shares out the quantizing and packing of weights; null: the caller does it alone
+  WeightStore* store = nullptr;  // lanequant/weight_store.h: packed weights are looked up there, and added to it
 };
 
 // A batch normalization that was not folded into the weights, applied to the layer's real output as written:

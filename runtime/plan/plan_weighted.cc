@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "kernels/reference/reference.h"
 #include "runtime/output_arrays.h"
 #include "runtime/plan/layout.h"
 #include "runtime/plan/planner.h"
@@ -140,32 +141,62 @@ Status Planner::PlanConv(const Node& node) {
   return EmitLayer(MakeConv2dStep(std::move(conv)), node, chain, input);
 }
 
+// The float path of exact_simulator.md 4: values instead of codes, or scales that vary along the sum.
+Result<Planner::MatrixInput> Planner::FindMatrixInput(const Node& node, const Weight& weight) {
+  const ValueId value = node.inputs[0];
+  const auto at = tensor_of_.find(value);
+  if (at == tensor_of_.end() ? functions_.count(value) != 0 : !plan_.tensors[at->second].encoding) {
+    LQ_ASSIGN_OR_RETURN(const size_t tensor, TensorOf(node, value));
+    return MatrixInput{tensor, true};
+  }
+  LQ_ASSIGN_OR_RETURN(const size_t codes, Codes(node, value));
+  const auto* blocks = std::get_if<PerBlock>(&weight.encoding);
+  if (blocks == nullptr || reference::IsConstantPerChannel(*blocks, weight.constant->shape)) {
+    return MatrixInput{codes, false};
+  }
+  const ValueTable table{AllCodes(codes).f32, {}};
+  LQ_ASSIGN_OR_RETURN(const size_t tensor,
+                      Emit(MakeValueLookupStep(table), "Dequantize", node, {codes}, NewTensor(std::nullopt, false)));
+  return MatrixInput{tensor, true};
+}
+
 Status Planner::PlanMatrix(const Node& node) {
-  LQ_ASSIGN_OR_RETURN(const size_t input, Codes(node, node.inputs[0]));
   LQ_ASSIGN_OR_RETURN(const Weight weight, FindWeight(node, 2));
+  LQ_ASSIGN_OR_RETURN(const MatrixInput input, FindMatrixInput(node, weight));
   const bool rows_are_channels = node.op == "Gemm" && node.Int("transB", 0) != 0;
   const size_t out_features = weight.dim(rows_are_channels ? 0 : 1),
                in_features = weight.dim(rows_are_channels ? 1 : 0);
   LQ_ASSIGN_OR_RETURN(const Chain chain, TakeWeightedChain(node, static_cast<int64_t>(out_features)));
-  const size_t rank = plan_.shapes[input].rank();
+  const size_t rank = plan_.shapes[input.tensor].rank();
   if (rank == 4 || node.Int("transA", 0) != 0 || (rank != 2 && chain.batch_norm != nullptr)) {
     return Unsupported(
-        fmt::format("{}: input '{}' of rank {}, transA {}; integer layers take rows of features of rank 1 to 3, "
-                    "with a batch normalization of rank 2",
+        fmt::format("{}: input '{}' of rank {}, transA {}; layers take rows of features of rank 1 to 3, with a batch "
+                    "normalization of rank 2",
                     graph_.Describe(node), graph_.value(node.inputs[0]).name, rank, node.Int("transA", 0)));
   }
   StageArrays arrays;
   LQ_ASSIGN_OR_RETURN(const OutputStage stage, MakeStage(node, chain, out_features, arrays));
-  const LinearSpec spec{.name = graph_.Describe(node),
-                        .in_features = in_features,
-                        .out_features = out_features,
-                        .weight = weight.constant->f32,
-                        .transposed = !rows_are_channels,
-                        .weight_encoding = rows_are_channels ? weight.encoding : SwapAxes(weight.encoding),
-                        .input = ToUnsigned(EncodingOf(input)),
-                        .output = stage};
+  const auto fill = [&](auto spec) {
+    spec.name = graph_.Describe(node);
+    spec.in_features = in_features;
+    spec.out_features = out_features;
+    spec.weight = weight.constant->f32;
+    spec.transposed = !rows_are_channels;
+    spec.weight_encoding = rows_are_channels ? weight.encoding : SwapAxes(weight.encoding);
+    spec.output = stage;
+    return spec;
+  };
+  if (input.has_values) {
+    const auto spec = fill(FloatLinearSpec{});
+    LQ_ASSIGN_OR_RETURN(FloatLinear linear, FloatLinear::Prepare(spec, options_));
+    auto step = MakeFloatLinearStep(spec.name, std::move(linear), in_features, out_features,
+                                    plan_.tensors[input.tensor].is_real);
+    return EmitLayer(std::move(step), node, chain, input.tensor);
+  }
+  auto spec = fill(LinearSpec{});
+  spec.input = ToUnsigned(EncodingOf(input.tensor));
   LQ_ASSIGN_OR_RETURN(Linear linear, Linear::Prepare(spec, options_));
-  return EmitLayer(MakeLinearStep(spec.name, std::move(linear), in_features, out_features), node, chain, input);
+  return EmitLayer(MakeLinearStep(spec.name, std::move(linear), in_features, out_features), node, chain, input.tensor);
 }
 
 }  // namespace lq

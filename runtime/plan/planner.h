@@ -79,6 +79,12 @@ class Planner {
     size_t dim(size_t i) const { return static_cast<size_t>(constant->shape[i]); }
   };
   Result<Weight> FindWeight(const Node& node, size_t rank) const;
+  // What a Gemm or MatMul multiplies with its weight: codes, or floats or reals.
+  struct MatrixInput {
+    size_t tensor;
+    bool has_values;
+  };
+  Result<MatrixInput> FindMatrixInput(const Node& node, const Weight& weight);
   // What a weighted layer's output stage points to.
   struct StageArrays {
     std::vector<float> bias, gamma, beta, mean, variance;

@@ -12,6 +12,7 @@
 
 #include "kernels/contracts.h"
 #include "lanequant/conv2d.h"
+#include "lanequant/float_linear.h"
 #include "lanequant/linear.h"
 #include "lanequant/matmul.h"
 #include "runtime/plan/rearrangement.h"
@@ -28,6 +29,9 @@ std::unique_ptr<Step> MakeOutputStep(const std::optional<PerTensor>& encoding, c
 
 // Rows are all dimensions but the last. The layers' encodings are on unsigned grids.
 std::unique_ptr<Step> MakeLinearStep(const std::string& name, Linear linear, size_t in_features, size_t out_features);
+// Of floats, or where `is_real` of doubles.
+std::unique_ptr<Step> MakeFloatLinearStep(const std::string& name, FloatLinear linear, size_t in_features,
+                                          size_t out_features, bool is_real);
 std::unique_ptr<Step> MakeConv2dStep(Conv2d conv);
 // Batch dimensions broadcast. The encodings are on unsigned grids; `dtypes`: of a, b and the output.
 std::unique_ptr<Step> MakeMatmulStep(std::string name, Matmul matmul, const std::array<DType, 3>& dtypes);

@@ -29,6 +29,14 @@ LinearSpec MakeSpec(const LayerCase& c) {
           .output = c.Stage()};
 }
 
+// [n][k] -> [k][n]
+std::vector<float> Transposed(const LayerCase& c) {
+  const auto n = static_cast<size_t>(c.weight_shape[0]), k = static_cast<size_t>(c.weight_shape[1]);
+  std::vector<float> out(n * k);
+  for (size_t i = 0; i < out.size(); ++i) out[i] = c.weight[i % n * k + i / n];
+  return out;
+}
+
 template <class T>
 std::span<std::byte> Bytes(GuardedBuffer<T>& buffer) {
   return std::as_writable_bytes(std::span<T>(buffer));
@@ -100,7 +108,11 @@ TEST(Linear, MatchesReferenceOnEveryTargetAndExecutor) {
     LayerCase c = testing::DrawLayer(random, shape);
     c.options.max_isa = machine.Target(random);
     c.options.executor = &machine.Workers(random);
-    const Result<Linear> linear = Linear::Prepare(MakeSpec(c), c.options);
+    LinearSpec spec = MakeSpec(c);
+    const std::vector<float> transposed = Transposed(c);
+    spec.transposed = random.Chance(0.3);
+    if (spec.transposed) spec.weight = transposed;
+    const Result<Linear> linear = Linear::Prepare(spec, c.options);
     ASSERT_TRUE(linear.ok()) << linear.status().message();
     const size_t rows = random.LogSize(1, 40);
     const std::vector<int32_t> codes = testing::DrawCodes(random, c.input, rows * static_cast<size_t>(shape[1]));
