@@ -12,8 +12,9 @@
 // * 2^16 + A. Float roundings of at most 2^-24 relative: float(acc), fast_mul and the product (there is none where the
 // target has FMA), 3 * (260 * 2^16 + A); fast_add, A; the sum, 260 * 2^16. Together (4 * 260 + 4 * (|C| + |o| + 1)) /
 // 256. The conversion truncates: less than 1. Binary64 as written: below 1/64 (epilogue_setup.cc keeps what may cancel
-// below 2^28 codes). Second-order terms: below 2^-14. So w = ceil(4 * (261 + |C| + |o|) / 256 + 1.125) > |e|. Padding
-// and overflow: U is clamped to +-(2^31 - 2^15), whose low halves, 2^15, are not below 2w for w <= 2^14.
+// below 2^28 codes). Second-order terms: below 2^-14. So w = ceil(4 * (261 + |C| + |o|) / 256 + 1.125) > |e|. What
+// overflows the conversion is redone (x86), or clamped to +-(2^31 - 2^15), whose low halves, 2^15, are not below 2w for
+// w <= 2^14.
 
 #if defined(LANEQUANT_KERNELS_EPILOGUE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef LANEQUANT_KERNELS_EPILOGUE_INL_H_
@@ -25,6 +26,7 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -63,14 +65,26 @@ struct FastWay {
   uint8_t lo, hi;
 };
 
-// U of the vector of channels from i on.
+// U of a vector of sums.
+HWY_INLINE V32 FixedPoint(V32 acc, V32 start, hn::Vec<DF32> mul, hn::Vec<DF32> add) {
+  const D32 d;
+  const DF32 df;
+  const auto u = hn::MulAdd(hn::ConvertTo(df, hn::Add(acc, start)), mul, add);
+#if HWY_ARCH_X86
+  // What does not fit becomes -2^31, whose low half asks for redoing: it is 128 times the grid away, hence rare.
+  return hn::ConvertInRangeTo(d, u);
+#else
+  const auto limit = hn::Set(df, 2147450880.0f);  // 2^31 - 2^15
+  return hn::ConvertInRangeTo(d, hn::Min(hn::Max(u, hn::Neg(limit)), limit));
+#endif
+}
+
+// Of the channels from i on.
 HWY_INLINE V32 FixedPoint(const int32_t* HWY_RESTRICT acc, const FastWay& way, size_t i) {
   const D32 d;
   const DF32 df;
-  const auto sum = hn::ConvertTo(df, hn::Add(hn::LoadU(d, acc + i), hn::LoadU(d, way.start + i)));
-  const auto u = hn::MulAdd(sum, hn::LoadU(df, way.mul + i), hn::LoadU(df, way.add + i));
-  const auto limit = hn::Set(df, 2147450880.0f);  // 2^31 - 2^15
-  return hn::ConvertInRangeTo(d, hn::Min(hn::Max(u, hn::Neg(limit)), limit));
+  return FixedPoint(hn::LoadU(d, acc + i), hn::LoadU(d, way.start + i), hn::LoadU(df, way.mul + i),
+                    hn::LoadU(df, way.add + i));
 }
 
 // The high halves of four vectors, in order, saturated to u8.
@@ -107,17 +121,55 @@ HWY_INLINE hn::Mask<D32> NearTie(V32 u, int32_t window) {
 // About one row of 64 in 100 comes here. `acc` and `out` are rows.
 static HWY_NOINLINE void RedoNearTies(const int32_t* acc, const FastWay& way, const FinishArgs& args, uint8_t* out) {
   const D32 d;
-  alignas(64) int32_t fixed[hn::MaxLanes(d)];
   for (size_t i = 0; i < args.count; i += hn::Lanes(d)) {
-    const V32 u = FixedPoint(acc, way, i);
-    if (hn::AllFalse(d, NearTie(u, way.window))) continue;
-    hn::Store(u, d, fixed);
-    for (size_t j = i; j < std::min(i + hn::Lanes(d), args.count); ++j) {
-      if ((fixed[j - i] & 0xFFFF) >= 2 * way.window) continue;
+    auto near = NearTie(FixedPoint(acc, way, i), way.window);
+    while (!hn::AllFalse(d, near)) {
+      const size_t lane = hn::FindKnownFirstTrue(d, near), j = i + lane;
+      near = hn::AndNot(hn::FirstN(d, lane + 1), near);
+      if (j >= args.count) break;
       const double sum = WrappingAdd(acc[j], way.start[j]);
       out[j] = static_cast<uint8_t>(CodeOf(RealOutput({sum}, args.n0 + j, *args.epilogue), args.epilogue->to));
     }
   }
+}
+
+HWY_INLINE hn::Vec<DU8> ClampedCodes(V32 v0, V32 v1, V32 v2, V32 v3, const FastWay& way) {
+  const DU8 d8;
+  return hn::Min(hn::Max(PackCodes(v0, v1, v2, v3), hn::Set(d8, way.lo)), hn::Set(d8, way.hi));
+}
+
+struct RowsOfOutputs {
+  const int32_t* acc;
+  size_t acc_stride;
+  uint8_t* out;
+  size_t out_stride;
+  size_t count;  // at most 64
+};
+
+// The four vectors of channels from i on, whose constants then stay in registers for all rows: bit r of what it returns
+// is whether lanes of row r are to be redone. No branch, and few instructions: what the CPU has in flight is the next
+// tile already.
+HWY_INLINE uint64_t FastColumns(const RowsOfOutputs& rows, const FastWay& way, size_t i) {
+  const D32 d;
+  const DF32 df;
+  const size_t lanes = hn::Lanes(d), i1 = i + lanes, i2 = i1 + lanes, i3 = i2 + lanes;
+  const auto s0 = hn::LoadU(d, way.start + i), s1 = hn::LoadU(d, way.start + i1);
+  const auto s2 = hn::LoadU(d, way.start + i2), s3 = hn::LoadU(d, way.start + i3);
+  const auto m0 = hn::LoadU(df, way.mul + i), m1 = hn::LoadU(df, way.mul + i1);
+  const auto m2 = hn::LoadU(df, way.mul + i2), m3 = hn::LoadU(df, way.mul + i3);
+  const auto c0 = hn::LoadU(df, way.add + i), c1 = hn::LoadU(df, way.add + i1);
+  const auto c2 = hn::LoadU(df, way.add + i2), c3 = hn::LoadU(df, way.add + i3);
+  const int32_t* acc = rows.acc;
+  uint8_t* out = rows.out;
+  uint64_t near = 0;
+  for (size_t r = 0; r < rows.count; ++r, acc += rows.acc_stride, out += rows.out_stride) {
+    const V32 v0 = FixedPoint(hn::LoadU(d, acc + i), s0, m0, c0), v1 = FixedPoint(hn::LoadU(d, acc + i1), s1, m1, c1);
+    const V32 v2 = FixedPoint(hn::LoadU(d, acc + i2), s2, m2, c2), v3 = FixedPoint(hn::LoadU(d, acc + i3), s3, m3, c3);
+    const V32 lowest = MinHalves(MinHalves(v0, v1), MinHalves(v2, v3));
+    hn::StoreU(ClampedCodes(v0, v1, v2, v3, way), DU8(), out + i);
+    near |= uint64_t{!hn::AllFalse(d, NearTie(lowest, way.window))} << r;
+  }
+  return near;
 }
 
 // One row; returns whether lanes are to be redone.
@@ -132,8 +184,7 @@ HWY_INLINE bool FastRow(const int32_t* HWY_RESTRICT acc, const FastWay& way, siz
     const V32 v0 = FixedPoint(acc, way, i), v1 = FixedPoint(acc, way, i + lanes);
     const V32 v2 = FixedPoint(acc, way, i + 2 * lanes), v3 = FixedPoint(acc, way, i + 3 * lanes);
     lowest = MinHalves(lowest, MinHalves(MinHalves(v0, v1), MinHalves(v2, v3)));
-    const auto codes = hn::Min(hn::Max(PackCodes(v0, v1, v2, v3), hn::Set(d8, way.lo)), hn::Set(d8, way.hi));
-    hn::StoreU(codes, d8, out + i);
+    hn::StoreU(ClampedCodes(v0, v1, v2, v3, way), d8, out + i);
   }
   for (; i < count; i += lanes) {
     const V32 v = FixedPoint(acc, way, i);
@@ -161,11 +212,25 @@ HWY_INLINE void StoreRowAsWritten(const int32_t* acc, const FinishArgs& args, vo
 
 static HWY_NOINLINE void FinishFast(const FinishArgs& args) {
   const epilogue::FastWay way(args);
-  const int32_t* acc = args.acc;
-  uint8_t* out = static_cast<uint8_t*>(args.out);
-  const size_t count = args.count, acc_stride = args.acc_stride, out_stride = args.out_stride;
-  for (size_t left = args.rows; left != 0; --left, acc += acc_stride, out += out_stride) {
-    if (HWY_UNLIKELY(epilogue::FastRow(acc, way, count, out))) epilogue::RedoNearTies(acc, way, args, out);
+  const size_t chunk = 4 * hn::Lanes(epilogue::D32());
+  for (size_t first = 0; first < args.rows; first += 64) {
+    const epilogue::RowsOfOutputs rows = {args.acc + first * args.acc_stride, args.acc_stride,
+                                          static_cast<uint8_t*>(args.out) + first * args.out_stride, args.out_stride,
+                                          std::min<size_t>(args.rows - first, 64)};
+    uint64_t near = 0;
+    if (args.count % chunk == 0) {
+      for (size_t i = 0; i < args.count; i += chunk) near |= epilogue::FastColumns(rows, way, i);
+    } else {
+      for (size_t r = 0; r < rows.count; ++r) {
+        const bool redo =
+            epilogue::FastRow(rows.acc + r * rows.acc_stride, way, args.count, rows.out + r * rows.out_stride);
+        near |= uint64_t{redo} << r;
+      }
+    }
+    for (; HWY_UNLIKELY(near != 0); near &= near - 1) {
+      const auto r = static_cast<size_t>(std::countr_zero(near));
+      epilogue::RedoNearTies(rows.acc + r * rows.acc_stride, way, args, rows.out + r * rows.out_stride);
+    }
   }
 }
 
