@@ -12,8 +12,9 @@
 // * 2^16 + A. Float roundings of at most 2^-24 relative: float(acc), fast_mul and the product (there is none where the
 // target has FMA), 3 * (260 * 2^16 + A); fast_add, A; the sum, 260 * 2^16. Together (4 * 260 + 4 * (|C| + |o| + 1)) /
 // 256. The conversion truncates: less than 1. Binary64 as written: below 1/64 (epilogue_setup.cc keeps what may cancel
-// below 2^28 codes). Second-order terms: below 2^-14. So w = ceil(4 * (261 + |C| + |o|) / 256 + 1.125) > |e|. Padding
-// and overflow: U is clamped to +-(2^31 - 2^15), whose low halves, 2^15, are not below 2w for w <= 2^14.
+// below 2^28 codes). Second-order terms: below 2^-14. So w = ceil(4 * (261 + |C| + |o|) / 256 + 1.125) > |e|. What
+// overflows the conversion is redone (x86), or clamped to +-(2^31 - 2^15), whose low halves, 2^15, are not below 2w for
+// w <= 2^14.
 
 #if defined(LANEQUANT_KERNELS_EPILOGUE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef LANEQUANT_KERNELS_EPILOGUE_INL_H_
@@ -67,30 +68,46 @@ struct FastWay {
   uint8_t lo, hi;
 };
 
-// U of the vector of channels from i on.
+// U of a vector of sums.
+HWY_INLINE V32 FixedPoint(V32 acc, V32 start, hn::Vec<DF32> mul, hn::Vec<DF32> add) {
+  const D32 d;
+  const DF32 df;
+  const auto u = hn::MulAdd(hn::ConvertTo(df, hn::Add(acc, start)), mul, add);
+#if HWY_ARCH_X86
+  // What does not fit becomes -2^31, whose low half asks for redoing: it is 128 times the grid away, hence rare.
+  return hn::ConvertInRangeTo(d, u);
+#else
+  const auto limit = hn::Set(df, 2147450880.0f);  // 2^31 - 2^15
+  return hn::ConvertInRangeTo(d, hn::Min(hn::Max(u, hn::Neg(limit)), limit));
+#endif
+}
+
+// Of the channels from i on.
 HWY_INLINE V32 FixedPoint(const int32_t* HWY_RESTRICT acc, const FastWay& way, size_t i) {
   const D32 d;
   const DF32 df;
-  const auto sum = hn::ConvertTo(df, hn::Add(hn::LoadU(d, acc + i), hn::LoadU(d, way.start + i)));
-  const auto u = hn::MulAdd(sum, hn::LoadU(df, way.mul + i), hn::LoadU(df, way.add + i));
-  const auto limit = hn::Set(df, 2147450880.0f);  // 2^31 - 2^15
-  return hn::ConvertInRangeTo(d, hn::Min(hn::Max(u, hn::Neg(limit)), limit));
+  return FixedPoint(hn::LoadU(d, acc + i), hn::LoadU(d, way.start + i), hn::LoadU(df, way.mul + i),
+                    hn::LoadU(df, way.add + i));
 }
 
 // About one row of 64 in 100 comes here. `acc` and `out` are rows.
 static HWY_NOINLINE void RedoNearTies(const int32_t* acc, const FastWay& way, const FinishArgs& args, uint8_t* out) {
   const D32 d;
-  alignas(64) int32_t fixed[hn::MaxLanes(d)];
   for (size_t i = 0; i < args.count; i += hn::Lanes(d)) {
-    const V32 u = FixedPoint(acc, way, i);
-    if (hn::AllFalse(d, NearTie(u, way.window))) continue;
-    hn::Store(u, d, fixed);
-    for (size_t j = i; j < std::min(i + hn::Lanes(d), args.count); ++j) {
-      if ((fixed[j - i] & 0xFFFF) >= 2 * way.window) continue;
+    auto near = NearTie(FixedPoint(acc, way, i), way.window);
+    while (!hn::AllFalse(d, near)) {
+      const size_t lane = hn::FindKnownFirstTrue(d, near), j = i + lane;
+      near = hn::AndNot(hn::FirstN(d, lane + 1), near);
+      if (j >= args.count) break;
       const double sum = WrappingAdd(acc[j], way.start[j]);
       out[j] = static_cast<uint8_t>(CodeOf(RealOutput({sum}, args.n0 + j, *args.epilogue), args.epilogue->to));
     }
   }
+}
+
+HWY_INLINE hn::Vec<DU8> ClampedCodes(V32 v0, V32 v1, V32 v2, V32 v3, const FastWay& way) {
+  const DU8 d8;
+  return hn::Min(hn::Max(PackCodes(v0, v1, v2, v3), hn::Set(d8, way.lo)), hn::Set(d8, way.hi));
 }
 
 // One row; returns whether lanes are to be redone.
@@ -105,8 +122,7 @@ HWY_INLINE bool FastRow(const int32_t* HWY_RESTRICT acc, const FastWay& way, siz
     const V32 v0 = FixedPoint(acc, way, i), v1 = FixedPoint(acc, way, i + lanes);
     const V32 v2 = FixedPoint(acc, way, i + 2 * lanes), v3 = FixedPoint(acc, way, i + 3 * lanes);
     lowest = MinHalves(lowest, MinHalves(MinHalves(v0, v1), MinHalves(v2, v3)));
-    const auto codes = hn::Min(hn::Max(PackCodes(v0, v1, v2, v3), hn::Set(d8, way.lo)), hn::Set(d8, way.hi));
-    hn::StoreU(codes, d8, out + i);
+    hn::StoreU(ClampedCodes(v0, v1, v2, v3, way), d8, out + i);
   }
   for (; i < count; i += lanes) {
     const V32 v = FixedPoint(acc, way, i);
@@ -143,9 +159,8 @@ HWY_INLINE void StoreRow(const uint8_t* HWY_RESTRICT from, size_t count, uint8_t
 }
 
 // Rows in blocks of kRows: up to 64 channels of one, 32 of two, 16 of four; the last block may take rows again. The
-// constants stay in registers: 64 outputs take 25 cycles, by FinishRow 45 (of one row) to 60 (of four). What does not
-// fit int32 becomes its lowest number, a near-tie, so that nothing has to be clamped before; the rows of a block with
-// near-ties are done again.
+// constants stay in registers: 64 outputs take 25 cycles, by FinishRow 45 (of one row) to 60 (of four). The rows of a
+// block with near-ties are done again.
 template <size_t kRows>
 static HWY_NOINLINE void FinishBlocks(const FinishArgs& args) {
   constexpr size_t kVectors = 4 / kRows, kBytes = 64 / kRows;  // of a row
@@ -173,8 +188,7 @@ static HWY_NOINLINE void FinishBlocks(const FinishArgs& args) {
     V32 v[4];
     HWY_UNROLL(4)
     for (size_t j = 0; j < 4; ++j) {
-      const V32 sum = hn::Add(hn::LoadU(d, acc + offset[j]), start[j]);
-      v[j] = hn::ConvertInRangeTo(d, hn::MulAdd(hn::ConvertTo(df, sum), mul[j], add[j]));
+      v[j] = FixedPoint(hn::LoadU(d, acc + offset[j]), start[j], mul[j], add[j]);
     }
     const auto codes = hn::Min(hn::Max(PackCodes(v[0], v[1], v[2], v[3]), lo), hi);
     const V32 lowest = MinHalves(MinHalves(v[0], v[1]), MinHalves(v[2], v[3]));

@@ -242,6 +242,44 @@ HWY_INLINE V64 Larger(V64 a, V64 b) {
   return hn::Max(a, b);
 }
 
+// v as a fixed point number of 16.16 bits, 1/2 + 2^-16 added: of a sum around 2^36, of which the last bit is 2^-16, the
+// low 32 bits of the mantissa. Clamped first, less than half a code outside the grid. Rounding moves it by half of
+// 2^-16 and v by less than an eighth of that: as in epilogue-inl.h the high half is the code unless the low half is
+// below 2.
+template <class Sums>
+HWY_INLINE hn::Vec<hn::Repartition<uint32_t, D64>> WideFixedPoint(const Sums& sums, const Epilogue& e, size_t channel,
+                                                                  size_t i) {
+  const D64 d;
+  const V64 v = hn::MulAdd(sums.Vector(i), hn::LoadU(d, e.real_mul + channel), hn::LoadU(d, e.real_add + channel));
+  const V64 clamped = hn::Min(hn::Max(v, hn::Set(d, -0.25)), hn::Set(d, 65535.25));
+  return hn::BitCast(hn::Repartition<uint32_t, D64>(), hn::Add(clamped, hn::Set(d, 0x1.8p36 + 0.5 + 0x1p-16)));
+}
+
+// The u16 codes of four vectors of channels at a time, as far as they go: returns how many. near: lanes are to be
+// redone.
+template <class Sums>
+HWY_INLINE size_t WideCodes(const Sums& sums, const FinishArgs& args, uint16_t* HWY_RESTRICT out, bool* near) {
+  const hn::Repartition<uint32_t, D64> d32;
+  const hn::Repartition<uint16_t, D64> d16;
+  const Epilogue& e = *args.epilogue;
+  const auto lo = hn::Set(d16, static_cast<uint16_t>(e.to.lo)), hi = hn::Set(d16, static_cast<uint16_t>(e.to.hi));
+  const size_t lanes = hn::Lanes(D64());
+  auto lowest = hn::Set(d16, uint16_t{0xFFFF});
+  size_t i = 0;
+  for (; i + 4 * lanes <= args.count; i += 4 * lanes) {
+    const size_t c = args.n0 + i;
+    const auto u0 = WideFixedPoint(sums, e, c, i), u1 = WideFixedPoint(sums, e, c + lanes, i + lanes);
+    const auto u2 = WideFixedPoint(sums, e, c + 2 * lanes, i + 2 * lanes);
+    const auto u3 = WideFixedPoint(sums, e, c + 3 * lanes, i + 3 * lanes);
+    const auto a = hn::BitCast(d16, hn::ConcatEven(d32, u1, u0)), b = hn::BitCast(d16, hn::ConcatEven(d32, u3, u2));
+    lowest = hn::Min(lowest, hn::Min(a, b));  // of the low halves; the high ones are not looked at
+    hn::StoreU(hn::Min(hn::Max(hn::ConcatOdd(d16, b, a), lo), hi), d16, out + i);
+  }
+  const auto fraction = hn::And(hn::BitCast(d32, lowest), hn::Set(d32, 0xFFFF));
+  *near = !hn::AllFalse(d32, hn::Lt(fraction, hn::Set(d32, 2)));
+  return i;
+}
+
 template <class T, class Sums>
 HWY_INLINE void CodeRow(const Sums& sums, const FinishArgs& args, T* HWY_RESTRICT out) {
   const D64 d;
@@ -251,7 +289,10 @@ HWY_INLINE void CodeRow(const Sums& sums, const FinishArgs& args, T* HWY_RESTRIC
   const V64 lo = hn::Set(d, args.epilogue->to.lo), hi = hn::Set(d, args.epilogue->to.hi);
   const size_t lanes = hn::Lanes(d), count = args.count;
   V64 farthest = hn::Zero(d);
-  for (size_t i = 0; i < count; i += lanes) {
+  bool near = false;
+  size_t i = 0;
+  if constexpr (std::is_same_v<T, uint16_t> && !std::is_same_v<Sums, FloatSums>) i = WideCodes(sums, args, out, &near);
+  for (; i < count; i += lanes) {
     const V64 v = hn::MulAdd(sums.Vector(i), hn::LoadU(d, mul + i), hn::LoadU(d, add + i));
     const V64 rounded = hn::Round(v);
     farthest = Larger<Sums>(hn::Abs(hn::Sub(v, rounded)), farthest);
@@ -263,8 +304,8 @@ HWY_INLINE void CodeRow(const Sums& sums, const FinishArgs& args, T* HWY_RESTRIC
       hn::StoreN(codes, narrow, out + i, count - i);
     }
   }
-  const auto near = hn::Gt(farthest, hn::Set(d, 0.5 - kRealWindow));
-  if (HWY_UNLIKELY(!hn::AllFalse(d, near))) RedoNearHalves(sums, args, out);
+  near |= !hn::AllFalse(d, hn::Gt(farthest, hn::Set(d, 0.5 - kRealWindow)));
+  if (HWY_UNLIKELY(near)) RedoNearHalves(sums, args, out);
 }
 
 #else  // HWY_HAVE_FLOAT64

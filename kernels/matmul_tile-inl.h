@@ -223,6 +223,7 @@ static HWY_NOINLINE void Tile(const TileArgs& t) {
   const uint8_t* HWY_RESTRICT a = t.a;
   const int8_t* HWY_RESTRICT w = t.w;
   const size_t a_stride = t.a_stride, w_step = t.w_step;
+  int32_t* const sums = t.acc;
   V acc[kRows][kVectors];
   SetZero(acc);
   size_t q = t.quads;
@@ -238,7 +239,7 @@ static HWY_NOINLINE void Tile(const TileArgs& t) {
   }
   for (; q != 0; --q, a += kQuadBytes, w += w_step) Step(a, a_stride, w, acc);
   LQ_UNROLL for (size_t r = 0; r < kRows; ++r) {
-    LQ_UNROLL for (size_t j = 0; j < kVectors; ++j) hn::StoreU(acc[r][j], d, t.acc + r * kPanelChannels + j * kLanes);
+    LQ_UNROLL for (size_t j = 0; j < kVectors; ++j) hn::StoreU(acc[r][j], d, sums + r * kPanelChannels + j * kLanes);
   }
 }
 
