@@ -197,7 +197,7 @@ TEST(QLinearAdd, EveryCodeOfOnnxRuntimeFollowsFromItsArithmetic) {
       }
       compared += want.size();
     }
-    EXPECT_EQ(compared, 13312u) << name;  // of 11 nodes
+    EXPECT_EQ(compared, 6656u) << name;  // of 11 nodes
   }
 }
 
