@@ -21,6 +21,10 @@ Linear layers, as a roofline:
 
 `lanequant bench linear --json` gives such a file without peers. A peer's point stands above the bytes of our layer with
 weights of as many bits.
+
+The drift of codes with depth, from bench/peers/drift_peers.py:
+
+    bench/plot.py drift drift.json --output drift.png
 """
 import argparse
 import json
@@ -138,13 +142,37 @@ def draw_layers(paths):
     return figure
 
 
+DRIFTS = (("int32_bias", "exact simulator with int32 bias,\nagainst float bias"),
+          ("aimet_float32", "AIMET in float32, against float bias"),
+          ("ort_plain", "ONNX Runtime, plain, against int32 bias"),
+          ("ort_optimized", "ONNX Runtime, optimized, against int32 bias"),
+          ("ours_float", "lanequant, against float bias"), ("ours_int32", "lanequant, against int32 bias"))
+
+
+def draw_drift(paths):
+    figure, axes = plt.subplots(1, len(paths), figsize=(7 * len(paths), 4.5), squeeze=False)
+    for axis, path in zip(axes[0], paths):
+        with open(path, encoding="utf-8") as file:
+            rows = json.load(file)["drift"]
+        for key, label in DRIFTS:
+            axis.plot([row["block"] for row in rows], [row[key] / row["codes"] for row in rows], "o-", label=label,
+                      linewidth=2.5 if key == "ours_float" else 1)
+        axis.set_yscale("symlog", linthresh=1 / rows[0]["codes"])
+        axis.set(xlabel="residual blocks", ylabel="share of codes that differ from the exact simulator", ylim=(-1e-6, 1))
+        axis.legend(fontsize=7)
+    return figure
+
+
+DRAW = {"quantize": draw_quantizers, "linear": draw_layers, "drift": draw_drift}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("quantize", "linear"))
+    parser.add_argument("what", choices=tuple(DRAW))
     parser.add_argument("json", nargs="+")
-    parser.add_argument("--output", help="default: quantize.png or linear.png")
+    parser.add_argument("--output", help="default: WHAT.png")
     args = parser.parse_args()
-    figure = (draw_quantizers if args.what == "quantize" else draw_layers)(args.json)
+    figure = DRAW[args.what](args.json)
     output = args.output or f"{args.what}.png"
     figure.tight_layout(rect=(0, 0, 1, 0.99))
     figure.savefig(output, dpi=100)

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "runtime/cli/command.h"
 #include "runtime/cli/json.h"
@@ -113,7 +114,12 @@ Result<int> Inspect(const Options& options) {
   LQ_ASSIGN_OR_RETURN(const int64_t declared, BatchOf(model.graph()));
   const size_t workers = options.model.threads > 0 ? options.model.threads : DefaultThreads();
   Inspection inspection{model.graph(), session, session_options, std::max<int64_t>(declared, 1), workers, 0, 0};
-  LQ_ASSIGN_OR_RETURN(const Workspace workspace, session.NewWorkspace(inspection.batch, workers));
+  std::vector<Shape> shapes;
+  for (const TensorInfo& input : session.inputs()) {
+    Shape& shape = shapes.emplace_back(input.shape);
+    for (size_t d = 0; d < shape.rank(); ++d) shape[d] = std::max<int64_t>(shape[d], 1);
+  }
+  LQ_ASSIGN_OR_RETURN(const Workspace workspace, session.NewWorkspace(shapes, workers));
   inspection.workspace_bytes = workspace.bytes();
   for (const StepInfo& step : session.steps()) inspection.packed_bytes += step.layer.packed_bytes;
   options.json ? PrintJson(inspection) : PrintText(inspection);

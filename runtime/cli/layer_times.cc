@@ -26,8 +26,7 @@ Result<std::vector<double>> TimeLayers(const SessionRows& rows, Workspace& works
   for (const ConstTensorView& input : rows.inputs) in.push_back(RowsOf(input, rows.rows));
   std::vector<std::vector<float>> values;
   std::vector<TensorView> out;
-  for (size_t i = 0; i < session.outputs().size(); ++i) {
-    const Shape shape = OutputShapeFor(session, i, rows.rows.count);
+  for (const Shape& shape : workspace.output_shapes()) {
     values.emplace_back(static_cast<size_t>(shape.NumElements()));
     out.push_back({DType::kF32, shape, std::as_writable_bytes(std::span(values.back()))});
   }

@@ -48,7 +48,7 @@ Result<RunOutcome> RunOnKernels(const RunRequest& request) {
   for (size_t i = 0; i < prepared.slices.size(); ++i) {
     const Rows rows = prepared.slices[i];
     if (rows.count != workspace_rows) {
-      LQ_ASSIGN_OR_RETURN(workspace, session.NewWorkspace(rows.count, request.executor.workers()));
+      LQ_ASSIGN_OR_RETURN(workspace, WorkspaceFor({session, inputs, rows, request.executor}));
       workspace_rows = rows.count;
     }
     const double start = measure::Now();
@@ -56,7 +56,7 @@ Result<RunOutcome> RunOnKernels(const RunRequest& request) {
                         RunRows({session, inputs, rows, request.executor}, *workspace, request.observer));
     prepared.outcome.seconds += measure::Now() - start;
     for (size_t o = 0; o < outputs.size(); ++o) {
-      AppendRows(outputs[o], OutputShapeFor(session, o, rows.count), prepared.outcome.outputs[o]);
+      AppendRows(outputs[o], workspace->output_shapes()[o], prepared.outcome.outputs[o]);
     }
     if (request.profile && i == 0) {
       LQ_ASSIGN_OR_RETURN(const std::vector<double> times,

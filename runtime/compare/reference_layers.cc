@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <optional>
 
 #include "runtime/io/array_element.h"
@@ -13,9 +14,13 @@
 namespace lq {
 namespace {
 
-// A dequantized float32 value lies within 2^-24 * |q + offset| of its code; encodings of another export are off by far
-// more.
-constexpr double kMatches = 1e-3;
+// A dequantized float32 value lies within 2^-24 * |q + offset| of its code, 0.004 codes where they have 16 bits;
+// encodings of another export are off by far more.
+double Matches(const PerTensor& e) {
+  const double farthest =
+      static_cast<double>(std::max(std::abs(e.grid.qmin() + e.offset), std::abs(e.grid.qmax() + e.offset)));
+  return 1e-3 + std::ldexp(farthest, -23);
+}
 
 struct RoundedArray {
   std::vector<int32_t> codes;
@@ -77,7 +82,7 @@ Status ReferenceLayers::Add(const Graph& graph, ValueId id, const NamedArray& ar
     return InvalidArgument(fmt::format("layer '{}' has shape {}: no rows", array.name, array.shape.ToString()));
   }
   RoundedArray codes = ToCodes(array, encoding);
-  if (codes.farthest > kMatches) {
+  if (codes.farthest > Matches(encoding)) {
     if (HasEncodingOfItsResult(graph, id)) {
       notes_.push_back(fmt::format("'{}' is not compared: not rounded before the Clip or Relu behind it", array.name));
       return OkStatus();
@@ -85,7 +90,7 @@ Status ReferenceLayers::Add(const Graph& graph, ValueId id, const NamedArray& ar
     return InvalidArgument(
         fmt::format("the encodings do not match the layers: an element of '{}' lies at {:.6g} codes, {:.3g} from the "
                     "nearest code of {} (at most {:g} is rounding)",
-                    array.name, codes.at, codes.farthest, Describe(encoding), kMatches));
+                    array.name, codes.at, codes.farthest, Describe(encoding), Matches(encoding)));
   }
   if (rows_ == 0) {
     rows_ = rows;

@@ -18,13 +18,23 @@ Shape OutputShapeFor(const Session& session, size_t index, int64_t batch) {
   return shape;
 }
 
+Result<Workspace> WorkspaceFor(const SessionRows& run) {
+  bool has_lengths = false;
+  for (const TensorInfo& input : run.session.inputs()) {
+    for (size_t d = 1; d < input.shape.rank(); ++d) has_lengths |= input.shape[d] < 0;
+  }
+  if (!has_lengths) return run.session.NewWorkspace(run.rows.count, run.executor.workers());
+  std::vector<Shape> shapes;
+  for (const ConstTensorView& input : run.inputs) shapes.push_back(RowsOf(input, run.rows).shape);
+  return run.session.NewWorkspace(shapes, run.executor.workers());
+}
+
 Result<RowOutputs> RunRows(const SessionRows& run, Workspace& workspace, const Observer& observer) {
   std::vector<ConstTensorView> inputs;
   for (const ConstTensorView& input : run.inputs) inputs.push_back(RowsOf(input, run.rows));
   RowOutputs outputs;
   std::vector<TensorView> views;
-  for (size_t i = 0; i < run.session.outputs().size(); ++i) {
-    const Shape shape = OutputShapeFor(run.session, i, run.rows.count);
+  for (const Shape& shape : workspace.output_shapes()) {
     outputs.emplace_back(static_cast<size_t>(shape.NumElements()));
     views.push_back({DType::kF32, shape, std::as_writable_bytes(std::span(outputs.back()))});
   }

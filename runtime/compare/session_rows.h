@@ -27,7 +27,10 @@ using RowOutputs = std::vector<std::vector<float>>;  // in the order of session.
 // The shape of output `index` for a batch.
 Shape OutputShapeFor(const Session& session, size_t index, int64_t batch);
 
-// Runs with a workspace for rows.count. With an observer step by step.
+// For these rows: for their batch, or for the shapes of their inputs where other dimensions than the first are dynamic.
+Result<Workspace> WorkspaceFor(const SessionRows& run);
+
+// Runs with a workspace for these rows. With an observer step by step.
 Result<RowOutputs> RunRows(const SessionRows& run, Workspace& workspace, const Observer& observer);
 
 // How many elements differ, bit by bit; both have the same size.

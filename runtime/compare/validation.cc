@@ -115,7 +115,7 @@ void Validator::CompareKernels(ObservedTensor& tensor, Feed feed, Rows rows) {
 
 Status Validator::RunKernels(const Session& session, Feed feed, Rows rows,
                              const std::vector<Simulator::Output>& expected) {
-  LQ_ASSIGN_OR_RETURN(Workspace workspace, session.NewWorkspace(rows.count, request_.executor.workers()));
+  LQ_ASSIGN_OR_RETURN(Workspace workspace, WorkspaceFor({session, request_.inputs, rows, request_.executor}));
   const Observer observer = [&](ObservedTensor& tensor) { CompareKernels(tensor, feed, rows); };
   LQ_ASSIGN_OR_RETURN(const RowOutputs outputs,
                       RunRows({session, request_.inputs, rows, request_.executor}, workspace, observer));

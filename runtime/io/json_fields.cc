@@ -65,6 +65,7 @@ Result<std::vector<double>> GetNumbers(dom::object object, std::string_view key)
   std::vector<double> numbers;
   LQ_ASSIGN_OR_RETURN(const bool found, Get(object, key, array, "a list"));
   if (!found) return numbers;
+  numbers.reserve(array.size());
   for (dom::element element : array) {
     double number = 0;
     if (element.get(number) != simdjson::SUCCESS) {

@@ -135,6 +135,25 @@ TEST(ReferenceLayersTest, TakesIntegersOfEveryTypeAsCodes) {
   }
 }
 
+// Their float32 values lie up to 0.004 codes from the grid: 2^-24 of 65535.
+TEST(ReferenceLayersTest, TakesDequantizedCodesOf16Bits) {
+  const PerTensor e{{16, false}, 7.986493e-05f, -2694};
+  testing::GraphBuilder builder;
+  const ValueId input = builder.Input({-1, 65536}, e);
+  builder.Output(builder.Node("Relu", {input}, {}, e));
+  std::vector<float> values;
+  std::vector<int32_t> codes;
+  for (int32_t q = 0; q < 65536; ++q) {
+    codes.push_back(q);
+    values.push_back(static_cast<float>(q + e.offset) * e.scale);
+  }
+  const std::shared_ptr<const Graph> graph = builder.Share();
+  const std::vector<NamedArray> arrays{MakeArray<float>("input0", DType::kF32, {1, 65536}, values)};
+  const auto layers = ReferenceLayers::Make(*graph, arrays);
+  ASSERT_TRUE(layers.ok()) << layers.status().message();
+  EXPECT_EQ(ToVector(layers->Codes(input, {0, 1})), codes);
+}
+
 TEST(ReferenceLayersTest, RefusesValuesThatAreNotOnTheGrid) {
   Network network;
   const float inf = std::numeric_limits<float>::infinity();

@@ -1,0 +1,164 @@
+// Sequences of any length on one session: attention with a cache of keys and values that the caller keeps.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <memory>
+#include <vector>
+
+#include "lanequant/model.h"
+#include "tests/support/allocation_count.h"
+#include "tests/support/executors.h"
+#include "tests/support/expect_error.h"
+#include "tests/support/graph_builder.h"
+#include "tests/support/random.h"
+#include "tests/support/simulate.h"
+
+namespace lq {
+namespace {
+
+using testing::ExpectInvalid;
+using testing::GraphBuilder;
+
+constexpr int64_t kHidden = 64, kHeads = 2, kSize = kHidden / kHeads;
+
+PerTensor Symmetric(int bits, double limit) {
+  const int32_t middle = 1 << (bits - 1);
+  return {{bits, false}, static_cast<float>(limit / middle), -middle};
+}
+
+// x (1, length, hidden), past keys and values (1, heads, past, size) -> y like x, keys and values (1, heads, past +
+// length, size). Weights are LPBQ.
+class Attention {
+ public:
+  explicit Attention(int bits) : bits_(bits) {
+    x_ = builder_.Input({1, -1, kHidden}, Activation(4));
+    const ValueId past_key = builder_.Input({1, kHeads, -1, kSize}, Symmetric(8, 4)),
+                  past_value = builder_.Input({1, kHeads, -1, kSize}, Symmetric(8, 4));
+    const ValueId query = Heads(Linear(x_)), key = Join(past_key, Heads(Linear(x_))),
+                  value = Join(past_value, Heads(Linear(x_)));
+    const ValueId turned =
+        builder_.Node("Transpose", {key}, {{"perm", std::vector<int64_t>{0, 1, 3, 2}}}, Symmetric(8, 4));
+    const ValueId scores = builder_.Node("MatMul", {query, turned}, {}, Activation(16));
+    const ValueId weights =
+        builder_.Node("Softmax", {scores}, {{"axis", int64_t{-1}}}, PerTensor{{8, false}, 1.0f / 255, 0});
+    const ValueId mixed = builder_.Node("MatMul", {weights, value}, {}, Activation(4));
+    const ValueId rows = Transposed(mixed, Activation(4));
+    const ValueId flat = builder_.Node("Reshape", {rows, builder_.Ints({0, 0, kHidden})}, {}, Activation(4));
+    const ValueId y = builder_.Node("Add", {x_, Linear(flat)}, {}, Activation(8));
+    for (const ValueId output : {y, key, value}) builder_.Output(output);
+  }
+
+  std::shared_ptr<const Graph> Share() const { return builder_.Share(); }
+
+ private:
+  PerTensor Activation(double limit) const { return Symmetric(bits_, limit); }
+
+  ValueId Linear(ValueId x) {
+    constexpr int64_t kBlock = 16;
+    Lpbq e{4, 8, 1, 0, kBlock, {}, {}};
+    for (int64_t n = 0; n < kHidden; ++n) e.channel_scale.push_back(random_.Float(0.002f, 0.004f));
+    for (int64_t i = 0; i < kHidden * kHidden / kBlock; ++i) {
+      e.per_block_int_scale.push_back(static_cast<uint32_t>(random_.Int(1, 16)));
+    }
+    std::vector<float> weight;
+    for (int64_t i = 0; i < kHidden * kHidden; ++i) weight.push_back(random_.Float(-0.3f, 0.3f));
+    return builder_.Node("MatMul", {x, builder_.Floats({kHidden, kHidden}, weight, e)}, {}, Symmetric(8, 4));
+  }
+
+  ValueId Transposed(ValueId x, const PerTensor& e) {
+    return builder_.Node("Transpose", {x}, {{"perm", std::vector<int64_t>{0, 2, 1, 3}}}, e);
+  }
+
+  ValueId Heads(ValueId x) {
+    const ValueId split = builder_.Node("Reshape", {x, builder_.Ints({0, 0, kHeads, kSize})}, {}, Symmetric(8, 4));
+    return Transposed(split, Symmetric(8, 4));
+  }
+
+  ValueId Join(ValueId past, ValueId now) {
+    return builder_.Node("Concat", {past, now}, {{"axis", int64_t{2}}}, Symmetric(8, 4));
+  }
+
+  int bits_;
+  testing::Random random_{1};
+  GraphBuilder builder_;
+  ValueId x_ = kAbsent;
+};
+
+std::vector<Shape> ShapesOf(int64_t length, int64_t past) {
+  return {{1, length, kHidden}, {1, kHeads, past, kSize}, {1, kHeads, past, kSize}};
+}
+
+std::vector<testing::InputTensor> Inputs(int64_t length, int64_t past) {
+  testing::Random random(static_cast<uint64_t>(length * 1000 + past));
+  std::vector<testing::InputTensor> inputs;
+  for (const Shape& shape : ShapesOf(length, past)) {
+    inputs.push_back({shape, {}});
+    for (int64_t i = 0; i < shape.NumElements(); ++i) inputs.back().values.push_back(random.Float(-4, 4));
+  }
+  return inputs;
+}
+
+void ExpectSimulatorsOutputs(const std::shared_ptr<const Graph>& graph, const Session& session, int64_t length,
+                             int64_t past, Executor& executor) {
+  SCOPED_TRACE(std::to_string(length) + " rows behind " + std::to_string(past));
+  const std::vector<testing::InputTensor> inputs = Inputs(length, past);
+  const testing::Simulated expected = testing::Simulate(graph, inputs);
+  ASSERT_TRUE(expected.status.ok()) << expected.status.message();
+  Result<Workspace> workspace = session.NewWorkspace(ShapesOf(length, past), executor.workers());
+  ASSERT_TRUE(workspace.ok()) << workspace.status().message();
+  EXPECT_EQ(workspace->output_shapes()[0], (Shape{1, length, kHidden}));
+  EXPECT_EQ(workspace->output_shapes()[2], (Shape{1, kHeads, past + length, kSize}));
+  std::vector<ConstTensorView> in;
+  for (const testing::InputTensor& input : inputs) {
+    in.emplace_back(DType::kF32, input.shape, std::as_bytes(std::span(input.values)));
+  }
+  std::vector<std::vector<float>> values;
+  std::vector<TensorView> out;
+  for (const Shape& shape : workspace->output_shapes()) {
+    values.emplace_back(static_cast<size_t>(shape.NumElements()));
+    out.push_back({DType::kF32, shape, std::as_writable_bytes(std::span(values.back()))});
+  }
+  const size_t before = testing::AllocationCount();
+  const Status status = session.Run(in, out, *workspace, executor);
+  const size_t allocations = testing::AllocationCount() - before;
+  ASSERT_TRUE(status.ok()) << status.message();
+  if (executor.workers() == 1) EXPECT_EQ(allocations, 0u);  // threads have allocations of their own
+  for (size_t i = 0; i < values.size(); ++i) EXPECT_EQ(values[i], expected.outputs[i].values) << i;
+}
+
+class SequenceTest : public ::testing::TestWithParam<int> {};
+
+TEST_P(SequenceTest, OneSessionRunsAllLengths) {
+  const std::shared_ptr<const Graph> graph = Attention(GetParam()).Share();
+  const Result<Session> session = Session::Prepare(Model(graph));
+  ASSERT_TRUE(session.ok()) << session.status().message();
+  for (const StepInfo& step : session->steps()) {
+    if (step.op == "MatMul" && step.layer.packed_bytes > 0) EXPECT_EQ(step.layer.weights, "4-bit LPBQ, block 16");
+  }
+  testing::ThreadExecutor threads(2);
+  for (const auto& [length, past] : {std::pair{1, 1}, {1, 17}, {7, 3}, {64, 1}, {1, 200}}) {
+    ExpectSimulatorsOutputs(graph, *session, length, past, SerialExecutor());
+    ExpectSimulatorsOutputs(graph, *session, length, past, threads);
+  }
+}
+INSTANTIATE_TEST_SUITE_P(ActivationBits, SequenceTest, ::testing::Values(8, 16));
+
+TEST(SequenceTest, RefusesShapesThatDoNotFit) {
+  const Result<Session> session = Session::Prepare(Model(Attention(8).Share()));
+  ASSERT_TRUE(session.ok()) << session.status().message();
+  const auto refusal = [&](std::vector<Shape> shapes) { return session->NewWorkspace(shapes, 1).status(); };
+  ExpectInvalid(session->NewWorkspace(1, 1).status(), {"shape (1, -1, 64)", "input 'input0'"});
+  ExpectInvalid(refusal({{1, 2, kHidden}}), {"1 input shapes", "3 inputs"});
+  std::vector<Shape> shapes = ShapesOf(1, 1);
+  shapes[0] = {1, 1, 65};
+  ExpectInvalid(refusal(shapes), {"shape (1, 1, 65)", "input 'input0' of shape (1, -1, 64)"});
+  shapes = ShapesOf(1, 0);
+  ExpectInvalid(refusal(shapes), {"shape (1, 2, 0, 32)", "input 'input1'", "1 or more"});
+  shapes = ShapesOf(1, 5);
+  shapes[2][2] = 6;  // keys and values of different lengths
+  EXPECT_FALSE(refusal(shapes).ok());
+  EXPECT_FALSE(refusal(ShapesOf(int64_t{1} << 39, 1)).ok());
+}
+
+}  // namespace
+}  // namespace lq
