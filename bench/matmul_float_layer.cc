@@ -10,8 +10,10 @@
 #include <vector>
 
 #include "bench/matmul_layer.h"
+#include "kernels/packing.h"
 #include "kernels/packing_blocks.h"
 #include "runtime/aligned_buffer.h"
+#include "runtime/measure/clock.h"
 #include "runtime/measure/probe.h"
 
 namespace lq::bench {
@@ -52,7 +54,7 @@ struct Limits {
   }
 };
 
-void Run(benchmark::State& state, Layer& layer, kernels::MatmulFloatFn run, size_t m) {
+kernels::MatmulFloatArgs ArgsOf(Layer& layer, size_t m) {
   kernels::MatmulFloatArgs args{};
   args.a = layer.a.data();
   args.a_stride = layer.layout.k;
@@ -66,6 +68,27 @@ void Run(benchmark::State& state, Layer& layer, kernels::MatmulFloatFn run, size
   args.out = layer.out.data();
   args.out_stride = args.n;
   args.scratch = layer.scratch.data();
+  return args;
+}
+
+// Multiplications per second with weights that stay in L1: what unpacking them allows, however they are read.
+double UnpackRate(const MatmulFloatBench& bench, kernels::MatmulFloatFn run, size_t m) {
+  constexpr size_t kWeights = 16384;
+  constexpr int kRuns = 50;
+  MatmulFloatBench small = bench;
+  small.n = kernels::kPanelChannels;
+  small.k = std::max(bench.block, kWeights / small.n / bench.block * bench.block);
+  Layer layer(small);
+  const kernels::MatmulFloatArgs args = ArgsOf(layer, m);
+  const auto body = [&] {
+    for (int i = 0; i < kRuns; ++i) run(args);
+  };
+  return kRuns * static_cast<double>(m * args.n) * static_cast<double>(args.k) / measure::TimeRuns(0.02, body).front();
+}
+
+void Run(benchmark::State& state, Layer& layer, const MatmulFloatBench& bench, kernels::MatmulFloatFn run, size_t m) {
+  const kernels::MatmulFloatArgs args = ArgsOf(layer, m);
+  const double unpack = UnpackRate(bench, run, m);
   Limits limits;
   limits.Update(layer);
   for (auto _ : state) {
@@ -78,6 +101,7 @@ void Run(benchmark::State& state, Layer& layer, kernels::MatmulFloatFn run, size
   state.counters["flops"] = rate(flops);
   state.counters["of_fused"] = limits.fused == 0 ? benchmark::Counter(0) : rate(flops / limits.fused);
   state.counters["of_read"] = rate(static_cast<double>(layer.weights.size()) / limits.read);
+  state.counters["of_unpack"] = rate(flops / 2 / unpack);
 }
 
 }  // namespace
@@ -94,7 +118,7 @@ void RegisterMatmulFloat(const MatmulFloatBench& bench, std::initializer_list<si
                                "/block=" + std::to_string(bench.block);
       benchmark::RegisterBenchmark(name.c_str(), [bench, layer, run = variant.run, m](benchmark::State& state) {
         if (*layer == nullptr) *layer = std::make_unique<Layer>(bench);
-        Run(state, **layer, run, m);
+        Run(state, **layer, bench, run, m);
       })->Unit(benchmark::kMicrosecond);
     }
   }

@@ -19,7 +19,8 @@ struct MatmulFloatBench {
 };
 
 // kernel/TARGET/m=M/NxK/block=B for each variant and M. Counters: flops per second, and the shares of the probed
-// multiply-add and read limits, each the best seen before and after.
+// multiply-add and read limits, each the best seen before and after, and of the kernel's own speed with weights in L1,
+// which for few rows is what unpacking them allows.
 void RegisterMatmulFloat(const MatmulFloatBench& bench, std::initializer_list<size_t> rows);
 
 }  // namespace lq::bench
