@@ -152,10 +152,22 @@ static HWY_NOINLINE void FinishRow(const int32_t* acc, const FastWay& way, const
 
 #if HWY_TARGET <= HWY_AVX3
 
-HWY_INLINE void StoreRow(const uint8_t* HWY_RESTRICT from, size_t count, uint8_t* HWY_RESTRICT to) {
-  size_t i = 0;
-  for (; i + 8 <= count; i += 8) hwy::CopyBytes<8>(from + i, to + i);
-  for (; i < count; ++i) to[i] = from[i];
+// `count` codes of each of kRows rows of 64 / kRows.
+template <size_t kRows>
+HWY_INLINE void StoreRows(hn::Vec<DU8> codes, size_t count, uint8_t* HWY_RESTRICT out, size_t out_stride) {
+  constexpr size_t kBytes = 64 / kRows;
+  HWY_ALIGN uint8_t bytes[64];
+  hn::Store(codes, DU8(), bytes);
+  for (size_t r = 0; r < kRows; ++r, out += out_stride) {
+    const uint8_t* from = bytes + r * kBytes;
+    if (kRows > 1 && count == kBytes) {
+      hwy::CopyBytes<kBytes>(from, out);
+      continue;
+    }
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8) hwy::CopyBytes<8>(from + i, out + i);
+    for (; i < count; ++i) out[i] = from[i];
+  }
 }
 
 // Rows in blocks of kRows: up to 64 channels of one, 32 of two, 16 of four; the last block may take rows again. The
@@ -197,9 +209,7 @@ static HWY_NOINLINE void FinishBlocks(const FinishArgs& args) {
     } else if (together) {
       hn::StoreU(codes, d8, out);
     } else {
-      HWY_ALIGN uint8_t bytes[64];
-      hn::Store(codes, d8, bytes);
-      for (size_t r = 0; r < kRows; ++r) StoreRow(bytes + r * kBytes, count, out + r * out_stride);
+      StoreRows<kRows>(codes, count, out, out_stride);
     }
     if (left == kRows) return;
     const size_t step = std::min(kRows, left - kRows);

@@ -39,14 +39,26 @@ class QuantizeStep final : public Step {
                    .type = CodeTypeOf(encoding_),
                    .out = codes + r.begin * bytes});
     });
-    if (image && bytes == 1) FromOnnxOrder(reinterpret_cast<uint8_t*>(codes), run.out.shape, run.out.data<uint8_t>());
-    if (image && bytes == 2) FromOnnxOrder(reinterpret_cast<uint16_t*>(codes), run.out.shape, run.out.data<uint16_t>());
+    if (image) ToChannelsLast(codes, run);
     return OkStatus();
   }
 
   LayerInfo info() const override { return {"quantize_affine/" + kernel_.name, kernel_.why_not_better, "", 0}; }
 
  private:
+  void ToChannelsLast(const std::byte* codes, const StepRun& run) const {
+    const auto images = static_cast<size_t>(run.out.shape[0]);
+    const size_t size = CodeBytes(encoding_.grid);
+    if (images == 0) return;
+    const size_t elements = static_cast<size_t>(run.out.shape.NumElements()) / images;
+    RunRanges(run.executor, images, kGrain / (elements + 1) + 1, [&](Range r) {
+      Shape part = run.out.shape;
+      part[0] = static_cast<int64_t>(r.end - r.begin);
+      const size_t first = r.begin * elements * size;
+      FromOnnxOrder(codes + first, part, size, run.out.bytes.data() + first);
+    });
+  }
+
   PerTensor encoding_;
   RoundingProfile profile_;
   Chosen<kernels::QuantizeAffineFn> kernel_;

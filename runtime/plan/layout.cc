@@ -6,6 +6,19 @@
 namespace lq {
 namespace {
 
+// The colours of images: [batch][3][pixels] -> [batch][pixels][3].
+template <class T>
+void Interleave3(const T* in, size_t batch, size_t pixels, T* out) {
+  for (size_t b = 0; b < batch; ++b, in += 3 * pixels) {
+    for (size_t i = 0; i < pixels; ++i, out += 3) {
+      const T c0 = in[i], c1 = in[pixels + i], c2 = in[2 * pixels + i];
+      out[0] = c0;
+      out[1] = c1;
+      out[2] = c2;
+    }
+  }
+}
+
 // [batch][rows][columns] -> [batch][columns][rows], in tiles that stay in the first-level cache.
 template <class T>
 void Transpose(const T* in, size_t batch, size_t rows, size_t columns, T* out) {
@@ -13,6 +26,7 @@ void Transpose(const T* in, size_t batch, size_t rows, size_t columns, T* out) {
     std::copy(in, in + batch * rows * columns, out);
     return;
   }
+  if (rows == 3) return Interleave3(in, batch, columns, out);
   constexpr size_t kTile = 32;
   for (size_t b = 0; b < batch; ++b, in += rows * columns, out += rows * columns) {
     for (size_t r0 = 0; r0 < rows; r0 += kTile) {
