@@ -26,6 +26,12 @@ TEST_F(CliTest, BenchTimesANetwork) {
   const Outcome outcome = Run("bench " + ModelArguments("digits_cnn/w4a8_lpbq") + " --batch 2");
   EXPECT_EQ(outcome.exit_status, 0) << outcome.err;
   EXPECT_EQ(outcome.out.rfind("batch 2, 1 thread: best ", 0), 0u) << outcome.out;
+  for (const char* part : {"loaded in ", "prepared in ", " MB packed, at most "}) {
+    EXPECT_NE(outcome.out.find(part), std::string::npos) << part << ": " << outcome.out;
+  }
+  const Outcome shaped = Run("bench " + ModelArguments("digits_cnn/w4a8_lpbq") + " --input-shapes 3x1x8x8");
+  EXPECT_EQ(shaped.exit_status, 0) << shaped.err;
+  EXPECT_EQ(shaped.out.rfind("batch 3, 1 thread: best ", 0), 0u) << shaped.out;
 }
 
 TEST_F(CliTest, BenchRefusesWhatItCannotTime) {
@@ -34,6 +40,9 @@ TEST_F(CliTest, BenchRefusesWhatItCannotTime) {
   ExpectRefused("bench linear --rows 0", {"--rows", "0"});
   ExpectRefused("bench linear --shapes 8x48 --precision a8w4-lpbq64", {"48", "64"});
   ExpectRefused("bench " + (folder_ / "no.onnx"), {"no.onnx"});
+  const std::string network = "bench " + ModelArguments("digits_cnn/w4a8_lpbq");
+  ExpectRefused(network + " --input-shapes 3x1x", {"'3x1x'", "1x512x2048"});
+  ExpectRefused(network + " --input-shapes 3x1x8x9", {"shape (3, 1, 8, 9)", "'input'"});
 }
 
 }  // namespace
