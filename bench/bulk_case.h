@@ -15,7 +15,7 @@ namespace lq::bench {
 // elements (256 KiB of floats: in and out fit the L2 cache of a core) and for 64 Mi (no cache holds them; stream set).
 // Counters: Gelem/s and GB/s of the best pass, share_stream and share_memcpy of the best passes of those.
 struct BulkCase {
-  std::string name;  // "quantize_affine/AVX3_ZEN4/s8/tensor"
+  std::string name;  // "quantize_affine/AVX3_DL/s8/tensor"
   size_t in_bits, out_bits;
   std::function<void(const void* in, void* out, size_t n, bool stream)> run;
   bool in_memory = true;  // false: the small size only, as for all variants but the best

@@ -8,6 +8,10 @@
 #include "kernels/matmul_own.h"
 #include "kernels/own_targets.h"
 
+#ifndef LQ_CAPS  // targets that this file knows and kernels are not compiled for
+#define LQ_CAPS 0
+#endif
+
 namespace lq::kernels {
 
 namespace {
@@ -37,7 +41,8 @@ std::span<const Target> Targets() {
     std::vector<Target> all;
     for (int64_t left = HWY_TARGETS; left != 0; left &= left - 1) {
       const int64_t bit = left & -left;
-      all.push_back({hwy::TargetName(bit), bit, Supported(bit), Supported(bit) ? "" : kNotSupported});
+      all.push_back(
+          {hwy::TargetName(bit), bit, Supported(bit), Supported(bit) ? "" : kNotSupported, (bit & LQ_CAPS) != 0});
     }
     AddOwnTargets(all);
     std::sort(all.begin(), all.end(), [](const Target& a, const Target& b) { return a.bit < b.bit; });

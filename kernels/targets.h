@@ -13,6 +13,7 @@ struct Target {
   int64_t bit;          // Highway's, or one of own_targets.h: the smaller the better
   bool supported;       // by this CPU
   std::string why_not;  // "not supported by this CPU"; empty if it is
+  bool is_cap = false;  // a name only: no kernel is compiled for it, the next target stands in
 };
 
 // Best first.

@@ -8,7 +8,7 @@ namespace lq::kernels {
 
 template <class Fn>
 struct Variant {
-  const char* name;  // as hwy::TargetName, "AVX3_ZEN4"
+  const char* name;  // as hwy::TargetName, "AVX3_DL"
   int64_t target;    // Highway's bit, or one of own_targets.h: smaller is better
   Fn run;
 };

@@ -74,6 +74,7 @@ Result<Model> Model::Load(const std::string& onnx_path, const std::string& encod
     return InvalidArgument(
         fmt::format("{}: it has no QuantizeLinear or DequantizeLinear: an encodings file is needed", onnx_path));
   }
+  LQ_RETURN_IF_ERROR(InFile(onnx_path, FoldAliases(graph)));
   LQ_RETURN_IF_ERROR(InFile(onnx_path, FoldNodes(graph)));
   LQ_RETURN_IF_ERROR(InFile(onnx_path, WidenImages(graph)));
   return Model(std::make_shared<const Graph>(std::move(graph)));

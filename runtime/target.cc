@@ -21,7 +21,9 @@ bool SameTargetName(std::string_view a, std::string_view b) {
 
 std::vector<TargetInfo> CompiledTargets() {
   std::vector<TargetInfo> targets;
-  for (const kernels::Target& target : kernels::Targets()) targets.push_back({target.name, target.supported});
+  for (const kernels::Target& target : kernels::Targets()) {
+    if (!target.is_cap) targets.push_back({target.name, target.supported});
+  }
   return targets;
 }
 

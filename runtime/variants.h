@@ -30,7 +30,7 @@ const kernels::Variant<Fn>& Best(std::span<const kernels::Variant<Fn>> variants,
 template <class Fn>
 struct Chosen {
   Fn run = nullptr;
-  std::string name;            // "AVX3_ZEN4"
+  std::string name;            // "AVX3_DL"
   std::string why_not_better;  // one reason for each better target that is compiled in
 };
 
@@ -42,6 +42,7 @@ Chosen<Fn> Choose(std::span<const kernels::Variant<Fn>> variants, const std::str
   Chosen<Fn> chosen{best.run, best.name, ""};
   for (const kernels::Target& target : kernels::Targets()) {
     if (target.bit >= best.target) break;
+    if (target.is_cap) continue;
     if (!chosen.why_not_better.empty()) chosen.why_not_better += "; ";
     chosen.why_not_better += target.name;
     chosen.why_not_better += !target.supported  ? ": " + target.why_not

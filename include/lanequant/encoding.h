@@ -42,6 +42,8 @@ struct PerChannel {
   size_t axis = 0;
   std::vector<float> scale;
   std::vector<int32_t> offset;
+
+  friend bool operator==(const PerChannel&, const PerChannel&) = default;
 };
 
 // A float scale for each `block_size` consecutive indices of `block_axis` in each channel.
@@ -53,6 +55,8 @@ struct PerBlock {
   int64_t block_size = 0;
   std::vector<float> scale;
   std::vector<int32_t> offset;
+
+  friend bool operator==(const PerBlock&, const PerBlock&) = default;
 };
 
 // Low-power blockwise quantization (AIMET GroupedBlockQuantizeDequantize): signed symmetric codes of `bitwidth` bits;
@@ -67,6 +71,8 @@ struct Lpbq {
   int64_t block_size = 0;
   std::vector<float> channel_scale;
   std::vector<uint32_t> per_block_int_scale;
+
+  friend bool operator==(const Lpbq&, const Lpbq&) = default;
 };
 
 using Encoding = std::variant<PerTensor, PerChannel, PerBlock, Lpbq>;

@@ -49,8 +49,8 @@ struct OutputStage {
 
 // What `inspect` shows of a prepared layer.
 struct LayerInfo {
-  std::string variant;         // "matmul_u8s4/AVX3_ZEN4"
-  std::string why_not_better;  // "AVX3_SPR: not supported by this CPU; ..."; empty if the best was taken
+  std::string variant;         // "matmul_u8s4/AVX3_DL"
+  std::string why_not_better;  // "AMX: not supported by this CPU; ..."; empty if the best was taken
   std::string weights;  // "4-bit LPBQ, block 64, 8650752 bytes", "expanded to int8: block 6 is not a multiple of 4";
                         // of a step that runs on values, why: "'/erf' has no encoding"
   size_t packed_bytes = 0;

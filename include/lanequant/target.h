@@ -1,4 +1,4 @@
-// Targets: the instruction sets that kernels are compiled for, named as Highway names them ("AVX3_ZEN4", "AVX2", ...).
+// Targets: the instruction sets that kernels are compiled for, named as Highway names them ("AVX3_DL", "AVX2", ...).
 #ifndef LANEQUANT_TARGET_H_
 #define LANEQUANT_TARGET_H_
 

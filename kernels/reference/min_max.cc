@@ -18,11 +18,4 @@ Extremes Include(Extremes extremes, float value) {
   return extremes;
 }
 
-Extremes ExtremesOf(std::span<const float> values) {
-  constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  Extremes extremes{kInfinity, -kInfinity};
-  for (const float value : values) extremes = Include(extremes, value);
-  return extremes;
-}
-
 }  // namespace lq::reference

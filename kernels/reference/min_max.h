@@ -2,8 +2,6 @@
 #ifndef LANEQUANT_KERNELS_REFERENCE_MIN_MAX_H_
 #define LANEQUANT_KERNELS_REFERENCE_MIN_MAX_H_
 
-#include <span>
-
 namespace lq::reference {
 
 struct Extremes {
@@ -12,9 +10,6 @@ struct Extremes {
 
 // With `value` among them. NaN wins over numbers; a zero counts as +0.
 Extremes Include(Extremes extremes, float value);
-
-// Of all values, from +inf and -inf.
-Extremes ExtremesOf(std::span<const float> values);
 
 }  // namespace lq::reference
 

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -50,7 +51,8 @@ Result<int> Run(const Options& options) {
     LQ_ASSIGN_OR_RETURN(labels, ReadArray(options.labels));
   }
   const bool dumps = !options.layers.empty();
-  if (dumps && options.layers == options.output) {
+  if (dumps && std::filesystem::path(options.layers).lexically_normal() ==
+                   std::filesystem::path(options.output).lexically_normal()) {
     return InvalidArgument(fmt::format("--output and --dump-layers are both '{}'", options.output));
   }
   session.keep_encoded_tensors = dumps;
@@ -67,7 +69,14 @@ Result<int> Run(const Options& options) {
   }
   OutputFiles files;
   if (!options.output.empty()) LQ_RETURN_IF_ERROR(files.AddNpz(options.output, outcome.outputs));
-  if (dumps) LQ_RETURN_IF_ERROR(files.AddNpz(options.layers, dump.TakeArrays()));
+  if (dumps) {
+    const std::vector<NamedArray> layers = dump.TakeArrays();
+    if (layers.empty()) {
+      return InvalidArgument(
+          fmt::format("{}: --dump-layers finds no activation with an encoding", options.model.model));
+    }
+    LQ_RETURN_IF_ERROR(files.AddNpz(options.layers, layers));
+  }
   LQ_RETURN_IF_ERROR(files.Commit());
   return kSuccess;
 }

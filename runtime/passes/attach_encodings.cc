@@ -1,8 +1,10 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "runtime/passes/bias_codes.h"
 #include "runtime/passes/block_order.h"
@@ -24,6 +26,13 @@ class Attacher {
     for (size_t i = 0; i < graph.values.size(); ++i) ids_.emplace(graph.values[i].name, static_cast<ValueId>(i));
   }
 
+  // Another name of a bias, behind an Identity.
+  bool IsBiasAlias(const EncodingEntry& entry) const {
+    const auto found = ids_.find(entry.name);
+    return found != ids_.end() && entry.bitwidth == kBiasBits && uses_.Source(found->second) != nullptr &&
+           !graph_.value(found->second).constant.has_value();
+  }
+
   Status Attach(const EncodingEntry& entry) {
     const auto found = ids_.find(entry.name);
     if (found == ids_.end()) {
@@ -37,7 +46,7 @@ class Attacher {
           fmt::format("tensor '{}': two encodings, {} and another", entry.name, Describe(*value.encoding)));
     }
     const Constant* constant = uses_.Source(found->second);
-    if (constant != nullptr && entry.bitwidth == kBiasBits) return AttachBias(entry, value);
+    if (constant != nullptr && entry.bitwidth == kBiasBits) return AttachBias(entry, *constant, value);
     LQ_ASSIGN_OR_RETURN(Encoding encoding,
                         constant != nullptr ? OfConstant(entry, found->second, *constant) : OfActivation(entry));
     // An activation's encoding is per tensor: its shape does not matter.
@@ -106,13 +115,9 @@ class Attacher {
   }
 
   // A bias in 32-bit codes, as versions 2.x list it: from here on it is code * scale.
-  Status AttachBias(const EncodingEntry& entry, Value& value) const {
-    if (!value.constant.has_value()) {
-      return Unsupported(fmt::format("tensor '{}': {} bits for another name of a constant; supported: for the constant",
-                                     entry.name, entry.bitwidth));
-    }
+  static Status AttachBias(const EncodingEntry& entry, const Constant& bias, Value& value) {
     const auto read = entry.of_codes ? DequantizeBias : RoundBias;
-    LQ_ASSIGN_OR_RETURN(value.constant, read(entry, *value.constant));
+    LQ_ASSIGN_OR_RETURN(value.constant, read(entry, bias));
     return OkStatus();
   }
 
@@ -127,7 +132,12 @@ class Attacher {
 Status AttachEncodings(const EncodingsFile& file, Graph& graph) {
   graph.encodings_producer = file.producer;
   Attacher attacher(file, graph);
-  for (const EncodingEntry& entry : file.entries) LQ_RETURN_IF_ERROR(attacher.Attach(entry));
+  // Other names of a bias first: they round its floats, of which its own entry leaves none.
+  std::vector<const EncodingEntry*> entries;
+  for (const EncodingEntry& entry : file.entries) entries.push_back(&entry);
+  std::stable_partition(entries.begin(), entries.end(),
+                        [&](const EncodingEntry* entry) { return attacher.IsBiasAlias(*entry); });
+  for (const EncodingEntry* entry : entries) LQ_RETURN_IF_ERROR(attacher.Attach(*entry));
   return OkStatus();
 }
 

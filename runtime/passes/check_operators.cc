@@ -31,6 +31,7 @@ class OperatorChecker {
     if (node.op == "BatchNormalization") return CheckBatchNormalization(owner, node);
     if (node.op == "Clip") return CheckClip(owner, node);
     if (node.op == "Reshape") return CheckConstant(owner, node, 1, DType::kS64, 1).status();
+    if (node.op == "Resize") return CheckResize(owner, node);
     if (node.op == "MaxPool" || node.op == "AveragePool") return CheckPool(owner, node);
     return OkStatus();
   }
@@ -161,6 +162,13 @@ class OperatorChecker {
       LQ_RETURN_IF_ERROR(CheckConstant(owner, node, i, DType::kF32, rank).status());
     }
     return OkStatus();
+  }
+
+  static Status CheckResize(const std::string& owner, const Node& node) {
+    const std::string policy = node.String("keep_aspect_ratio_policy", "stretch");
+    if (policy == "stretch") return OkStatus();
+    return Unsupported(fmt::format("{}: attribute 'keep_aspect_ratio_policy' is '{}'; supported: stretch", owner,
+                                   policy.substr(0, 64)));
   }
 
   static Status CheckPool(const std::string& owner, const Node& node) {

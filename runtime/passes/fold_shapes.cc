@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "runtime/passes/infer_shape.h"
 #include "runtime/passes/new_values.h"
 #include "runtime/passes/passes.h"
 #include "runtime/status_macros.h"
@@ -42,6 +43,7 @@ class ShapeFolder {
         continue;
       }
       for (size_t i = 0; i < node.inputs.size(); ++i) LQ_RETURN_IF_ERROR(Replace(node, i));
+      DeclareShape(node);
       kept.push_back(std::move(node));
     }
     graph_.nodes = std::move(kept);
@@ -49,6 +51,11 @@ class ShapeFolder {
   }
 
  private:
+  void DeclareShape(const Node& node) {
+    if (node.outputs.empty() || node.outputs[0] == kAbsent || graph_.value(node.outputs[0]).shape.has_value()) return;
+    graph_.value(node.outputs[0]).shape = InferShape(graph_, node);
+  }
+
   // What input i is known to be: computed here, or a constant of up to one dimension.
   std::optional<Numbers> Input(const Node& node, size_t i) const {
     if (i >= node.inputs.size() || node.inputs[i] == kAbsent) return std::nullopt;

@@ -102,6 +102,7 @@ constexpr AttributeRule kResize[] = {{"antialias", AttributeKind::kInt, 0, 0},
                                      {"cubic_coeff_a", AttributeKind::kFloat},  // of mode cubic
                                      {"exclude_outside", AttributeKind::kInt, 0, 1},
                                      {"extrapolation_value", AttributeKind::kFloat},
+                                     {"keep_aspect_ratio_policy", AttributeKind::kString},
                                      {"mode", AttributeKind::kString},
                                      {"nearest_mode", AttributeKind::kString}};
 constexpr AttributeRule kSelu[] = {{"alpha", AttributeKind::kFloat}, {"gamma", AttributeKind::kFloat}};

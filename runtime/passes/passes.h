@@ -15,7 +15,8 @@ Status FoldConstants(Graph& graph);
 Status RemoveDeadNodes(Graph& graph);
 // Topological order by Kahn's algorithm, no recursion. Errors: a cycle, a value that nothing produces, two producers.
 Status SortNodes(Graph& graph);
-// Integers that nodes compute from Shape, of tensors whose shapes the file declares, become constants. The batch, a
+// Integers that nodes compute from Shape, of tensors whose shapes the file declares or InferShape
+// knows, become constants. The batch, a
 // first dimension that is dynamic, may be one dimension of a Reshape. Error: it goes elsewhere.
 Status FoldShapes(Graph& graph);
 // Operators that others express: Split becomes a Slice for each part; Sum, and Min and Max of more than two operands,
@@ -54,15 +55,21 @@ Result<EncodingsFile> FoldQuantizers(Graph& graph);
 Status CheckOperators(const Graph& graph);
 // Gives values their encodings: channel and block axes by the consumer (exact_simulator.md 4), offsets moved to the
 // encoding's own grid, block arrays brought to [channel][block] (aimet-torch writes MatMul weights (K/B, N), aimet-onnx
-// (N, K/B)). Entries that fit no tensor become notes; ones that do not fit their tensor's shape are errors.
+// (N, K/B)). Entries that fit no tensor become notes; ones that do not fit their tensor's shape are errors. A bias in
+// 32-bit codes becomes reals, also where the file calls it by another name: that becomes a constant.
 Status AttachEncodings(const EncodingsFile& file, Graph& graph);
+// Another name of a constant (an Identity of it) becomes that constant, or where it has an encoding of its own a
+// constant of its own: the values of the first, on the grid of its encoding if it has one, quantized again. Error: that
+// grid is one of blocks.
+Status FoldAliases(Graph& graph);
 // Nodes of constants without encodings become the constants that the exact simulator makes of them (masks and positions
 // of transformers); integers that other operators compute with become floats. Errors: more than float32 holds,
 // quotients of integers, very many elements.
 Status FoldNodes(Graph& graph);
 // One-dimensional Conv, ConvTranspose, MaxPool and AveragePool become two-dimensional ones over images of height 1,
-// between an Unsqueeze and a Squeeze; an Unsqueeze of a constant (the slopes of a PRelu) becomes a constant. Runs last:
-// encodings are attached to the tensors of the file. Errors: attributes of one and of two dimensions in one node.
+// between an Unsqueeze and a Squeeze, which goes behind a BatchNormalization; an Unsqueeze of a constant (the slopes of
+// a PRelu) becomes a constant. Runs last: encodings are attached to the tensors of the file. Errors: attributes of one
+// and of two dimensions in one node.
 Status WidenImages(Graph& graph);
 
 }  // namespace lq

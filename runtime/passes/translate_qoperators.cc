@@ -39,9 +39,9 @@ constexpr QOperator kQOperators[] = {{"QGemm", "Gemm", 2, 7, 6},
                                      {"QLinearSoftmax", "Softmax", 1, 3}};
 
 // They may read codes of a QuantizeLinear: what they do to values they do to codes.
-constexpr std::string_view kMovements[] = {"DepthToSpace", "Expand",    "Flatten",  "Gather",       "Identity",
-                                           "MaxPool",      "Reshape",   "Slice",    "SpaceToDepth", "Squeeze",
-                                           "Tile",         "Transpose", "Unsqueeze"};
+constexpr std::string_view kMovements[] = {"DepthToSpace", "Expand",  "Flatten", "Gather",    "Identity",
+                                           "MaxPool",      "Pad",     "Reshape", "Resize",    "Slice",
+                                           "SpaceToDepth", "Squeeze", "Tile",    "Transpose", "Unsqueeze"};
 
 bool IsKnownDomain(const Node& node) { return node.domain.empty() || node.domain == "com.microsoft"; }
 
@@ -99,6 +99,7 @@ class Translator {
   bool ReadsCodes(const Node& node) const {
     const bool moves =
         node.domain.empty() && std::find(std::begin(kMovements), std::end(kMovements), node.op) != std::end(kMovements);
+    if (node.op == "Resize" && node.String("mode", "nearest") != "nearest") return false;
     return moves && node.outputs.size() == 1 && QuantizerOf(Input(node, 0)) != nullptr;
   }
 
@@ -130,6 +131,9 @@ class Translator {
     const Quantizer by = *QuantizerOf(node.inputs[0]);
     const ValueId codes = node.outputs[0];
     node.inputs[0] = Dequantized(node.name, node.inputs[0], by);
+    if (node.op == "Pad" && Input(node, 2) != kAbsent) {  // a code too
+      node.inputs[2] = Dequantized(node.name, node.inputs[2], by);
+    }
     Quantized(std::move(node), codes, by);
   }
 

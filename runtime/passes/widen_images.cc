@@ -1,10 +1,12 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <map>
 #include <string>
 #include <utility>
 
 #include "runtime/passes/passes.h"
+#include "runtime/plan/chain.h"
 #include "runtime/status_macros.h"
 
 namespace lq {
@@ -28,30 +30,43 @@ bool HasWindow(const Node& node) {
 
 class Widener {
  public:
-  explicit Widener(Graph& graph) : graph_(graph) {}
+  explicit Widener(Graph& graph) : graph_(graph), consumers_(graph) {}
 
   Status Run() {
     std::vector<Node> nodes;
     nodes.reserve(graph_.nodes.size());
     for (Node& node : graph_.nodes) {
       if (FoldsToConstant(node)) continue;
-      if (!HasWindow(node) || !IsOneDimensional(node)) {
+      if (const auto image = images_.find(node.inputs[0]); image != images_.end()) {
+        node.inputs[0] = image->second;
+      } else if (HasWindow(node) && IsOneDimensional(node)) {
+        LQ_RETURN_IF_ERROR(Widen(node));
+        nodes.push_back(Change("Unsqueeze", node.inputs[0], NewValue(node.inputs[0])));
+        node.inputs[0] = nodes.back().outputs[0];
+      } else {
         nodes.push_back(std::move(node));
         continue;
       }
-      LQ_RETURN_IF_ERROR(Widen(node));
-      nodes.push_back(Change("Unsqueeze", node.inputs[0], NewValue(node.inputs[0])));
       const ValueId result = node.outputs[0], image = NewValue(result);
-      node.inputs[0] = nodes.back().outputs[0];
       node.outputs[0] = image;
       nodes.push_back(std::move(node));
-      nodes.push_back(Change("Squeeze", image, result));
+      if (IsNormalized(result)) {
+        images_[result] = image;
+      } else {
+        nodes.push_back(Change("Squeeze", image, result));
+      }
     }
     graph_.nodes = std::move(nodes);
     return OkStatus();
   }
 
  private:
+  bool IsNormalized(ValueId id) const {
+    const ptrdiff_t reader = consumers_.Only(id);
+    return reader >= 0 && !graph_.value(id).encoding.has_value() &&
+           graph_.nodes[static_cast<size_t>(reader)].op == "BatchNormalization";
+  }
+
   // Looked up in the graph as it is now: nodes before this one may have made constants.
   const Constant* ConstantOf(ValueId id) const {
     return id == kAbsent || !graph_.value(id).constant.has_value() ? nullptr : &*graph_.value(id).constant;
@@ -91,20 +106,11 @@ class Widener {
            std::holds_alternative<PerChannel>(*encoding);
   }
 
-  // An Unsqueeze of a constant, itself or behind an Identity.
+  // An Unsqueeze of a constant.
   bool FoldsToConstant(const Node& node) {
-    if (node.op == "Identity" && node.domain.empty() && ConstantOf(node.inputs[0]) != nullptr) {
-      aliases_.emplace_back(node.outputs[0], node.inputs[0]);
-      return false;
-    }
     if (node.op != "Unsqueeze" || !node.domain.empty()) return false;
-    ValueId source = node.inputs[0];
-    std::optional<Encoding> encoding = graph_.value(source).encoding;
-    for (const auto& [alias, of] : aliases_) {
-      if (alias == source && ConstantOf(source) == nullptr) source = of;
-    }
-    if (!encoding.has_value()) encoding = graph_.value(source).encoding;
-    const Constant* constant = ConstantOf(source);
+    std::optional<Encoding> encoding = graph_.value(node.inputs[0]).encoding;
+    const Constant* constant = ConstantOf(node.inputs[0]);
     const Constant* axes = node.inputs.size() > 1 ? ConstantOf(node.inputs[1]) : nullptr;
     if (constant == nullptr || !CanMove(encoding)) return false;
     const std::vector<int64_t> list = axes != nullptr ? axes->s64 : node.Ints("axes", {});
@@ -152,7 +158,8 @@ class Widener {
   }
 
   Graph& graph_;
-  std::vector<std::pair<ValueId, ValueId>> aliases_;  // Identity of a constant: its output and its input
+  const Consumers consumers_;          // in the graph as it was
+  std::map<ValueId, ValueId> images_;  // of results that a BatchNormalization alone reads: it fuses with the layer
 };
 
 }  // namespace

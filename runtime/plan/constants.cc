@@ -47,27 +47,10 @@ std::vector<double> PerChannelReals(const Constant& constant, const PerChannel& 
 
 }  // namespace
 
-Constants::Constants(const Graph& graph) : graph_(graph) {
-  for (const Node& node : graph.nodes) {
-    if (node.op == "Identity") identity_[node.outputs[0]] = node.inputs[0];
-  }
-}
-
-ValueId Constants::Source(ValueId id) const {
-  // Nodes are sorted, so the chain of Identity nodes ends.
-  for (auto it = identity_.find(id); it != identity_.end(); it = identity_.find(id)) id = it->second;
-  return id;
-}
-
 const Constant* Constants::Find(ValueId id) const {
   if (id == kAbsent) return nullptr;
-  const std::optional<Constant>& constant = graph_.value(Source(id)).constant;
+  const std::optional<Constant>& constant = graph_.value(id).constant;
   return constant ? &*constant : nullptr;
-}
-
-const std::optional<Encoding>& Constants::EncodingOf(ValueId id) const {
-  const std::optional<Encoding>& own = graph_.value(id).encoding;
-  return own ? own : graph_.value(Source(id)).encoding;
 }
 
 bool Constants::IsReal(ValueId id) const {
@@ -81,7 +64,7 @@ Result<const Constant*> Constants::CheckedFloats(ValueId id) const {
   if (constant == nullptr || constant->dtype != DType::kF32) {
     return Unsupported(fmt::format("tensor '{}' must be a float constant", name));
   }
-  const std::optional<Encoding>& encoding = EncodingOf(id);
+  const std::optional<Encoding>& encoding = graph_.value(id).encoding;
   if (encoding && !std::holds_alternative<PerTensor>(*encoding)) {
     return Unsupported(
         fmt::format("constant '{}' is encoded {}; only weights may be, others per tensor", name, Describe(*encoding)));
@@ -92,7 +75,7 @@ Result<const Constant*> Constants::CheckedFloats(ValueId id) const {
 Result<std::vector<float>> Constants::Floats(ValueId id, const PrepareOptions& options) const {
   LQ_ASSIGN_OR_RETURN(const Constant* constant, CheckedFloats(id));
   std::vector<float> values = constant->f32;
-  const std::optional<Encoding>& encoding = EncodingOf(id);
+  const std::optional<Encoding>& encoding = graph_.value(id).encoding;
   if (!encoding) return values;
   const auto& e = std::get<PerTensor>(*encoding);
   const std::vector<int32_t> centred = Centred(e, options, values);
@@ -103,12 +86,12 @@ Result<std::vector<float>> Constants::Floats(ValueId id, const PrepareOptions& o
 Result<std::vector<double>> Constants::Reals(ValueId id, const PrepareOptions& options) const {
   if (IsReal(id)) return Find(id)->f64;
   if (const Constant* constant = Find(id); constant != nullptr && constant->dtype == DType::kF32) {
-    const std::optional<Encoding>& own = EncodingOf(id);
+    const std::optional<Encoding>& own = graph_.value(id).encoding;
     const auto* channels = own ? std::get_if<PerChannel>(&*own) : nullptr;
     if (channels != nullptr) return PerChannelReals(*constant, *channels, options);
   }
   LQ_ASSIGN_OR_RETURN(const Constant* constant, CheckedFloats(id));
-  const std::optional<Encoding>& encoding = EncodingOf(id);
+  const std::optional<Encoding>& encoding = graph_.value(id).encoding;
   if (!encoding) return std::vector<double>(constant->f32.begin(), constant->f32.end());
   const auto& e = std::get<PerTensor>(*encoding);
   std::vector<double> values;

@@ -1,8 +1,7 @@
-// Constants as the planner needs them: found behind Identity nodes, quantized where they have an encoding.
+// Constants as the planner needs them: quantized where they have an encoding.
 #ifndef LANEQUANT_RUNTIME_PLAN_CONSTANTS_H_
 #define LANEQUANT_RUNTIME_PLAN_CONSTANTS_H_
 
-#include <map>
 #include <optional>
 #include <vector>
 
@@ -15,14 +14,13 @@ namespace lq {
 
 class Constants {
  public:
-  explicit Constants(const Graph& graph);
+  explicit Constants(const Graph& graph) : graph_(graph) {}
 
-  // The constant that a value is, itself or through Identity nodes; null for activations and absent inputs.
+  // The constant that a value is; null for activations and absent inputs.
   const Constant* Find(ValueId id) const;
   // A bias that the file gives in codes: real numbers, not floats.
   bool IsReal(ValueId id) const;
-  // The encoding of the value, or of the constant behind it.
-  const std::optional<Encoding>& EncodingOf(ValueId id) const;
+  const std::optional<Encoding>& EncodingOf(ValueId id) const { return graph_.value(id).encoding; }
   // Its floats; where the constant has a per-tensor encoding, fl32((q + offset) * scale). Errors: not a float constant,
   // another kind of encoding.
   Result<std::vector<float>> Floats(ValueId id, const PrepareOptions& options) const;
@@ -30,11 +28,9 @@ class Constants {
   Result<std::vector<double>> Reals(ValueId id, const PrepareOptions& options) const;
 
  private:
-  ValueId Source(ValueId id) const;
   Result<const Constant*> CheckedFloats(ValueId id) const;
 
   const Graph& graph_;
-  std::map<ValueId, ValueId> identity_;  // output -> input
 };
 
 }  // namespace lq

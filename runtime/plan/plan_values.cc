@@ -15,14 +15,15 @@
 namespace lq {
 
 Result<ValueKind> Planner::KindOf(const Node& node, ValueId value) const {
+  if (value == kAbsent) return ValueKind::kF32;  // no operand: what a Resize leaves out
   if (constants_.Find(value) != nullptr) return constants_.IsReal(value) ? ValueKind::kReal : ValueKind::kF32;
   if (const auto it = functions_.find(value); it != functions_.end()) {
     return it->second.is_real() ? ValueKind::kReal : ValueKind::kF32;
   }
   const auto it = tensor_of_.find(value);
   if (it == tensor_of_.end()) {
-    return Unsupported(fmt::format("{}: its input '{}' is no activation", graph_.Describe(node),
-                                   value == kAbsent ? "(absent)" : graph_.value(value).name));
+    return Unsupported(
+        fmt::format("{}: its input '{}' is no activation", graph_.Describe(node), graph_.value(value).name));
   }
   const PlanTensor& tensor = plan_.tensors[it->second];
   if (tensor.encoding) return ValueKind::kCoded;

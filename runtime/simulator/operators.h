@@ -15,7 +15,6 @@
 
 namespace lq::simulator {
 
-// A constant of the graph, seen through Identity nodes: exporters store equal tensors once and alias the others.
 struct GraphConstant {
   const Constant* data;
   const Encoding* encoding;  // null: none

@@ -45,24 +45,12 @@ struct Simulator::Impl {
 
 namespace {
 
-// The constants of the graph, also behind Identity nodes; an encoding of the alias comes before that of what it stands
-// for.
 std::vector<std::optional<GraphConstant>> FindConstants(const Graph& graph) {
   std::vector<std::optional<GraphConstant>> constants(graph.values.size());
   for (size_t i = 0; i < graph.values.size(); ++i) {
     const Value& value = graph.values[i];
     if (!value.constant.has_value()) continue;
     constants[i] = GraphConstant{&*value.constant, value.encoding.has_value() ? &*value.encoding : nullptr};
-  }
-  for (const Node& node : graph.nodes) {
-    if (node.op != "Identity" || node.inputs.size() != 1 || node.outputs.size() != 1) continue;
-    if (node.inputs[0] == kAbsent || node.outputs[0] == kAbsent) continue;
-    const std::optional<GraphConstant>& source = constants[static_cast<size_t>(node.inputs[0])];
-    if (!source.has_value()) continue;
-    GraphConstant alias = *source;
-    if (const Value& value = graph.value(node.outputs[0]); value.encoding.has_value())
-      alias.encoding = &*value.encoding;
-    constants[static_cast<size_t>(node.outputs[0])] = alias;
   }
   return constants;
 }
@@ -251,11 +239,7 @@ Result<Simulator> Simulator::Prepare(std::shared_ptr<const Graph> graph, const S
   impl->constants.resize(impl->graph->values.size());
   const std::vector<std::optional<GraphConstant>> constants = FindConstants(*impl->graph);
   for (ValueId id : impl->graph->inputs) LQ_RETURN_IF_ERROR(impl->CheckEncoding(id));
-  for (const Node& node : impl->graph->nodes) {
-    const bool is_constant = node.outputs.size() == 1 && node.outputs[0] != kAbsent &&
-                             constants[static_cast<size_t>(node.outputs[0])].has_value();
-    if (!is_constant) LQ_RETURN_IF_ERROR(impl->AddStep(node, constants));
-  }
+  for (const Node& node : impl->graph->nodes) LQ_RETURN_IF_ERROR(impl->AddStep(node, constants));
   for (ValueId id : impl->graph->outputs) {
     if (constants[static_cast<size_t>(id)].has_value()) LQ_RETURN_IF_ERROR(impl->AddConstant(id, constants));
   }

@@ -186,6 +186,24 @@ TEST(AttachEncodingsTest, FollowsIdentities) {
   EXPECT_EQ(Attached<PerChannel>(graph, FileOf({PerChannelEntry("w", 6)}), "w").axis, 1u);
 }
 
+// AIMET lists the bias of a layer that is used twice under both names, with a scale for each use.
+TEST(AttachEncodingsTest, RoundsABiasUnderEachOfItsNames) {
+  Graph graph =
+      ReadGraph({{OnnxNode("Identity", "i", {"b"}, {"b_dup_0"}), OnnxNode("Gemm", "g", {"x", "w", "b"}, {"z"}),
+                  OnnxNode("Gemm", "h", {"z", "w", "b_dup_0"}, {"y"})},
+                 {FloatTensor("w", {2, 2}, {1, 2, 3, 4}), FloatTensor("b", {2}, {0.7f, -1.6f})},
+                 {OnnxValue("x", {-1, 2})},
+                 {OnnxValue("y", {-1, 2})}});
+  EncodingEntry own = PerTensorEntry("b", -0x1p31, true, 32), other = PerTensorEntry("b_dup_0", -0x1p31, true, 32);
+  other.scale = {0.25f};
+  ASSERT_TRUE(AttachEncodings(FileOf({own, other}), graph).ok());
+  EXPECT_EQ(FindValue(graph, "b").constant->f64, (std::vector<double>{0.5, -1.5}));
+  EXPECT_EQ(FindValue(graph, "b_dup_0").constant->f64, (std::vector<double>{0.75, -1.5}));
+  ASSERT_TRUE(FoldAliases(graph).ok());
+  EXPECT_EQ(testing::NodeNames(graph), (std::vector<std::string>{"g", "h"}));
+  EXPECT_EQ(graph.value(graph.nodes[1].inputs[2]).name, "b_dup_0");
+}
+
 TEST(AttachEncodingsTest, NotesWhatFitsNoTensor) {
   Graph graph = LayerGraph("MatMul", {4, 6});
   ASSERT_TRUE(AttachEncodings(FileOf({PerTensorEntry("ghost", 0)}), graph).ok());

@@ -1,9 +1,10 @@
-// FoldConstants, RemoveDeadNodes, SortNodes. The other passes have files of their own.
+// FoldConstants, RemoveDeadNodes, SortNodes, FoldAliases, WidenImages. The other passes have files of their own.
 #include "runtime/passes/passes.h"
 
 #include <gtest/gtest.h>
 
 #include "tests/support/expect_error.h"
+#include "tests/support/graph_builder.h"
 #include "tests/support/read_graph.h"
 
 namespace lq {
@@ -161,6 +162,83 @@ TEST(SortNodesTest, NamesMissingAndDoubleProducers) {
                                   OnnxNode("Relu", "r", {"x"}, {"y"})});
   ASSERT_TRUE(FoldConstants(constant_input).ok());
   ExpectInvalid(SortNodes(constant_input), {"graph input 'x'", "Constant"});
+}
+
+// y = (x W) V with W = V by two names.
+class Aliases : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const ValueId x = builder_.Input({1, 2});
+    weight_ = builder_.Floats({2, 2}, {0.4f, 1.2f, -0.7f, 2.6f});
+    alias_ = builder_.Node("Identity", {weight_});
+    const ValueId other = builder_.Node("Identity", {alias_});
+    builder_.Output(builder_.Node("MatMul", {builder_.Node("MatMul", {x, weight_}), other}));
+  }
+  Graph Folded() {
+    Graph graph = builder_.graph();
+    const Status status = FoldAliases(graph);
+    EXPECT_TRUE(status.ok()) << status.message();
+    return graph;
+  }
+  std::optional<Encoding>& EncodingOf(ValueId id) { return builder_.graph().value(id).encoding; }
+
+  testing::GraphBuilder builder_;
+  ValueId weight_, alias_;
+};
+
+TEST_F(Aliases, AreTheConstant) {
+  EncodingOf(weight_) = PerChannel{{8, true}, 1, {1, 1}, {0, 0}};
+  EncodingOf(alias_) = EncodingOf(weight_);
+  const Graph graph = Folded();
+  ASSERT_EQ(graph.nodes.size(), 2u);
+  EXPECT_EQ(graph.nodes[1].inputs[1], weight_);
+  EXPECT_FALSE(graph.value(alias_).constant.has_value());
+}
+
+TEST_F(Aliases, WithAnotherEncodingAreConstantsOfTheirOwn) {
+  EncodingOf(alias_) = PerTensor{{8, true}, 0.5f, 0};
+  const Graph graph = Folded();
+  ASSERT_EQ(graph.nodes.size(), 2u);
+  EXPECT_EQ(graph.nodes[0].inputs[1], weight_);
+  EXPECT_EQ(graph.nodes[1].inputs[1], alias_);
+  EXPECT_EQ(graph.value(alias_).constant->f32, graph.value(weight_).constant->f32);
+}
+
+TEST_F(Aliases, QuantizeWhatWasQuantized) {
+  EncodingOf(weight_) = PerTensor{{8, true}, 1.0f, 0};
+  EncodingOf(alias_) = PerTensor{{8, true}, 0.3f, 0};
+  EXPECT_EQ(Folded().value(alias_).constant->f32, (std::vector<float>{0, 1, -1, 3}));
+  EncodingOf(weight_) = PerChannel{{8, true}, 1, {1, 0.5f}, {0, 0}};
+  EXPECT_EQ(Folded().value(alias_).constant->f32, (std::vector<float>{0, 1, -1, 2.5f}));
+  EncodingOf(weight_) = PerBlock{{8, true}, 1, 0, 2, {1, 1}, {0, 0}};
+  ExpectUnsupported(FoldAliases(builder_.graph()), {"constant1", "per block"});
+}
+
+TEST_F(Aliases, MayBeOutputs) {
+  builder_.Output(alias_);
+  const Graph graph = Folded();
+  ASSERT_EQ(graph.nodes.size(), 3u);
+  EXPECT_EQ(graph.nodes[0].outputs[0], alias_);
+}
+
+// The BatchNormalization can fuse with the layer only if nothing lies between them.
+TEST(WidenImagesTest, NormalizesTheImage) {
+  testing::GraphBuilder builder;
+  const ValueId weight = builder.Floats({2, 1, 3}, std::vector<float>(6, 1));
+  const ValueId two = builder.Floats({2}, {1, 2});
+  const ValueId conv = builder.Node("Conv", {builder.Input({-1, 1, 9}), weight});
+  const ValueId y = builder.Node("BatchNormalization", {conv, two, two, two, two});
+  builder.Output(y);
+  const auto operators = [](Graph graph) {
+    EXPECT_TRUE(WidenImages(graph).ok());
+    Names names;
+    for (const Node& node : graph.nodes) names.push_back(node.op);
+    EXPECT_EQ(graph.nodes.back().outputs, graph.outputs);
+    return names;
+  };
+  EXPECT_EQ(operators(builder.graph()), (Names{"Unsqueeze", "Conv", "BatchNormalization", "Squeeze"}));
+  builder.graph().value(conv).encoding = PerTensor{};
+  EXPECT_EQ(operators(builder.graph()), (Names{"Unsqueeze", "Conv", "Squeeze", "BatchNormalization"}));
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ using testing::TempFolder;
 const Arrays& Golden() {
   static const Arrays arrays = [] {
     Arrays all;
-    for (const char* file : {"qdq/qdq.npz", "qdq/operators.npz", "qdq/qoperators.npz"}) {
+    for (const char* file : {"qdq/qdq.npz", "qdq/operators.npz", "qdq/qoperators.npz", "qdq/exports.npz"}) {
       Result<Arrays> read = testing::ReadArrays(GoldenPath(file));
       EXPECT_TRUE(read.ok()) << read.status().message();
       if (read.ok()) all.merge(*read);
@@ -34,11 +34,17 @@ const Arrays& Golden() {
   return arrays;
 }
 
+std::string TextOf(const NamedArray& file) {
+  return std::string(reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size());
+}
+
+// With its encodings, where it has a file of them.
 Result<Model> LoadGolden(const std::string& name) {
-  const NamedArray& file = Golden().at(name + "|model");
   const TempFolder folder;
+  const auto encodings = Golden().find(name + "|encodings");
   return Model::Load(
-      folder.Write("m.onnx", std::string(reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size())), "");
+      folder.Write("m.onnx", TextOf(Golden().at(name + "|model"))),
+      encodings != Golden().end() ? folder.Write("m.encodings", TextOf(encodings->second)) : std::string());
 }
 
 // The codes of the array as real numbers, which is what Compare takes.
@@ -54,7 +60,7 @@ NamedArray ToReals(const NamedArray& codes, const PerTensor& e) {
   return out;
 }
 
-// What ONNX Runtime, graph optimizations off, computed in the network; by the names of our tensors.
+// What ONNX Runtime, graph optimizations off, or AIMET computed in the network; by the names of our tensors.
 Arrays LayersOf(const std::string& name, const Graph& graph) {
   Arrays layers;
   const std::string prefix = name + "|layer|";
@@ -63,7 +69,8 @@ Arrays LayersOf(const std::string& name, const Graph& graph) {
     const Value& value = FindValue(graph, key.substr(prefix.size()));
     EXPECT_TRUE(value.encoding.has_value()) << key;
     if (!value.encoding.has_value()) continue;
-    layers.emplace(value.name, ToReals(array, std::get<PerTensor>(*value.encoding)));
+    layers.emplace(value.name, array.dtype == DType::kF32 ? array  // of AIMET, dequantized
+                                                          : ToReals(array, std::get<PerTensor>(*value.encoding)));
   }
   return layers;
 }
@@ -104,7 +111,7 @@ struct Case {
 
 class QdqGolden : public ::testing::TestWithParam<Case> {};
 
-TEST_P(QdqGolden, HasTheCodesOfOnnxRuntime) {
+TEST_P(QdqGolden, HasTheCodesOfItsTool) {
   const std::string name = GetParam().name;
   const Result<Model> model = LoadGolden(name);
   ASSERT_TRUE(model.ok()) << model.status().message();
@@ -150,7 +157,12 @@ constexpr Case kCases[] = {{"onnxruntime/cnn/qdq_u8s8_perchannel", 11540, 0},
                            {"onnxruntime/mlp/qop_u8s8_perchannel", 532, 0},
                            {"onnxruntime/mlp/qop_u8u8", 532, 0},
                            {"onnxruntime/transformer/qop_u8s8", 16340, 240, 107},
-                           {"onnxruntime/transformer/qop_s8s8", 16340, 148}};
+                           {"onnxruntime/transformer/qop_s8s8", 16340, 148},
+                           {"onnxruntime/reused_weight", 1570, 0},
+                           {"onnxruntime/rotary", 19656, 0},
+                           {"onnxruntime/pads", 5448, 0},
+                           {"aimet/audio_w8a16", 9237, 10},
+                           {"aimet/group_norm_w8a8", 4227, 0}};
 INSTANTIATE_TEST_SUITE_P(Tools, QdqGolden, ::testing::ValuesIn(kCases), Name);
 
 // The codes of an operand: of an activation as recorded, of a constant as the file has them.

@@ -114,19 +114,6 @@ TEST(SimulatorObserver, SeesEncodedActivationsInOrderAndMayReplaceThem) {
   EXPECT_EQ(run(0, 3).status().message(), "'Relu1_output': the observer left 3 codes of 2");
 }
 
-TEST(SimulatorConstants, AreFoundBehindIdentityNodes) {
-  GraphBuilder g;
-  const ValueId x = g.Input({1, 2}, kUnit);
-  const ValueId weight = g.Floats({1, 2}, {2.4f, 2.6f});  // 2, 3 on the grid
-  const ValueId alias = g.Node("Identity", {weight}, {}, PerChannel{{8, true}, 0, {1}, {0}});
-  const ValueId bias = g.Node("Identity", {g.Floats({1}, {0.5f})});
-  g.Output(g.Node("Gemm", {x, alias, bias}, {{"transB", int64_t{1}}}));
-  const Simulated got = Simulate(g, {{{1, 2}, {10, 1}}});
-  ASSERT_TRUE(got.status.ok()) << got.status.message();
-  EXPECT_EQ(got.outputs[0].values, std::vector<float>{23.5f});
-  EXPECT_EQ(got.order, std::vector<ValueId>{x});
-}
-
 std::string Refusal(const GraphBuilder& g, const std::vector<InputTensor>& inputs) {
   const Simulated got = Simulate(g, inputs);
   EXPECT_FALSE(got.status.ok());

@@ -95,6 +95,46 @@ TEST_F(Shapes, TheBatchGoesNowhereElse) {
   ExpectUnsupported(FoldShapes(builder_.graph()), {"Expand", "Shape", "batch"});
 }
 
+// AIMET declares no shape of a tensor that it quantizes: here that of a group normalization's input.
+TEST(InferredShapes, LeadToTheConstantOfAReshape) {
+  GraphBuilder builder;
+  const ValueId weight = builder.Floats({6, 3, 3, 2}, std::vector<float>(108)), one = builder.Floats({6, 1, 1}, {});
+  const ValueId conv = builder.Node("Conv", {builder.Input({-1, 3, 9, 8}), weight},
+                                    {{"pads", std::vector<int64_t>{1, 0, 1, 0}},
+                                     {"strides", std::vector<int64_t>{2, 1}},
+                                     {"dilations", std::vector<int64_t>{1, 2}}});
+  const ValueId sum = builder.Node("Add", {one, builder.Node("Relu", {conv})});
+  const ValueId groups = builder.Node("Reshape", {sum, builder.Ints({0, 2, -1})});
+  builder.Output(builder.Node("Reshape", {groups, builder.Node("Shape", {sum})}));
+  Graph& graph = builder.graph();
+  const Status status = FoldShapes(graph);
+  ASSERT_TRUE(status.ok()) << status.message();
+  EXPECT_EQ(Integers(graph, graph.nodes.back(), 1), (std::vector<int64_t>{-1, 6, 5, 6}));
+  EXPECT_EQ(graph.value(groups).shape, (Shape{-1, 2, 90}));
+}
+
+TEST(InferredShapes, AreLeftOpenWhereTheyAreNotKnown) {
+  const auto shape = [](const std::string& op, const Shape& x, const Shape& y, const std::vector<int64_t>& dims,
+                        const GraphBuilder::Attributes& attributes = {}) {
+    GraphBuilder builder;
+    const ValueId other = dims.empty() ? builder.Floats(y, {}) : builder.Ints(dims);
+    const ValueId out = builder.Node(op, {builder.Input(x), other}, attributes);
+    builder.Output(out);
+    EXPECT_TRUE(FoldShapes(builder.graph()).ok());
+    return builder.graph().value(out).shape;
+  };
+  EXPECT_EQ(shape("MatMul", {-1, 7, 4}, {4, 5}, {}), (Shape{-1, 7, 5}));
+  EXPECT_EQ(shape("Gemm", {-1, 4}, {5, 4}, {}, {{"transB", int64_t{1}}}), (Shape{-1, 5}));
+  EXPECT_EQ(shape("MatMul", {-1, 4}, {3, 4, 5}, {}), std::nullopt);
+  EXPECT_EQ(shape("Reshape", {-1, 7, 4}, {}, {-1, 28}), (Shape{-1, 28}));
+  EXPECT_EQ(shape("Reshape", {-1, 7, 4}, {}, {-1, 4}), std::nullopt);  // not the batch
+  EXPECT_EQ(shape("Reshape", {-1, 7, 4}, {}, {2, -1}), std::nullopt);
+  EXPECT_EQ(shape("Reshape", {2, 7, 4}, {}, {-1, 14}), (Shape{4, 14}));
+  EXPECT_EQ(shape("Add", {-1, 7, 4}, {3, 1}, {}), std::nullopt);
+  EXPECT_EQ(shape("Conv", {-1, 3, 5}, {6, 3, 7}, {}), std::nullopt);  // wider than its input
+  EXPECT_EQ(shape("Conv", {-1, 3, 9}, {6, 3, 7}, {}, {{"dilations", std::vector<int64_t>{INT64_MIN}}}), std::nullopt);
+}
+
 TEST(ExpandOperatorsTest, SplitBecomesSlices) {
   GraphBuilder builder;
   const ValueId x = builder.Input({2, 7});
@@ -234,6 +274,16 @@ TEST_F(QOperators, MovementOfCodesIsThatOfValues) {
   ASSERT_TRUE(TranslateQOperators(graph).ok());
   EXPECT_EQ(Operators(graph), (Names{"QuantizeLinear", "DequantizeLinear", "Reshape", "QuantizeLinear",
                                      "DequantizeLinear", "Sigmoid", "QuantizeLinear"}));
+}
+
+TEST_F(QOperators, PadPutsInACode) {
+  const ValueId padded = builder_.Node("Pad", {Codes(), builder_.Ints({0, 1, 0, 1}), Zero()});
+  builder_.Node("QLinearSigmoid", {padded, Scale(0.5f), Zero(), Scale(1), Zero()});
+  Graph& graph = builder_.graph();
+  ASSERT_TRUE(TranslateQOperators(graph).ok());
+  EXPECT_EQ(Operators(graph), (Names{"QuantizeLinear", "DequantizeLinear", "DequantizeLinear", "Pad", "QuantizeLinear",
+                                     "DequantizeLinear", "Sigmoid", "QuantizeLinear"}));
+  EXPECT_EQ(graph.nodes[3].inputs[2], graph.nodes[2].outputs[0]);
 }
 
 TEST_F(QOperators, RefusesWhatTheyCannotSay) {
