@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "runtime/passes/expand_recurrent.h"
 #include "runtime/passes/new_values.h"
 #include "runtime/passes/passes.h"
 #include "runtime/status_macros.h"
@@ -50,6 +51,7 @@ class Expander {
       if (node.op == "Sum") return Fold(node, "Add");
       if (node.op == "TopK") return TopK(std::move(node));
       if (node.op == "Clip") return Clip(std::move(node));
+      if (node.op == "LSTM" || node.op == "GRU") return Recurrent(std::move(node));
       if (node.op == "ConvTranspose") LQ_RETURN_IF_ERROR(SetPads(node));
     }
     graph_.nodes.push_back(std::move(node));
@@ -150,6 +152,11 @@ class Expander {
     if (indices.outputs[0] != kAbsent) graph_.nodes.push_back(std::move(indices));
     if (IsRead(node.outputs[0])) graph_.nodes.push_back(std::move(node));
     return OkStatus();
+  }
+
+  Status Recurrent(Node node) {
+    if (!IsRead(node.outputs[0])) node.outputs[0] = kAbsent;
+    return ExpandRecurrent(graph_, std::move(node));
   }
 
   // min(max(x, low), high) where a bound is computed.

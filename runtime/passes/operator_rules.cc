@@ -86,6 +86,16 @@ constexpr AttributeRule kGelu[] = {{"approximate", AttributeKind::kString}};
 constexpr AttributeRule kGroupNormalization[] = {{"epsilon", AttributeKind::kFloat},
                                                  {"num_groups", AttributeKind::kInt, 1, kMaxExtent},
                                                  {"stash_type", AttributeKind::kInt, 1, 1}};
+// with_cells: what ExpandOperators adds.
+constexpr AttributeRule kLstm[] = {{"direction", AttributeKind::kString},
+                                   {"hidden_size", AttributeKind::kInt, 1, kMaxExtent},
+                                   {"input_forget", AttributeKind::kInt, 0, 0},
+                                   {"layout", AttributeKind::kInt, 0, 0},
+                                   {"with_cells", AttributeKind::kInt, 0, 1}};
+constexpr AttributeRule kGru[] = {{"direction", AttributeKind::kString},
+                                  {"hidden_size", AttributeKind::kInt, 1, kMaxExtent},
+                                  {"layout", AttributeKind::kInt, 0, 0},
+                                  {"linear_before_reset", AttributeKind::kInt, 0, 1}};
 constexpr AttributeRule kHardSigmoid[] = {{"alpha", AttributeKind::kFloat}, {"beta", AttributeKind::kFloat}};
 constexpr AttributeRule kInstanceNormalization[] = {{"epsilon", AttributeKind::kFloat}};
 constexpr AttributeRule kNormalization[] = {{"axis", AttributeKind::kInt, -8, 8},
@@ -143,6 +153,7 @@ constexpr OperatorRule kOperators[] = {
     {"Expand", 2, 2, {}},
     {"Flatten", 1, 1, kFlatten},
     {"Floor", 1, 1, {}},
+    {"GRU", 3, 6, kGru},
     {"Gather", 2, 2, kAxis},
     {"Gelu", 1, 1, kGelu},
     {"Gemm", 2, 3, kGemm},
@@ -155,6 +166,7 @@ constexpr OperatorRule kOperators[] = {
     {"Identity", 1, 1, {}},
     {"InstanceNormalization", 3, 3, kInstanceNormalization},
     {"IsNaN", 1, 1, {}},
+    {"LSTM", 3, 8, kLstm},
     {"LayerNormalization", 2, 3, kNormalization},
     {"LeakyRelu", 1, 1, kAlpha},
     {"Less", 2, 2, {}},

@@ -21,7 +21,7 @@ Status SortNodes(Graph& graph);
 Status FoldShapes(Graph& graph);
 // Operators that others express: Split becomes a Slice for each part; Sum, and Min and Max of more than two operands,
 // one node for each pair, from the left; a Clip with bounds that are computed Max and Min; the indices of a TopK a node
-// of their own; auto_pad of ConvTranspose pads. Outputs that nothing reads are left out. Errors: parts of unknown
+// of their own, and the last states of an LSTM or GRU; auto_pad of ConvTranspose pads. Outputs that nothing reads are left out. Errors: parts of unknown
 // length.
 Status ExpandOperators(Graph& graph);
 // QLinearConv, QLinearMatMul, QGemm and what else ONNX Runtime writes in its QOperator form become DequantizeLinear,

@@ -255,17 +255,21 @@ Status Planner::PlanProduct(const Node& node) {
   return OkStatus();
 }
 
+// Of most operators only the first input is an activation; what else they read are constants of their own.
+std::vector<ValueId> Planner::ValueOperands(const Node& node) const {
+  const std::vector<ValueId>& inputs = node.inputs;
+  if (node.op == "LSTM" || node.op == "GRU") return RecurrentOperands(node);
+  if (node.op == "Where") return {inputs.begin() + (constants_.Find(inputs[0]) != nullptr ? 1 : 0), inputs.end()};
+  return {inputs.begin(), inputs.begin() + (node.op == "MatMul" ? 2 : 1)};
+}
+
 Status Planner::PlanValues(const Node& node) {
-  // Of other operators only the products and Where have two activations; what else they read are constants of their
-  // own.
-  const std::span<const ValueId> inputs = node.inputs;
-  const bool is_where = node.op == "Where";
-  const std::span<const ValueId> operands = is_where ? inputs.subspan(constants_.Find(inputs[0]) != nullptr ? 1 : 0)
-                                                     : inputs.first(node.op == "MatMul" ? 2 : 1);
+  const std::vector<ValueId> operands = ValueOperands(node);
   LQ_ASSIGN_OR_RETURN(const std::vector<ValueKind> kinds, KindsOf(node, operands));
   const ValueNode value_node{graph_, node, constants_, options_, kinds};
   constexpr ValueOperatorResult (*kMakers[])(const ValueNode&) = {
-      MakeSoftmax, MakeNormalization, MakeReduction, MakeResizing, MakeSelection, MakeProduct, MakeChoice, MakeCumSum};
+      MakeSoftmax, MakeNormalization, MakeReduction, MakeResizing,   MakeSelection,
+      MakeProduct, MakeChoice,        MakeCumSum,    MakeRecurrence};
   for (const auto& make : kMakers) {
     LQ_ASSIGN_OR_RETURN(auto op, make(value_node));
     if (op != nullptr) return EmitValues(std::move(op), node, operands);

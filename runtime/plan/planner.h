@@ -125,6 +125,7 @@ class Planner {
   Status EmitFunction(const Node& node, Function function);
   // Decodes the operands, runs the operator, encodes the result.
   Status EmitValues(std::unique_ptr<ValueOperator> op, const Node& node, std::span<const ValueId> operands);
+  std::vector<ValueId> ValueOperands(const Node& node) const;
   std::string WhyValues(const Node& node, std::span<const ValueId> operands) const;
   // The tensor under another encoding: a table, or the quantizer of values.
   Result<size_t> Requantized(const Node& node, size_t tensor, const PerTensor& encoding);

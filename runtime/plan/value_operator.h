@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "lanequant/layer.h"
 #include "lanequant/status.h"
@@ -35,6 +37,7 @@ struct ValueResult {
   Shape shape;
   float* f32 = nullptr;
   double* real = nullptr;
+  double* scratch = nullptr;  // ScratchBytes of them
 };
 
 class ValueOperator {
@@ -50,6 +53,8 @@ class ValueOperator {
   virtual Result<Shape> OutputShape(std::span<const Shape> in) const = 0;
   // How many pieces the work falls into: elements, rows, results. Ranges of them may run at the same time.
   virtual size_t Pieces(std::span<const ValueArray> in, const ValueResult& out) const = 0;
+  // For all pieces of a run.
+  virtual size_t ScratchBytes(std::span<const Shape>) const { return 0; }
   virtual void Run(std::span<const ValueArray> in, const ValueResult& out, Range pieces) const = 0;
 
  private:
@@ -90,6 +95,9 @@ ValueOperatorResult MakeSelection(const ValueNode& node);  // Where; a constant 
 ValueOperatorResult MakeLogic(const ValueNode& node);      // comparisons, logic, Casts to integers and truths
 ValueOperatorResult MakeChoice(const ValueNode& node);     // ArgMax, ArgMin, TopK, TopKIndices
 ValueOperatorResult MakeCumSum(const ValueNode& node);
+ValueOperatorResult MakeRecurrence(const ValueNode& node);  // LSTM, GRU
+// What those read in a run: the sequence and the states at its begin.
+std::vector<ValueId> RecurrentOperands(const Node& node);
 ValueOperatorResult MakeProduct(const ValueNode& node);  // MatMul of activations
 
 // The value itself: on its way to another encoding, or to none.

@@ -40,6 +40,8 @@ class ValueStep final : public Step {
     const size_t n = out.ok() ? static_cast<size_t>(out->NumElements()) : 0;
     pieces.Take(n * sizeof(double));
     pieces.Take(n * sizeof(uint16_t));
+    const std::array<Shape, kMostOperands> shapes = OnnxShapes(in);
+    pieces.Take(spec_.op->ScratchBytes(std::span(shapes).first(spec_.operands.size())));
     return pieces.used();
   }
 
@@ -59,9 +61,10 @@ class ValueStep final : public Step {
     const auto n = static_cast<size_t>(onnx.NumElements());
     const bool image = onnx.rank() == 4, real = spec_.op->is_real();
     std::byte* values = !encoder_ && !image ? run.out.bytes.data() : pieces.Take(n * sizeof(double));
-    ValueResult result{onnx, nullptr, nullptr};
+    ValueResult result{onnx, nullptr, nullptr, nullptr};
     if (real) result.real = reinterpret_cast<double*>(values);
     if (!real) result.f32 = reinterpret_cast<float*>(values);
+    result.scratch = reinterpret_cast<double*>(pieces.Take(OperatorScratch(arrays)));
     RunOperator(std::span<const ValueArray>(arrays).first(spec_.operands.size()), result, run.executor);
     if (encoder_) {
       std::byte* codes = image ? pieces.Take(n * sizeof(uint16_t)) : run.out.bytes.data();
@@ -85,6 +88,12 @@ class ValueStep final : public Step {
       shapes[i] = spec_.operands[i].is_constant ? spec_.operands[i].shape : OnnxShape(in[next++]);
     }
     return shapes;
+  }
+
+  size_t OperatorScratch(const std::array<ValueArray, kMostOperands>& arrays) const {
+    std::array<Shape, kMostOperands> shapes;
+    for (size_t i = 0; i < spec_.operands.size(); ++i) shapes[i] = arrays[i].shape;
+    return spec_.op->ScratchBytes(std::span(shapes).first(spec_.operands.size()));
   }
 
   void RunOperator(std::span<const ValueArray> in, const ValueResult& result, Executor& executor) const {

@@ -74,6 +74,7 @@ Result<RunNode> PreparePredicate(const NodeContext& context);      // Not, IsNaN
 Result<RunNode> PrepareArgument(const NodeContext& context);       // ArgMax, ArgMin
 Result<RunNode> PrepareTopK(const NodeContext& context);           // and TopKIndices
 Result<RunNode> PrepareCumSum(const NodeContext& context);
+Result<RunNode> PrepareRecurrence(const NodeContext& context);  // LSTM, GRU
 Result<RunNode> PrepareTrilu(const NodeContext& context);
 Result<RunNode> PrepareRange(const NodeContext& context);
 Result<RunNode> PrepareConstantOfShape(const NodeContext& context);
