@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <cstddef>
+#include <span>
 
 #include "runtime/io/protobuf.h"
 #include "runtime/status_macros.h"
@@ -47,9 +48,8 @@ Status ExternalLocation::Add(const std::string& tensor, std::string_view entry) 
   return OkStatus();
 }
 
-Result<std::string> ExternalData::Read(const std::string& tensor, const ExternalLocation& place, ExternalSize size) {
+Result<const File*> ExternalData::Find(const std::string& tensor, const ExternalLocation& place, uint64_t bytes) {
   const std::string owner = fmt::format("tensor '{}'", tensor);
-  const uint64_t bytes = size.in_file;
   if (place.length.value_or(bytes) != bytes) {
     return InvalidArgument(
         fmt::format("{}: {} bytes of external data, but its shape needs {}", owner, *place.length, bytes));
@@ -68,10 +68,22 @@ Result<std::string> ExternalData::Read(const std::string& tensor, const External
                                        place.offset, place.location, file.size()));
   }
   LQ_RETURN_IF_ERROR(budget_.Take(owner, bytes));
-  LQ_RETURN_IF_ERROR(budget_.Take(owner, size.in_memory));
-  std::string data(bytes, '\0');
-  LQ_RETURN_IF_ERROR(file.ReadAt(place.offset, {reinterpret_cast<std::byte*>(data.data()), data.size()}));
+  return &file;
+}
+
+Result<std::string> ExternalData::Read(const std::string& tensor, const ExternalLocation& place, ExternalSize size) {
+  LQ_ASSIGN_OR_RETURN(const File* file, Find(tensor, place, size.in_file));
+  LQ_RETURN_IF_ERROR(budget_.Take(fmt::format("tensor '{}'", tensor), size.in_memory));
+  std::string data(size.in_file, '\0');
+  LQ_RETURN_IF_ERROR(file->ReadAt(place.offset, {reinterpret_cast<std::byte*>(data.data()), data.size()}));
   return data;
+}
+
+Status ExternalData::ReadFloats(const std::string& tensor, const ExternalLocation& place, uint64_t count,
+                                std::vector<float>& out) {
+  LQ_ASSIGN_OR_RETURN(const File* file, Find(tensor, place, count * sizeof(float)));
+  out.resize(count);
+  return file->ReadAt(place.offset, std::as_writable_bytes(std::span(out)));
 }
 
 }  // namespace lq

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "lanequant/status.h"
 #include "runtime/io/file.h"
@@ -36,8 +37,13 @@ class ExternalData {
   // The bytes at a place. Errors: a place outside the folder or beyond its file, a length that is not the size, more
   // memory than the budget: any number of tensors may name the same bytes.
   Result<std::string> Read(const std::string& tensor, const ExternalLocation& place, ExternalSize size);
+  // float32, most of a model: without a second copy. `count` fits its bytes.
+  Status ReadFloats(const std::string& tensor, const ExternalLocation& place, uint64_t count, std::vector<float>& out);
 
  private:
+  // The file, once its bytes are known to be there, and taken from the budget.
+  Result<const File*> Find(const std::string& tensor, const ExternalLocation& place, uint64_t bytes);
+
   std::string folder_;
   MemoryBudget budget_;
   std::map<std::string, File> files_;  // all tensors of a model usually share one

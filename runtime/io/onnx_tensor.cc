@@ -119,6 +119,9 @@ Status WidenBytes(const TensorProto& tensor, OnnxType type, ExternalSize size, E
       (tensor.is_external && tensor.raw.has_value())) {
     return InvalidArgument(fmt::format("tensor '{}': holds its data twice", tensor.name));
   }
+  if (tensor.is_external && type == OnnxType::kFloat) {
+    return external.ReadFloats(tensor.name, tensor.external, size.in_file / sizeof(float), constant.f32);
+  }
   if (tensor.is_external) {
     LQ_ASSIGN_OR_RETURN(const std::string data, external.Read(tensor.name, tensor.external, size));
     return WidenRaw(tensor.name, type, data, constant);
