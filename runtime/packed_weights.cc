@@ -31,7 +31,7 @@ using kernels::kPanelChannels;
 constexpr int64_t kInt32Limit = int64_t{1} << 31;
 constexpr uint32_t kLargestU8Scale = 255;
 
-// What the choice of a format depends on: of all weights, or bounds from their encoding.
+// What the choice of a format depends on.
 struct Extremes {
   int64_t low = 0, high = 0;
   int64_t absolute_sum = 0;  // over k of |w|, of any channel
@@ -43,20 +43,19 @@ struct Extremes {
   }
 };
 
-Extremes BoundsOf(const WeightCodes& codes) {
+// Of Extremes::absolute_sum, from the encoding alone.
+int64_t BoundOfSums(const WeightCodes& codes) {
   const int64_t half = int64_t{1} << (codes.bitwidth() - 1);
-  Extremes bounds;
+  int64_t bound = 0;
   for (size_t c = 0; c < codes.n(); ++c) {
-    int64_t largest = 1, sum = static_cast<int64_t>(codes.k());  // of the factors of a channel's codes
+    auto factors = static_cast<int64_t>(codes.k());  // the sum of what the codes are multiplied with
     if (codes.block() != 0) {
       const std::span<const uint32_t> scales(codes.BlockScales(c), codes.k() / codes.block());
-      largest = *std::max_element(scales.begin(), scales.end());
-      sum = static_cast<int64_t>(codes.block()) * std::accumulate(scales.begin(), scales.end(), int64_t{0});
+      factors = static_cast<int64_t>(codes.block()) * std::accumulate(scales.begin(), scales.end(), int64_t{0});
     }
-    const int64_t offset = codes.ChannelOffset(c);
-    bounds.Add({offset - half * largest, offset + (half - 1) * largest, (half + std::abs(offset)) * sum});
+    bound = std::max(bound, (half + std::abs(int64_t{codes.ChannelOffset(c)})) * factors);
   }
-  return bounds;
+  return bound;
 }
 
 // Why LPBQ weights cannot stay 4-bit; empty if they can.
@@ -165,7 +164,7 @@ void Packer::Sum(Task& task) {
 
 Status Packer::ChooseFormat(const std::string& name, int64_t largest) {
   const int64_t most = (kInt32Limit - 1) / largest;
-  bool fits_int32 = BoundsOf(codes_).absolute_sum <= most;
+  bool fits_int32 = BoundOfSums(codes_) <= most;
   const bool is_lpbq = codes_.block() != 0;
   if (!plain_ || !fits_int32 || (is_lpbq && !WhyExpand(codes_, fits_int32).empty())) {
     measured_ = true;

@@ -35,10 +35,9 @@ class CodePanel {
 
 class WeightCodes {
  public:
-  // Codes are s8 or (wide) s16, on a signed grid: of an unsigned one 2^(bitwidth - 1) is taken off them
-  // and added to the offset.
-  // Rounds to the grid by the f32 rule of exact_simulator.md 2. The arguments must outlive it. Errors: sizes,
-  // ValidateEncoding, axes that are not channel 0, block 1.
+  // Codes are s8 or (wide) s16, on a signed grid: of an unsigned one 2^(bitwidth - 1) is taken off them and added to
+  // the offset. Rounds to the grid by the f32 rule of exact_simulator.md 2. The arguments must outlive it. Errors:
+  // sizes, ValidateEncoding, axes that are not channel 0, block 1.
   static Result<WeightCodes> Make(const FloatWeights& weights, const Encoding& encoding, const PrepareOptions& options);
   WeightCodes(WeightCodes&&) = default;  // no copies: one vector points into another, which moves keep
 

@@ -30,6 +30,18 @@ std::string OpOf(const Graph& graph, ValueId id) {
   return std::find(graph.inputs.begin(), graph.inputs.end(), id) != graph.inputs.end() ? "input" : "none";
 }
 
+// Layers on floats keep to a bound (float_linear.h), not to the simulator's bits, which are what is compared here.
+Status CheckExact(const Session& session) {
+  for (const StepInfo& step : session.steps()) {
+    if (step.layer.variant.rfind("matmul_f32", 0) != 0) continue;
+    return Unsupported(
+        fmt::format("{} '{}' is added up in float32 ({}), within a bound of the exact simulator but not with its bits; "
+                    "networks of layers on codes are validated",
+                    step.op, step.name, step.layer.variant));
+  }
+  return OkStatus();
+}
+
 class Validator {
  public:
   explicit Validator(const ValidationRequest& request) : request_(request), graph_(request.model.graph()) {}
@@ -195,6 +207,7 @@ Result<Validation> Validator::Run() {
   SessionOptions options = request_.options;
   options.keep_encoded_tensors = true;
   LQ_ASSIGN_OR_RETURN(const Session session, Session::Prepare(request_.model, options));
+  LQ_RETURN_IF_ERROR(CheckExact(session));
   LQ_ASSIGN_OR_RETURN(const Simulator simulator, MakeSimulator(options.bias));
   LQ_RETURN_IF_ERROR(RunPass(simulator, &session, Feed::kIsolated));
   LQ_RETURN_IF_ERROR(RunPass(simulator, &session, Feed::kCumulative));
