@@ -15,8 +15,9 @@ constexpr size_t kPatchBytes = 256 * 1024;
 // Rows of output pixels of a task from which on it is worth to go through all weights again.
 constexpr size_t kTaskRows = 32;
 
-// Multiplications of depthwise layers: 40 per ns.
-constexpr double kSerialDepthwise = kSerialWork / 6;
+// kSerialWork of convolutions: as small as that they run at half of the speed it assumes (120 multiplications per ns),
+// depthwise ones at a sixth.
+constexpr double kSerialConv = kSerialWork / 2, kSerialDepthwise = kSerialWork / 6;
 
 size_t Pixels(const Shape& out) { return static_cast<size_t>(out[0] * out[1] * out[2]); }
 
@@ -86,7 +87,7 @@ void Conv2d::Impl::RunGemm(const Gemm& gemm, const Image& image, std::byte* scra
   const size_t worker_bytes = WorkerBytes(gemm, cut), group_channels = in_channels / groups;
   const size_t out_row = out_channels * image.out_element;
   const size_t work = Pixels(image.out_shape) * out_channels * gemm.k();
-  Executor& shared = static_cast<double>(work) < kSerialWork ? SerialExecutor() : executor;
+  Executor& shared = static_cast<double>(work) < kSerialConv ? SerialExecutor() : executor;
   // Groups are tasks of their own: those of depthwise layers with a channel multiplier are many and small.
   RunTasks(shared, cut.tasks() * groups, [&](size_t index, size_t worker) {
     const size_t group = index / cut.tasks(), task = index % cut.tasks();

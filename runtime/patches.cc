@@ -6,11 +6,22 @@
 namespace lq {
 namespace {
 
-// Bytes are copied so many at a time: 48 of them take 1 ns, by a memcpy of any size 5 ns. What is written too much is
-// overwritten by the next cells, or lies in the slack of the row.
-constexpr size_t kStep = kPatchSlack;
+// Bytes are copied so many at a time: 48 of them take 1 ns, by a memcpy of any size 5 ns, which longer runs are worth.
+// What is written too much is overwritten by the next cells, or lies in the slack of the row.
+constexpr size_t kStep = kPatchSlack, kMostSteps = 4;
+constexpr size_t Steps(size_t bytes) { return (bytes + kStep - 1) / kStep; }
 
-// `count` runs of `bytes`; nothing is read from `end` on.
+// Reads nothing from `end` on.
+inline void CopyRun(const std::byte* from, size_t bytes, const std::byte* end, std::byte* to) {
+  const size_t steps = Steps(bytes);
+  if (steps > kMostSteps || static_cast<size_t>(end - from) < steps * kStep) {
+    std::memcpy(to, from, bytes);
+    return;
+  }
+  for (size_t i = 0; i < steps; ++i) std::memcpy(to + i * kStep, from + i * kStep, kStep);
+}
+
+// `count` runs, which begin from_step bytes after one another.
 struct Runs {
   const std::byte* from;
   size_t from_step, bytes, count;
@@ -20,20 +31,22 @@ struct Runs {
 };
 
 template <size_t kSteps>
-void CopySteps(Runs r, size_t count) {
-  for (; count != 0; --count, r.from += r.from_step, r.to += r.to_step) {
+void CopySteps(const Runs& r, size_t count) {
+  const size_t from_step = r.from_step, to_step = r.to_step;
+  const std::byte* from = r.from;
+  for (std::byte* to = r.to; count != 0; --count, from += from_step, to += to_step) {
     std::byte run[kSteps * kStep];
-    std::memcpy(run, r.from, sizeof(run));
-    std::memcpy(r.to, run, sizeof(run));
+    std::memcpy(run, from, sizeof(run));
+    std::memcpy(to, run, sizeof(run));
   }
 }
 
-inline void Copy(const Runs& r) {
-  const size_t steps = (r.bytes + kStep - 1) / kStep, left = static_cast<size_t>(r.end - r.from);
-  size_t whole = 0;  // runs that are copied with steps
-  if (steps <= 4 && left >= steps * kStep) {
-    const size_t last = (r.count - 1) * r.from_step;
-    whole = left - steps * kStep >= last ? r.count : (left - steps * kStep) / r.from_step + 1;
+void CopyRuns(const Runs& r) {
+  const size_t steps = Steps(r.bytes), left = static_cast<size_t>(r.end - r.from);
+  size_t whole = 0;  // runs behind which enough bytes can be read
+  if (steps <= kMostSteps && left >= steps * kStep) {
+    const size_t last = (r.count - 1) * r.from_step, spare = left - steps * kStep;
+    whole = spare >= last ? r.count : spare / r.from_step + 1;
     if (steps == 1) CopySteps<1>(r, whole);
     if (steps == 2) CopySteps<2>(r, whole);
     if (steps == 3) CopySteps<3>(r, whole);
@@ -91,8 +104,8 @@ class Gatherer {
       }
       const std::byte* from = row + (x * w_.stride_width - w_.pad_left) * pixel_;
       for (size_t j = 0; j < w_.kernel_width; j += run) {
-        Copy({from + j * cell_step_, w_.stride_width * pixel_, run * cell_, count, image_ + image_bytes_,
-              out + j * cell_, spec_.row_stride});
+        CopyRuns({from + j * cell_step_, w_.stride_width * pixel_, run * cell_, count, image_ + image_bytes_,
+                  out + j * cell_, spec_.row_stride});
       }
     }
   }
@@ -119,7 +132,7 @@ class Gatherer {
       Fill(out, cells.begin * cell_);
       for (size_t j = cells.begin; j < cells.end; j += run) {
         const std::byte* from = row + (x * w_.stride_width + j * w_.dilation_width - w_.pad_left) * pixel_;
-        Copy({from, 0, run * cell_, 1, image_ + image_bytes_, out + j * cell_, 0});
+        CopyRun(from, run * cell_, image_ + image_bytes_, out + j * cell_);
       }
       Fill(out + cells.end * cell_, (w_.kernel_width - cells.end) * cell_);
     }
