@@ -189,10 +189,8 @@ Status DequantizeFloat(const ConstTensorView& codes, const FloatQuantizer& quant
   LQ_RETURN_IF_ERROR(CheckPair({"codes", codes}, {"out", out}, false));
   LQ_ASSIGN_OR_RETURN(const Scales scales, MakeScales("codes", codes.shape, quantizer, options));
   kernels::DequantizeFloatArgs common{};
-  common.mantissa_bits = quantizer.format.mantissa_bits;
-  common.unsigned_zero = quantizer.format.unsigned_zero;
-  common.code = CodeOf(quantizer.format);
-  common.out_type = FloatTypeOf(out.dtype);
+  common.mantissa_bits = quantizer.format.mantissa_bits, common.unsigned_zero = quantizer.format.unsigned_zero;
+  common.code = CodeOf(quantizer.format), common.out_type = FloatTypeOf(out.dtype);
   common.stream = IsWorthStreaming(codes, out);
   const auto run = Best(kernels::DequantizeFloatVariants(), options.max_isa).run;
   const auto run_piece = [&](const ScalePiece& piece, bool packed, const uint8_t* in) {

@@ -162,6 +162,9 @@ TEST_F(CliQuantizeTest, FloatFormats) {
   EXPECT_EQ(Back(" --float float8_e4m3fn"), (std::vector<float>{1, -448, 448}));
   EXPECT_EQ(ValuesOf<uint8_t>(Forth(" --float float8_e4m3fn --overflows").at("codes"))[2], 0x7F);
   EXPECT_EQ(ValuesOf<uint8_t>(Forth(" --float float4_e2m1fn").at("codes")), (std::vector<uint8_t>{0xF2, 0x07}));
+  const testing::Arrays six = Forth(" --float float6_e3m2fn --dtype u6");  // 12, 63 and 31
+  EXPECT_EQ(ValuesOf<uint8_t>(six.at("codes")), (std::vector<uint8_t>{0xCC, 0xFF, 0x01}));
+  EXPECT_EQ(Back(" --float float6_e3m2fn --codes u6 --shape 3"), (std::vector<float>{1, -28, 28}));
 }
 
 TEST_F(CliQuantizeTest, BlockFormats) {

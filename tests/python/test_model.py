@@ -1,0 +1,73 @@
+"""Networks from Python: what they compute, in many threads, and what they refuse."""
+
+import pathlib
+import threading
+import unittest
+
+import lanequant
+import numpy as np
+from support import Case
+
+GOLDEN = pathlib.Path(__file__).parent.parent / "golden"
+
+
+class ModelTest(Case):
+    def setUp(self):
+        self.folder = GOLDEN / "digits_cnn" / "w4a8_lpbq"
+        self.model = lanequant.Model(self.folder / "model.onnx", self.folder / "model.encodings")
+        self.data = np.load(self.folder / "data.npz")
+
+    def test_runs(self):
+        self.assertEqual(self.model.inputs, {"input": (-1, 1, 8, 8)})
+        self.assertEqual(self.model.outputs, {"output": (-1, 10)})
+        y = self.model.run({"input": self.data["input"]})["output"]
+        self.assertEqual(int((y.argmax(1) == self.data["label"]).sum()), 356)  # as AIMET in binary64
+        for target in ("SSE2", "EMU128", "NEON"):  # whichever this CPU has: the same bits
+            try:
+                other = lanequant.Model(self.folder / "model.onnx", self.folder / "model.encodings", target=target, threads=1)
+            except ValueError:
+                continue
+            self.assert_same(other.run({"input": self.data["input"]})["output"], y)
+
+    def test_many_threads_share_it(self):
+        images = self.data["input"][:24]
+        want = self.model.run({"input": images})["output"]
+        failures = []
+
+        def work(start):
+            for i in range(20):
+                batch = 1 + (start + i) % 5
+                got = self.model.run({"input": images[start : start + batch]})["output"]
+                if got.tobytes() != want[start : start + batch].tobytes():
+                    failures.append((start, batch))
+
+        threads = [threading.Thread(target=work, args=(start,)) for start in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(failures, [])
+
+    def test_errors(self):
+        run = self.model.run
+        x = self.data["input"][:2]
+        self.assert_refused(lambda: run({}), "[]", "['input']")
+        self.assert_refused(lambda: run({"input": x, "more": x}), "more")
+        self.assert_refused(lambda: run({"input": x[:, :, :7].copy()}), "(2, 1, 7, 8)", "(2, 1, 8, 8)")
+        self.assert_refused(lambda: run({"input": x[:0]}), "batch 0")
+        self.assert_refused(lambda: run({"input": np.broadcast_to(x[:1], (2**40, 1, 8, 8))}), "input", "contiguous")
+        for inputs in (None, [x], x):
+            self.assert_refused(lambda: run(inputs), "inputs", type(inputs).__name__)
+        self.assert_refused(lambda: run({"input": x.astype(np.float64)}), "'input'", "f64")
+        self.assert_refused(lambda: run({"input": x[:, :, ::-1]}), "input", "contiguous")
+        model, encodings = self.folder / "model.onnx", self.folder / "model.encodings"
+        self.assert_refused(lambda: lanequant.Model("none.onnx", encodings), "none.onnx")
+        self.assert_refused(lambda: lanequant.Model(None, encodings), "onnx", "NoneType")
+        self.assert_refused(lambda: lanequant.Model(model, "a\0b"), "encodings", "null character")
+        self.assert_refused(lambda: lanequant.Model(model, encodings, bias="int8"), "'int8'", "int32")
+        self.assert_refused(lambda: lanequant.Model(model, encodings, target="AVX9"), "AVX9")
+        run({"input": x})
+
+
+if __name__ == "__main__":
+    unittest.main()
