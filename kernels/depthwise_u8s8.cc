@@ -202,35 +202,28 @@ void RunRows(const Rows& rows, const DepthwiseBand& band, Columns<kShared>& colu
   }
 }
 
-// Output rows [y_begin, y_end) of a chunk.
 template <size_t kRows, bool kShared>
-void RunChunk(const Layer& layer, size_t index, size_t y_begin, size_t y_end, Columns<kShared>& columns) {
+void RunChunk(const Layer& layer, size_t index, Columns<kShared>& columns) {
   const Window& w = layer.args.window;
   const DepthwiseChunk chunk(layer.args, layer.layout, index);
   alignas(64) uint8_t zeros[64];
   std::memset(zeros, layer.args.zero_code, sizeof(zeros));
   const DepthwiseTaps taps{layer.layout.quads(), w.kernel_width, columns.quad_step, columns.column_step,
                            kShared ? 64 : w.stride_width * columns.column_step};
-  for (size_t y = y_begin; y < y_end; y += kRows) {
+  for (size_t y = w.y_begin; y < w.y_end; y += kRows) {
     const DepthwiseBand band = MakeBand(layer, chunk, y, zeros);
-    RunRows<kRows, kShared>({layer, chunk, y, std::min(kRows, y_end - y), taps}, band, columns);
+    RunRows<kRows, kShared>({layer, chunk, y, std::min(kRows, w.y_end - y), taps}, band, columns);
   }
 }
 
-// As many output rows as read 128 KiB of the image, which then stay in L2 for all chunks: these share its lines.
 template <bool kShared>
 void RunLayer(const Layer& layer) {
-  const Window& w = layer.args.window;
-  const size_t step = std::max<size_t>(1, (size_t{64} << 10) / (w.in_width * w.channels * w.stride_height)) * 2;
   Columns<kShared> columns(layer.layout.quads(), layer.layout.channels);
-  for (size_t y = w.y_begin; y < w.y_end; y += step) {
-    const size_t y_end = std::min(w.y_end, y + step);
-    for (size_t index = 0; index < layer.layout.chunks(); ++index) {
-      if (layer.layout.output_rows() == 2) {
-        RunChunk<2, kShared>(layer, index, y, y_end, columns);
-      } else {
-        RunChunk<1, kShared>(layer, index, y, y_end, columns);
-      }
+  for (size_t index = 0; index < layer.layout.chunks(); ++index) {
+    if (layer.layout.output_rows() == 2) {
+      RunChunk<2, kShared>(layer, index, columns);
+    } else {
+      RunChunk<1, kShared>(layer, index, columns);
     }
   }
 }
