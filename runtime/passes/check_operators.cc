@@ -91,7 +91,8 @@ class OperatorChecker {
 
   Status CheckConv(const std::string& owner, const Node& node) const {
     const Constant* source = uses_.Source(node.inputs[1]);
-    const size_t rank = source != nullptr && source->shape.rank() == 3 ? 3 : 4;  // one spatial dimension, or two
+    const size_t own = source != nullptr ? source->shape.rank() : 4;
+    const size_t rank = own == 3 || own == 5 ? own : 4;  // one to three spatial dimensions
     LQ_ASSIGN_OR_RETURN(const Constant* weight, CheckConstant(owner, node, 1, DType::kF32, rank));
     const Shape& shape = weight->shape;
     for (size_t i = 0; i < rank; ++i) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "kernels/reference/reference.h"
 #include "runtime/passes/new_values.h"
 #include "runtime/passes/passes.h"
 #include "runtime/simulator/operators.h"
@@ -48,6 +49,12 @@ bool IsFoldable(const Node& node) {
          std::find(std::begin(kFoldable), std::end(kFoldable), node.op) != std::end(kFoldable);
 }
 
+bool MovesOnly(const Node& node) {
+  constexpr const char* kMovements[] = {"Concat", "Expand",  "Flatten", "Gather",    "Reshape",
+                                        "Slice",  "Squeeze", "Tile",    "Transpose", "Unsqueeze"};
+  return std::find(std::begin(kMovements), std::end(kMovements), node.op) != std::end(kMovements);
+}
+
 bool IsWhole(float value) { return std::trunc(value) == value && std::abs(value) <= kLargestInteger; }
 
 class NodeFolder {
@@ -72,11 +79,37 @@ class NodeFolder {
   }
 
  private:
-  // Constants without encodings: with one, an operand is a quantized tensor, not a number.
+  // Constants without encodings, or what only moves quantized ones: exporters cut the weights of an LSTM into gates.
   bool HoldsConstants(const Node& node) const {
     return std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
-      return id == kAbsent || (graph_.value(id).constant.has_value() && !graph_.value(id).encoding.has_value());
+      if (id == kAbsent) return true;
+      const Value& value = graph_.value(id);
+      if (!value.constant.has_value()) return false;
+      if (!value.encoding.has_value()) return true;
+      return MovesOnly(node) && value.constant->dtype == DType::kF32 &&
+             std::holds_alternative<PerTensor>(*value.encoding);
     });
+  }
+
+  // The encoding that all operands and the result of a movement share: then the elements move as they are.
+  std::optional<PerTensor> SharedEncoding(const Node& node) const {
+    std::vector<const Encoding*> encodings;
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      if (node.inputs[i] == kAbsent || simulator::TakesConstant(node, i)) continue;
+      const std::optional<Encoding>& own = graph_.value(node.inputs[i]).encoding;
+      if (!own.has_value()) return std::nullopt;
+      encodings.push_back(&*own);
+    }
+    if (const std::optional<Encoding>& out = graph_.value(node.outputs[0]).encoding; out.has_value()) {
+      encodings.push_back(&*out);
+    }
+    std::optional<PerTensor> shared;
+    for (const Encoding* encoding : encodings) {
+      const auto* own = std::get_if<PerTensor>(encoding);
+      if (own == nullptr || (shared.has_value() && *shared != *own)) return std::nullopt;
+      shared = *own;
+    }
+    return shared;
   }
 
   bool HoldsIntegers(ValueId id) const {
@@ -97,7 +130,13 @@ class NodeFolder {
     return AddConstant(graph_, graph_.value(id).name, std::move(floats));
   }
 
-  static SimTensor TensorOf(const Constant& constant) {
+  // A quantized operand as the float32 numbers that its codes are, unless those stay codes.
+  static SimTensor TensorOf(const Constant& constant, const Encoding* encoding) {
+    if (encoding != nullptr) {
+      const std::vector<double> values =
+          reference::RoundToGrid(constant.f32, constant.shape, *encoding, RoundingProfile::kAimetDiv);
+      return simulator::MakeF32(constant.shape, {values.begin(), values.end()});
+    }
     if (constant.dtype == DType::kF64) return simulator::MakeReal(constant.shape, constant.f64);
     return simulator::MakeF32(constant.shape, constant.f32);
   }
@@ -115,6 +154,7 @@ class NodeFolder {
     }
     integers = integers && (node.op != "Cast" || node.Int("to", kOnnxFloat) != kOnnxFloat);
     constants.resize(graph_.values.size());
+    const std::optional<PerTensor> shared = SharedEncoding(node);
     std::vector<SimTensor> tensors(floats.inputs.size());
     std::vector<const SimTensor*> inputs(floats.inputs.size(), nullptr);
     for (size_t i = 0; i < floats.inputs.size(); ++i) {
@@ -122,12 +162,15 @@ class NodeFolder {
       const Constant& constant = *graph_.value(floats.inputs[i]).constant;
       constants[static_cast<size_t>(floats.inputs[i])] = GraphConstant{&constant, nullptr};
       if (simulator::TakesConstant(node, i)) continue;
-      tensors[i] = TensorOf(constant);
+      const std::optional<Encoding>& encoding = graph_.value(floats.inputs[i]).encoding;
+      if (encoding.has_value()) LQ_RETURN_IF_ERROR(ValidateEncoding(graph_.Describe(node), *encoding, constant.shape));
+      tensors[i] = TensorOf(constant, encoding.has_value() && !shared.has_value() ? &*encoding : nullptr);
       inputs[i] = &tensors[i];
     }
     const SimulatorOptions options;
     LQ_ASSIGN_OR_RETURN(const simulator::RunNode run, simulator::PrepareNode({graph_, floats, options, constants}));
     LQ_ASSIGN_OR_RETURN(SimTensor result, run(inputs));
+    if (shared.has_value()) graph_.value(node.outputs[0]).encoding = *shared;
     return Keep(node, std::move(result), integers);
   }
 

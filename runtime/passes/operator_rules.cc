@@ -243,10 +243,11 @@ Status CheckInt(const std::string& owner, const AttributeRule& rule, const Attri
 Status CheckInts(const std::string& owner, const AttributeRule& rule, const Attribute& attribute) {
   const auto* values = std::get_if<std::vector<int64_t>>(&attribute);
   if (values == nullptr) return WrongType(owner, rule.name, "a list of integers");
-  if (rule.count > 0 && values->size() != rule.count && 2 * values->size() != rule.count) {
+  const size_t two = rule.count, one = two / 2, three = one * 3, size = values->size();
+  if (two > 0 && size != one && size != two && size != three) {
     return Unsupported(
-        fmt::format("{}: attribute '{}' has {} numbers; supported: {} or {} (one or two spatial dimensions)", owner,
-                    rule.name, values->size(), rule.count / 2, rule.count));
+        fmt::format("{}: attribute '{}' has {} numbers; supported: {}, {} or {} (one to three spatial dimensions)",
+                    owner, rule.name, size, one, two, three));
   }
   for (int64_t value : *values) LQ_RETURN_IF_ERROR(CheckRange(owner, rule, value));
   return OkStatus();

@@ -19,7 +19,7 @@ struct AttributeRule {
   std::string_view name;
   AttributeKind kind;
   int64_t low = 0, high = 0;  // of the integer, or of each one of a list
-  size_t count = 0;           // length of a list for two spatial dimensions, half of it for one; 0: any
+  size_t count = 0;           // length of a list for two spatial dimensions, half of it for each; 0: any
 };
 
 struct OperatorRule {

@@ -21,8 +21,8 @@ Status SortNodes(Graph& graph);
 Status FoldShapes(Graph& graph);
 // Operators that others express: Split becomes a Slice for each part; Sum, and Min and Max of more than two operands,
 // one node for each pair, from the left; a Clip with bounds that are computed Max and Min; the indices of a TopK a node
-// of their own, and the last states of an LSTM or GRU; auto_pad of ConvTranspose pads. Outputs that nothing reads are left out. Errors: parts of unknown
-// length.
+// of their own, and the last states of an LSTM or GRU; auto_pad of ConvTranspose pads. Outputs that nothing reads are
+// left out. Errors: parts of unknown length.
 Status ExpandOperators(Graph& graph);
 // QLinearConv, QLinearMatMul, QGemm and what else ONNX Runtime writes in its QOperator form become DequantizeLinear,
 // the operator, QuantizeLinear; so does data movement between them. Their biases have codes of scale s_x * s_w
@@ -32,8 +32,9 @@ Status TranslateQOperators(Graph& graph);
 // encodings have: scales above 0 (ONNX Runtime's and Quark's are negative where the largest weight is positive), all
 // blocks of one length; a weight whose last block is shorter becomes floats. Errors: weights that are computed, shapes.
 Status TranslateBlocks(Graph& graph);
-// DynamicQuantizeLinear becomes DynamicCodes (codes less their zero point, as floats) and DynamicScale; MatMulInteger
-// and ConvInteger of its codes become MatMul and Conv of integers, which are exact; a Cast behind them RoundToFloat32.
+// DynamicQuantizeLinear becomes DynamicCodes (codes less their zero point) and DynamicScale; MatMulInteger and
+// ConvInteger of its codes become MatMul and Conv of integers under encodings of scale 1; a Cast behind them
+// RoundToFloat32.
 // These operators are not ONNX's. Returns whether there are any. Errors: other readers of the integers.
 Result<bool> TranslateDynamicQuantizers(Graph& graph);
 // BFPQuantizeDequantize and MXQuantizeDequantize of Quark: those of constants become constants, the others operators of
@@ -63,7 +64,7 @@ Status AttachEncodings(const EncodingsFile& file, Graph& graph);
 // grid is one of blocks.
 Status FoldAliases(Graph& graph);
 // Nodes of constants without encodings become the constants that the exact simulator makes of them (masks and positions
-// of transformers); integers that other operators compute with become floats. Errors: more than float32 holds,
+// of transformers); so does what moves constants with encodings (the gates of an LSTM). Integers that other operators compute with become floats. Errors: more than float32 holds,
 // quotients of integers, very many elements.
 Status FoldNodes(Graph& graph);
 // One-dimensional Conv, ConvTranspose, MaxPool and AveragePool become two-dimensional ones over images of height 1,

@@ -2,6 +2,7 @@
 // passes.h.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <utility>
@@ -12,6 +13,10 @@
 
 namespace lq {
 namespace {
+
+// Integers of -255 to 255 as codes of scale 1: the layers behind them are those of any quantized network.
+constexpr PerTensor kCentredCodes{{9, false}, 1.0f, -255}, kByteWeights{{8, true}, 1.0f, 0},
+    kCentredWeights{{9, true}, 1.0f, 0};
 
 class Translator {
  public:
@@ -46,6 +51,7 @@ class Translator {
                                          node.inputs.size(), node.outputs.size()));
     }
     const ValueId centred = AddValue(graph_, graph_.value(node.outputs[0]).name + " - zero point");
+    graph_.value(centred).encoding = kCentredCodes;
     graph_.nodes.push_back(MakeNode("DynamicCodes", node.name, {node.inputs[0]}, centred));
     if (node.outputs[1] != kAbsent) {
       graph_.nodes.push_back(MakeNode("DynamicScale", node.name, {node.inputs[0]}, node.outputs[1]));
@@ -80,7 +86,10 @@ class Translator {
       const int64_t z = zeros == nullptr ? 0 : zeros->s64[zeros->s64.size() == 1 ? 0 : i / inner % channels];
       weight.f32.push_back(static_cast<float>(codes->s64[i] - z));  // exact: 8 bits each
     }
-    return AddConstant(graph_, graph_.value(node.inputs[1]).name + " of " + owner, std::move(weight));
+    const bool bytes = std::all_of(weight.f32.begin(), weight.f32.end(), [](float w) { return w >= -128 && w <= 127; });
+    const ValueId id = AddConstant(graph_, graph_.value(node.inputs[1]).name + " of " + owner, std::move(weight));
+    graph_.value(id).encoding = bytes ? kByteWeights : kCentredWeights;
+    return id;
   }
 
   Status TranslateLayer(const Node& node) {

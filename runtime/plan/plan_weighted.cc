@@ -111,6 +111,8 @@ Status Planner::EmitLayer(std::unique_ptr<Step> step, const Node& node, const Ch
 }
 
 Status Planner::PlanConv(const Node& node) {
+  const Constant* constant = constants_.Find(node.inputs[1]);
+  if (constant != nullptr && constant->shape.rank() == 5) return PlanConv3d(node);
   LQ_ASSIGN_OR_RETURN(const size_t input, Codes(node, node.inputs[0]));
   LQ_ASSIGN_OR_RETURN(const Weight weight, FindWeight(node, 4));
   const int64_t groups = node.Int("group", 1);

@@ -38,6 +38,7 @@ class Planner {
   Status PlanOutputs();
   Status PlanNode(size_t index);
   Status PlanConv(const Node& node);
+  Status PlanConv3d(const Node& node);
   Status PlanMatrix(const Node& node);   // Gemm, MatMul
   Status PlanProduct(const Node& node);  // MatMul of activations
   Status PlanAdd(const Node& node);

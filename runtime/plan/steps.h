@@ -33,6 +33,12 @@ std::unique_ptr<Step> MakeLinearStep(const std::string& name, Linear linear, siz
 std::unique_ptr<Step> MakeFloatLinearStep(const std::string& name, FloatLinear linear, size_t in_features,
                                           size_t out_features, bool is_real);
 std::unique_ptr<Step> MakeConv2dStep(Conv2d conv);
+// How a 3-D convolution walks along the depth; `conv` sees windows of `kernel` planes as channels.
+struct Conv3dWindow {
+  int64_t kernel, stride, dilation, begin, end;
+  uint16_t zero;  // the code of planes beyond the image
+};
+std::unique_ptr<Step> MakeConv3dStep(std::string name, Conv2d conv, const Conv3dWindow& window);
 // Batch dimensions broadcast. The encodings are on unsigned grids; `dtypes`: of a, b and the output.
 std::unique_ptr<Step> MakeMatmulStep(std::string name, Matmul matmul, const std::array<DType, 3>& dtypes);
 

@@ -95,6 +95,7 @@ ValueOperatorResult MakeSelection(const ValueNode& node);  // Where; a constant 
 ValueOperatorResult MakeLogic(const ValueNode& node);      // comparisons, logic, Casts to integers and truths
 ValueOperatorResult MakeChoice(const ValueNode& node);     // ArgMax, ArgMin, TopK, TopKIndices
 ValueOperatorResult MakeCumSum(const ValueNode& node);
+ValueOperatorResult MakeDynamic(const ValueNode& node);     // of TranslateDynamicQuantizers
 ValueOperatorResult MakeRecurrence(const ValueNode& node);  // LSTM, GRU
 // What those read in a run: the sequence and the states at its begin.
 std::vector<ValueId> RecurrentOperands(const Node& node);

@@ -69,9 +69,9 @@ Status CheckWeight(const NodeContext& context, int64_t groups) {
   LQ_RETURN_IF_ERROR(CheckConstant(context, 1));
   const Shape& w = context.ConstantInput(1)->data->shape;
   if (w.rank() != 4) {
-    return Unsupported(fmt::format("{}: weight '{}' of shape {} is {}-D, but only 2-D convolutions are supported",
-                                   context.Name(), context.InputName(1), w.ToString(),
-                                   w.rank() < 2 ? 0 : w.rank() - 2));
+    return Unsupported(
+        fmt::format("{}: weight '{}' of shape {} is {}-D, but only 2-D and 3-D convolutions are supported",
+                    context.Name(), context.InputName(1), w.ToString(), w.rank() < 2 ? 0 : w.rank() - 2));
   }
   if (w.NumElements() > 0 && groups >= 1 && w[0] % groups == 0) return OkStatus();
   return InvalidArgument(fmt::format("{}: weight '{}' of shape {} and {} groups do not fit", context.Name(),
@@ -81,6 +81,8 @@ Status CheckWeight(const NodeContext& context, int64_t groups) {
 }  // namespace
 
 Result<RunNode> PrepareConv(const NodeContext& context) {
+  const GraphConstant* constant = context.ConstantInput(1);
+  if (constant != nullptr && constant->data->shape.rank() == 5) return PrepareConv3d(context);
   const int64_t groups = context.node.Int("group", 1);
   LQ_RETURN_IF_ERROR(CheckWeight(context, groups));
   LQ_ASSIGN_OR_RETURN(Weights weights, ReadWeights(context, 1, 0));

@@ -58,6 +58,7 @@ Status CheckSize(const std::string& name, const Shape& shape);
 
 // The families, for the table in operators.cc.
 Result<RunNode> PrepareConv(const NodeContext& context);
+Result<RunNode> PrepareConv3d(const NodeContext& context);  // of a weight of 5 dimensions
 Result<RunNode> PrepareGemm(const NodeContext& context);
 Result<RunNode> PrepareMatMul(const NodeContext& context);
 Result<RunNode> PrepareConvTranspose(const NodeContext& context);

@@ -1,6 +1,8 @@
 // FoldNodes: what it makes of constants, and what it refuses. TranslateBoundaries: codes that cross the boundary.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "lanequant/model.h"
 #include "runtime/passes/passes.h"
 #include "tests/support/expect_error.h"
@@ -74,7 +76,20 @@ TEST_F(FoldNodesTest, RefusesVeryManyElements) {
   ExpectUnsupported(FoldNodes(builder_.graph()), {"ConstantOfShape", "(16384, 16384)", "67108864"});
 }
 
-// A constant with an encoding is a quantized tensor: nodes on it stay.
+// The gates of an LSTM, of one encoding, and its two directions, of two.
+TEST_F(FoldNodesTest, MovesQuantizedConstants) {
+  const PerTensor fine{{8, true}, 0.25f, 0}, coarse{{8, true}, 0.5f, 0};
+  const ValueId a = builder_.Floats({2}, {0.3f, 1}, fine), b = builder_.Floats({2}, {0.3f, 2}, coarse);
+  const ValueId same = builder_.Node("Concat", {a, a}, {{"axis", int64_t{0}}}, fine);
+  const ValueId differing = builder_.Node("Concat", {same, b}, {{"axis", int64_t{0}}});
+  const Constant& folded = Folded(differing);
+  EXPECT_EQ(folded.f32, (std::vector<float>{0.25f, 1, 0.25f, 1, 0.5f, 2}));
+  EXPECT_FALSE(builder_.graph().value(differing).encoding.has_value());
+  EXPECT_EQ(builder_.graph().value(same).constant->f32, (std::vector<float>{0.3f, 1, 0.3f, 1}));
+  EXPECT_EQ(std::get<PerTensor>(builder_.graph().value(same).encoding.value()), fine);
+}
+
+// A constant with an encoding is a quantized tensor: other nodes on it stay.
 TEST_F(FoldNodesTest, LeavesEncodedConstants) {
   const ValueId coded = builder_.Floats({1}, {0.3f}, PerTensor{{8, false}, 0.25f, 0});
   builder_.Output(builder_.Node("Neg", {coded}));

@@ -1,0 +1,87 @@
+// Planning of three-dimensional convolutions.
+#include <fmt/format.h>
+
+#include <string_view>
+
+#include "runtime/output_arrays.h"
+#include "runtime/plan/planner.h"
+#include "runtime/plan/window_attributes.h"
+#include "runtime/status_macros.h"
+
+namespace lq {
+namespace {
+
+// The node with the numbers of dimensions [first, first + 2) of three; beyond the third they are those of a 1.
+Node Dimensions(const Node& node, size_t first) {
+  Node out = node;
+  for (const std::string_view key : {"kernel_shape", "strides", "dilations", "pads"}) {
+    const auto found = out.attributes.find(std::string(key));
+    if (found == out.attributes.end()) continue;
+    const std::vector<int64_t> all = node.Ints(found->first, {});
+    std::vector<int64_t> two;
+    for (size_t i = 0; i + 3 <= all.size(); i += 3) {
+      two.push_back(all[i + first]);
+      two.push_back(first == 1 ? all[i + 2] : key == "pads" ? 0 : 1);
+    }
+    found->second = std::move(two);
+  }
+  return out;
+}
+
+// Blocks of input channels, each of which is now as many channels as the kernel is deep.
+Encoding Deepened(Encoding encoding, int64_t depth) {
+  if (auto* e = std::get_if<PerBlock>(&encoding)) e->block_size *= depth;
+  if (auto* e = std::get_if<Lpbq>(&encoding)) e->block_size *= depth;
+  return encoding;
+}
+
+}  // namespace
+
+Status Planner::PlanConv3d(const Node& node) {
+  LQ_ASSIGN_OR_RETURN(const size_t input, Codes(node, node.inputs[0]));
+  LQ_ASSIGN_OR_RETURN(const Weight weight, FindWeight(node, 5));
+  const Shape& in = plan_.shapes[input];
+  const int64_t groups = node.Int("group", 1), kernel_depth = weight.constant->shape[2];
+  if (in.rank() != 5 || groups < 1 || weight.constant->shape[1] * groups != in[1]) {
+    return InvalidArgument(fmt::format("{}: weight '{}' of shape {} in {} groups does not fit an input of shape {}",
+                                       graph_.Describe(node), graph_.value(node.inputs[1]).name,
+                                       weight.constant->shape.ToString(), groups, in.ToString()));
+  }
+  const Node depth_node = Dimensions(node, 0), plane_node = Dimensions(node, 1);
+  LQ_ASSIGN_OR_RETURN(
+      const WindowAttributes depth,
+      ReadWindow(graph_, depth_node, std::array<size_t, 2>{weight.dim(2), 1}, Shape{in[0], in[2], 1, 1}));
+  LQ_ASSIGN_OR_RETURN(const WindowAttributes plane,
+                      ReadWindow(graph_, plane_node, std::array<size_t, 2>{weight.dim(3), weight.dim(4)},
+                                 Shape{in[0], in[3], in[4], 1}));
+  LQ_ASSIGN_OR_RETURN(Chain chain, TakeChain(node, {0, true, true}));
+  LQ_RETURN_IF_ERROR(FuseClampBehind(chain));
+  StageArrays arrays;
+  LQ_ASSIGN_OR_RETURN(const OutputStage stage, MakeStage(node, chain, weight.dim(0), arrays));
+  const PerTensor codes = ToUnsigned(EncodingOf(input));
+  const Conv2dSpec spec{.name = graph_.Describe(node),
+                        .in_channels = static_cast<size_t>(in[1] * kernel_depth),
+                        .out_channels = weight.dim(0),
+                        .groups = static_cast<size_t>(groups),
+                        .kernel = plane.kernel,
+                        .stride = plane.stride,
+                        .dilation = plane.dilation,
+                        .padding = plane.padding,
+                        .weight = weight.constant->f32,
+                        .weight_encoding = Deepened(weight.encoding, kernel_depth),
+                        .input = codes,
+                        .output = stage};
+  const bool pads = depth.padding[0] + depth.padding[2] > 0;
+  if (pads && (codes.offset > 0 || -codes.offset > codes.grid.qmax())) {
+    return Unsupported(fmt::format("{}: pads of {} and {} planes, but 0 is not on the grid of its input, {}", spec.name,
+                                   depth.padding[0], depth.padding[2], Describe(Encoding(codes))));
+  }
+  const auto size = [](size_t value) { return static_cast<int64_t>(value); };
+  const Conv3dWindow window{
+      kernel_depth,           size(depth.stride[0]),  size(depth.dilation[0]),
+      size(depth.padding[0]), size(depth.padding[2]), static_cast<uint16_t>(pads ? -codes.offset : 0)};
+  LQ_ASSIGN_OR_RETURN(Conv2d conv, Conv2d::Prepare(spec, options_));
+  return EmitLayer(MakeConv3dStep(spec.name, std::move(conv), window), node, chain, input);
+}
+
+}  // namespace lq
