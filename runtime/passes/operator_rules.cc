@@ -156,6 +156,8 @@ constexpr OperatorRule kOperators[] = {
     {"Relu", 1, 1, {}},
     {"Reshape", 2, 2, kReshape},
     {"Resize", 1, 4, kResize},
+    {"RoundToBfloat16", 1, 1, {}},
+    {"RoundToFloat16", 1, 1, {}},
     {"RoundToFloat32", 1, 1, {}},
     {"Selu", 1, 1, kSelu},
     {"Sigmoid", 1, 1, {}},

@@ -71,6 +71,8 @@ constexpr Operator kOperators[] = {
     {"Relu", PrepareRelu, 1, 1, 0, 0},
     {"Reshape", PrepareReshape, 2, 2, 1, 2},
     {"Resize", PrepareResize, 1, 4, 1, 4},
+    {"RoundToBfloat16", PrepareFloatFormat, 1, 1, 0, 0},
+    {"RoundToFloat16", PrepareFloatFormat, 1, 1, 0, 0},
     {"RoundToFloat32", PrepareDynamic, 1, 1, 0, 0},
     {"Selu", PrepareFunctionWithConstants, 1, 1, 0, 0},
     {"Sigmoid", PrepareFunction, 1, 1, 0, 0},
