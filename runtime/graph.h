@@ -25,7 +25,7 @@ struct Constant {
   std::vector<float> f32;
   std::vector<int64_t> s64;
   std::vector<double> f64 = {};
-  DType file_type = DType::kS64;  // of integers: u8, s8, u16, s16, s32, u4, s4, u2, s2 as in the file; others kS64
+  DType file_type = DType::kS64;  // u8, s8, u16, s16, s32, u4, s4, u2, s2, f16, bf16 as in the file; others kS64
 };
 
 using ValueId = int32_t;

@@ -30,6 +30,7 @@ Result<bool> TidyGraph(Graph& graph) {
   TranslateBoundaries(graph);
   LQ_RETURN_IF_ERROR(TranslateBlocks(graph));
   LQ_ASSIGN_OR_RETURN(const bool is_dynamic, TranslateDynamicQuantizers(graph));
+  LQ_ASSIGN_OR_RETURN(const bool has_floats, TranslateExtendedQuantizers(graph));
   LQ_ASSIGN_OR_RETURN(const bool has_formats, FoldBlockFormats(graph));
   LQ_ASSIGN_OR_RETURN(const EncodingsFile quantizers, FoldQuantizers(graph));
   if (!quantizers.entries.empty()) {
@@ -37,7 +38,7 @@ Result<bool> TidyGraph(Graph& graph) {
     LQ_RETURN_IF_ERROR(AttachEncodings(quantizers, graph));
   }
   LQ_RETURN_IF_ERROR(CheckOperators(graph));
-  return is_dynamic || has_formats || !quantizers.entries.empty();
+  return is_dynamic || has_floats || has_formats || !quantizers.entries.empty();
 }
 
 // AIMET names only tensors of the file, though some of them feed no output.

@@ -179,6 +179,10 @@ DType CodeType(OnnxType type) {
       return DType::kS16;
     case OnnxType::kInt32:
       return DType::kS32;
+    case OnnxType::kFloat16:
+      return DType::kF16;
+    case OnnxType::kBfloat16:
+      return DType::kBF16;
     default:
       return DType::kS64;
   }

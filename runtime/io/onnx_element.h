@@ -41,7 +41,7 @@ size_t BitsOf(OnnxType type);
 bool BytesOf(OnnxType type, uint64_t elements, uint64_t& bytes);
 // What it is widened to: kF32 or kS64.
 DType WidenedType(OnnxType type);
-// The type of codes: u8, s8, u16, s16, s32, u4, s4, u2 or s2; kS64 for all other types.
+// The type of codes: u8, s8, u16, s16, s32, u4, s4, u2, s2, f16 or bf16; kS64 for all other types.
 DType CodeType(OnnxType type);
 
 // Little-endian raw data -> constant.f32 or constant.s64. `bytes` holds as many elements as constant.shape, packed

@@ -201,6 +201,8 @@ constexpr OperatorRule kOperators[] = {
     {"Reshape", 2, 2, kReshape},
     {"Resize", 1, 4, kResize},
     {"Round", 1, 1, {}},
+    {"RoundToBfloat16", 1, 1, {}},
+    {"RoundToFloat16", 1, 1, {}},
     {"RoundToFloat32", 1, 1, {}},
     {"Selu", 1, 1, kSelu},
     {"Sigmoid", 1, 1, {}},

@@ -1,7 +1,6 @@
 #include "runtime/plan/layout.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 namespace lq {
@@ -20,42 +19,6 @@ void Interleave3(const T* in, size_t batch, size_t pixels, T* out) {
   }
 }
 
-constexpr size_t kTile = 32;
-
-// out[c][r] = in[r][c] for 8 x 8 bytes: blocks of 4 x 4, 2 x 2, 1 x 1 change places, eight rows in as many words.
-void TransposeBytes(const uint8_t* in, size_t in_stride, uint8_t* out, size_t out_stride) {
-  std::array<uint64_t, 8> row;
-  for (size_t r = 0; r < 8; ++r) std::memcpy(&row[r], in + r * in_stride, 8);
-  constexpr std::array<uint64_t, 3> kKept = {0x00ff00ff00ff00ff, 0x0000ffff0000ffff, 0x00000000ffffffff};
-  for (size_t level = 3; level-- > 0;) {
-    const size_t distance = size_t{1} << level;
-    for (size_t r = 0; r < 8; ++r) {
-      if ((r & distance) != 0) continue;
-      const uint64_t swapped = (row[r] >> 8 * distance ^ row[r + distance]) & kKept[level];
-      row[r + distance] ^= swapped;
-      row[r] ^= swapped << 8 * distance;
-    }
-  }
-  for (size_t c = 0; c < 8; ++c) std::memcpy(out + c * out_stride, &row[c], 8);
-}
-
-// One tile, at most kTile x kTile. `in` has been copied together: rows that lie a power of two apart share cache sets.
-template <class T>
-void TransposeTile(const T* in, size_t rows, size_t columns, T* out, size_t out_stride) {
-  size_t whole = 0;  // columns that are done for the first rows / 8 * 8 rows
-  if constexpr (sizeof(T) == 1) {
-    whole = columns / 8 * 8;
-    for (size_t r = 0; r + 8 <= rows; r += 8) {
-      for (size_t c = 0; c < whole; c += 8) {
-        TransposeBytes(in + r * kTile + c, kTile, out + c * out_stride + r, out_stride);
-      }
-    }
-  }
-  for (size_t c = 0; c < columns; ++c) {
-    for (size_t r = c < whole ? rows / 8 * 8 : 0; r < rows; ++r) out[c * out_stride + r] = in[r * kTile + c];
-  }
-}
-
 // [batch][rows][columns] -> [batch][columns][rows], in tiles that stay in the first-level cache.
 template <class T>
 void Transpose(const T* in, size_t batch, size_t rows, size_t columns, T* out) {
@@ -64,15 +27,14 @@ void Transpose(const T* in, size_t batch, size_t rows, size_t columns, T* out) {
     return;
   }
   if (rows == 3) return Interleave3(in, batch, columns, out);
-  std::array<T, kTile * kTile> tile;
+  constexpr size_t kTile = 32;
   for (size_t b = 0; b < batch; ++b, in += rows * columns, out += rows * columns) {
     for (size_t r0 = 0; r0 < rows; r0 += kTile) {
       for (size_t c0 = 0; c0 < columns; c0 += kTile) {
-        const size_t tile_rows = std::min(rows - r0, kTile), tile_columns = std::min(columns - c0, kTile);
-        for (size_t r = 0; r < tile_rows; ++r) {
-          std::copy_n(in + (r0 + r) * columns + c0, tile_columns, tile.data() + r * kTile);
+        const size_t r1 = std::min(rows, r0 + kTile), c1 = std::min(columns, c0 + kTile);
+        for (size_t c = c0; c < c1; ++c) {
+          for (size_t r = r0; r < r1; ++r) out[c * rows + r] = in[r * columns + c];
         }
-        TransposeTile(tile.data(), tile_rows, tile_columns, out + c0 * rows + r0, rows);
       }
     }
   }

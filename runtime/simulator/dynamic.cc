@@ -1,9 +1,10 @@
 // What TranslateDynamicQuantizers makes of DynamicQuantizeLinear (ONNX 11): codes and scale of a tensor from its own
-// range, in float32.
+// range, in float32. What TranslateExtendedQuantizers makes of Quark's 16-bit floats.
 #include <algorithm>
 #include <cmath>
 #include <utility>
 
+#include "runtime/passes/float_rounding.h"
 #include "runtime/simulator/operators.h"
 
 namespace lq::simulator {
@@ -54,6 +55,17 @@ Result<SimTensor> RunRound(Inputs in) { return MakeF32(in[0]->shape, Floats(*in[
 Result<RunNode> PrepareDynamic(const NodeContext& context) {
   if (context.node.op == "DynamicCodes") return RunNode(RunCodes);
   return RunNode(context.node.op == "DynamicScale" ? RunScale : RunRound);
+}
+
+Result<RunNode> PrepareFloatFormat(const NodeContext& context) {
+  const Float16Format format = context.node.op == "RoundToFloat16" ? kHalf : kBfloat;
+  return RunNode([format](Inputs in) -> Result<SimTensor> {
+    std::vector<double> values = Reals(*in[0]);
+    for (double& value : values) value = RoundToFormat(value, format);
+    SimTensor result = MakeReal(in[0]->shape, std::move(values));
+    result.of_function = in[0]->of_function;
+    return result;
+  });
 }
 
 }  // namespace lq::simulator

@@ -94,6 +94,8 @@ constexpr Operator kOperators[] = {
     {"Reshape", PrepareReshape, 2, 2, 1, 2},
     {"Resize", PrepareResize, 1, 4, 1, 4},
     {"Round", PrepareFunction, 1, 1, 0, 0},
+    {"RoundToBfloat16", PrepareFloatFormat, 1, 1, 0, 0},
+    {"RoundToFloat16", PrepareFloatFormat, 1, 1, 0, 0},
     {"RoundToFloat32", PrepareDynamic, 1, 1, 0, 0},
     {"Selu", PrepareFunctionWithConstants, 1, 1, 0, 0},
     {"Sigmoid", PrepareFunction, 1, 1, 0, 0},

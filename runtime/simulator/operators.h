@@ -102,6 +102,7 @@ Result<RunNode> PrepareTranspose(const NodeContext& context);
 Result<RunNode> PrepareInterpolation(const NodeContext& context);  // Resize, linear
 Result<RunNode> PrepareWhere(const NodeContext& context);
 Result<RunNode> PrepareDynamic(const NodeContext& context);      // of TranslateDynamicQuantizers
+Result<RunNode> PrepareFloatFormat(const NodeContext& context);  // of TranslateExtendedQuantizers
 Result<RunNode> PrepareBlockFormat(const NodeContext& context);  // BFP- and MXQuantizeDequantize
 
 }  // namespace lq::simulator

@@ -9,7 +9,7 @@
 namespace lq {
 namespace {
 
-// Bytes move in blocks of 8 x 8 and all types in tiles of 32 x 32: sizes below, at and between both.
+// Elements move in tiles of 32 x 32: sizes below, at and beyond.
 template <class T>
 void ExpectBothWays() {
   for (const int64_t channels : {1, 2, 7, 8, 9, 16, 31, 32, 33, 71}) {
