@@ -89,6 +89,9 @@ TEST(CheckOperatorsTest, RefusesAttributesByName) {
   ExpectInvalid(CheckOp("Gemm", {"x", "w2"}, {IntAttribute("alpha", 1)}), {"'alpha'", "not a float"});
   ExpectUnsupported(CheckOp("Gemm", {"x", "w2"}, {IntAttribute("transA", 1)}), {"'transA' is 1", "0 to 0"});
   ExpectUnsupported(CheckOp("Conv", {"x", "w"}, {StringAttribute("auto_pad", "SAME")}), {"'SAME'", "SAME_UPPER"});
+  EXPECT_TRUE(CheckOp("Resize", {"x"}, {StringAttribute("keep_aspect_ratio_policy", "stretch")}).ok());
+  ExpectUnsupported(CheckOp("Resize", {"x"}, {StringAttribute("keep_aspect_ratio_policy", "not_larger")}),
+                    {"'not_larger'", "stretch"});
   ExpectInvalid(CheckOp("Conv", {"x", "w"}, {IntAttribute("auto_pad", 1)}), {"'auto_pad'", "not a string"});
   ExpectInvalid(CheckOp("Conv", {"x", "w"}, {IntAttribute("pads", 1)}), {"'pads'", "not a list"});
   ExpectUnsupported(CheckOp("Conv", {"x", "w"}, {IntsAttribute("pads", {1, 1})}), {"'pads' has 2 numbers", "4"});
