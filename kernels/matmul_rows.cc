@@ -8,11 +8,11 @@
 namespace lq::kernels {
 
 void SplitQuads(const uint8_t* a, size_t a_stride, size_t rows, size_t k, uint8_t* out) {
-  const size_t stride = SplitStride(k), bytes = (k + 3) / 4 * 8;
+  const size_t stride = SplitStride(k);
   for (size_t r = 0; r < rows; ++r) {
     const uint8_t* from = a + r * a_stride;
     uint8_t* to = out + r * stride;
-    for (size_t q = 0; q < bytes; q += 8) {
+    for (size_t q = 0; q < stride; q += 8) {
       uint32_t quad;
       std::memcpy(&quad, from + q / 2, 4);
       const uint32_t halves[2] = {quad & 0x00FF00FF, quad >> 8 & 0x00FF00FF};

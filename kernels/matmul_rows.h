@@ -34,9 +34,8 @@ constexpr size_t kSplitRows = 128;
 // The fused u8s4 kernels copy A as s8, at most this many rows; from there on it is faster to unpack the weights.
 constexpr size_t kSignedRows = 18;
 
-// Split rows: for each quad of k four bytes of even k, four of odd k, each code in 16 bits. They stand an odd number of
-// cache lines apart, so that the rows of a tile do not meet in the sets of L1.
-inline size_t SplitStride(size_t k) { return RoundUp((k + 3) / 4 * 8, 64) | 64; }
+// Split rows: for each quad of k four bytes of even k, four of odd k, each code in 16 bits.
+inline size_t SplitStride(size_t k) { return (k + 3) / 4 * 8; }
 void SplitQuads(const uint8_t* a, size_t a_stride, size_t rows, size_t k, uint8_t* out);
 
 // Scratch of matmul_u8s4: signed rows, -8 * (sum over each block) of each, an unpacked panel.
