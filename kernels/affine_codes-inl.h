@@ -131,6 +131,8 @@ class CodesKernel {
       // In registers for the whole loop: its stores could be to members, for all that the compiler knows.
       const VF32 from = row_.First(row_.Offset(0, n)), to = row_.Last(row_.Offset(0, n));
       const float *scales = row_.Scales() + at, *inverses = row_.Inverses() + at;
+      const size_t done = IsSaturatingRow() ? SaturatedRow(in, n, scales, inverses, out) : 0;
+      in += done, n -= done, scales += done, inverses += done, out += done;
       const auto bits = [&](size_t i, size_t left) HWY_ATTR {
         const VF32 scale = LoadScales(scales + i, left), inverse = hn::LoadU(df, inverses + i);
         const VF32 x = small_floats::Load<kIn>(df, in + i, left);
@@ -207,32 +209,59 @@ class CodesKernel {
   // elements/s): far below it the quotient has an error, infinities make it NaN, but what is converted is below the
   // grid in any case, saturates on the way to a byte, and the grid's own bound costs an operation for four vectors.
   static constexpr bool kMaySaturate = LQ_LOWEST_FOR_NAN && sizeof(T) == 1 && kRule == Rule::kDivide;
-  HWY_INLINE bool IsSaturating() const {
-    const bool is_signed = args_.type == CodeType::kS8 || args_.type == CodeType::kS4 || args_.type == CodeType::kS2;
-    return kMaySaturate && is_signed && runs_.HasNoOffset();
+  HWY_INLINE bool IsSigned() const {
+    return args_.type == CodeType::kS8 || args_.type == CodeType::kS4 || args_.type == CodeType::kS2;
   }
+  HWY_INLINE bool IsSaturating() const { return kMaySaturate && IsSigned() && runs_.HasNoOffset(); }
   HWY_INLINE void StoreSaturated(const In* in, size_t k, size_t l, Out* out) const {
-#if LQ_LOWEST_FOR_NAN
     const DF32 df;
-    const hn::Repartition<int16_t, D32> d16;
-    const hn::Repartition<int8_t, D32> d8;
     const size_t lanes = hn::Lanes(df);
     const auto units = [&](size_t i, size_t run, VF32 high) HWY_ATTR {
       const VF32 x = small_floats::Load<kIn>(df, in + i * lanes, lanes);
       const VF32 below = quantize::Smaller(high, x);  // NaN stays
-      const VF32 t = Quotient<kRule>(below, runs_.AtScale(run), runs_.AtInverse(run), hn::Zero(df), hn::Zero(df));
-      return V32{_mm512_cvtps_epi32(t.raw)};
+      return Quotient<kRule>(below, runs_.AtScale(run), runs_.AtInverse(run), hn::Zero(df), hn::Zero(df));
     };
     const VF32 high_k = runs_.High(k), high_l = runs_.High(l);
-    const auto first = hn::ReorderDemote2To(d16, units(0, k, high_k), units(1, k, high_k));
-    const auto second = hn::ReorderDemote2To(d16, units(2, l, high_l), units(3, l, high_l));
-    const auto codes = hn::Max(hn::ReorderDemote2To(d8, first, second), hn::Set(d8, static_cast<int8_t>(args_.qmin)));
+    StoreSaturated4(units(0, k, high_k), units(1, k, high_k), units(2, l, high_l), units(3, l, high_l), out);
+  }
+
+  // Rows, too, and one bound of x does for all elements, as long as their scales are so near to each other that what is
+  // within it is less than 2^31 units of the smallest.
+  HWY_INLINE bool IsSaturatingRow() const {
+    constexpr float kNear = 0x1p20f;
+    return kMaySaturate && IsSigned() && row_.FirstOffset() == 0 && row_.MostScale() <= kNear * row_.LeastScale();
+  }
+  // Whole groups of vectors. Returns the number of elements done.
+  HWY_INLINE size_t SaturatedRow(const In* in, size_t n, const float* scales, const float* inverses, Out* out) const {
+    const DF32 df;
+    const size_t lanes = hn::Lanes(df);
+    const VF32 high = hn::Set(df, row_.MostScale() * std::max(units_.last, 0.0f)), zero = hn::Zero(df);
+    const auto units = [&](size_t i) HWY_ATTR {
+      const VF32 below = quantize::Smaller(high, small_floats::Load<kIn>(df, in + i, lanes));
+      return Quotient<kRule>(below, hn::LoadU(df, scales + i), hn::LoadU(df, inverses + i), zero, zero);
+    };
+    size_t i = 0;
+    for (; i + 4 * lanes <= n; i += 4 * lanes) {
+      StoreSaturated4(units(i), units(i + lanes), units(i + 2 * lanes), units(i + 3 * lanes), out + i);
+    }
+    return i;
+  }
+
+  HWY_INLINE void StoreSaturated4(VF32 t0, VF32 t1, VF32 t2, VF32 t3, Out* out) const {
+#if LQ_LOWEST_FOR_NAN
+    const hn::Repartition<int16_t, D32> d16;
+    const hn::Repartition<int8_t, D32> d8;
+    const auto round = [](VF32 t) HWY_ATTR { return V32{_mm512_cvtps_epi32(t.raw)}; };
+    const auto first = hn::ReorderDemote2To(d16, round(t0), round(t1));
+    const auto second = hn::ReorderDemote2To(d16, round(t2), round(t3));
+    const auto low = hn::Set(d8, static_cast<int8_t>(args_.qmin)), high = hn::Set(d8, static_cast<int8_t>(args_.qmax));
+    const auto codes = hn::Min(hn::Max(hn::ReorderDemote2To(d8, first, second), low), high);
     // Four codes of each vector in turn.
     alignas(64) static constexpr int32_t kOrder[16] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
     const V32 ordered = hn::TableLookupLanes(hn::BitCast(D32(), codes), hn::SetTableIndices(D32(), kOrder));
     hn::StoreU(ordered, D32(), reinterpret_cast<int32_t*>(out));
 #else
-    (void)in, (void)k, (void)l, (void)out;
+    (void)t0, (void)t1, (void)t2, (void)t3, (void)out;
 #endif
   }
 

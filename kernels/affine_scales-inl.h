@@ -148,6 +148,8 @@ class RowScales {
     }
     has_inverse_ = has_inverse;
     same_offset_ = AreAll(*offsets, least_offset, most_offset);
+    least_scale_ = hn::ReduceMin(df, hn::BitCast(df, least_scale));
+    most_scale_ = hn::ReduceMax(df, hn::BitCast(df, most_scale));
     return AreFast(least_scale, most_scale, least_offset, most_offset, units);
   }
 
@@ -157,6 +159,9 @@ class RowScales {
   HWY_INLINE const float* Inverses() const { return inverse_; }
 
   HWY_INLINE int32_t FirstOffset() const { return *offset_; }
+  // Of all, and of 1.
+  HWY_INLINE float LeastScale() const { return least_scale_; }
+  HWY_INLINE float MostScale() const { return most_scale_; }
 
   // Of the elements from `at` on.
   HWY_INLINE VF32 Scale(size_t at, size_t left) const { return LoadScales(scale_ + at, left); }
@@ -181,6 +186,7 @@ class RowScales {
   const int32_t* offset_ = nullptr;
   Units units_{};
   bool has_inverse_ = false, same_offset_ = false;
+  float least_scale_ = 1, most_scale_ = 1;
   alignas(64) float inverse_[kInverses + 16];
 };
 

@@ -105,9 +105,21 @@ HWY_INLINE hn::Vec<DF> MoveTies(DF df, hn::Vec<DF> t, hn::Vec<DF> rounded, TieRo
   return hn::CopySign(hn::Add(magnitude, up), t);
 }
 
+// The nearest whole number, which may be -0. Away from zero: the float below 1/2 is added to |t|, as 1/2 itself would
+// take the float below it to 1; from 1/2 on the sum rounds as that with 1/2 would.
+template <class DF>
+HWY_INLINE hn::Vec<DF> RoundWhole(DF df, hn::Vec<DF> t, TieRounding ties) {
+  if (HWY_LIKELY(ties == TieRounding::kEven)) return hn::Round(t);
+  if (ties == TieRounding::kUp) return MoveTies(df, t, hn::Round(t), ties);
+  return hn::Trunc(hn::Add(t, hn::CopySign(hn::Set(df, 0.49999997f), t)));
+}
+
+constexpr int kWhole = 14;  // mantissa_bits and min_exponent of whole numbers
+
 // t on the grid of elements, without bounds.
 template <class DF>
 HWY_INLINE hn::Vec<DF> RoundElement(DF df, hn::Vec<DF> t, const BlockRule& rule) {
+  if (rule.min_exponent == kWhole) return RoundWhole(df, t, rule.ties);
   const auto rounded =
       round_float::RoundToStep(df, t, round_float::ExponentBits(df, t), rule.min_exponent, rule.mantissa_bits);
   return HWY_LIKELY(rule.ties == TieRounding::kEven) ? rounded : MoveTies(df, t, rounded, rule.ties);

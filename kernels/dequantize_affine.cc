@@ -61,6 +61,7 @@ class Kernel {
     }
     const auto finite = hn::Lt(magnitude, hn::Set(d, 0x7F800000));  // so that no value is NaN
     const auto exact = hn::And(hn::Ge(least, hn::Set(d, lowest_offset_)), hn::Le(most, hn::Set(d, highest_offset_)));
+    same_offset_ = affine::AreAll(*offset, least, most);
     return hn::AllTrue(d, hn::And(finite, exact));
   }
   bool PrepareRow(const float* scale, const int32_t* offset, size_t n) { return PrepareRuns(scale, offset, n); }
@@ -89,13 +90,17 @@ class Kernel {
   HWY_INLINE void Row(const In* in, size_t n, size_t at, Out* out) const {
     const DF32 df;
     const VF32 shift = hn::Set(df, args_.shift);
-    for (size_t i = 0; i < n; i += hn::Lanes(df)) {
-      const size_t left = n - i;
-      const VF32 scale = quantize::LoadUpTo(df, scale_ + at + i, left);
-      const V32 offset = quantize::LoadUpTo(D32(), offset_ + at + i, left);
-      const VF32 origin = hn::Add(hn::ConvertTo(df, offset), shift);
-      small_floats::Store<kType>(df, Values(in + i, left, scale, origin), out + i, left);
+    const float* scales = scale_ + at;
+    if (same_offset_) {  // two operations and a load less
+      const VF32 origin = hn::Add(hn::Set(df, static_cast<float>(*offset_)), shift);
+      return EachScale(
+          in, n, scales, [&](size_t, size_t) HWY_ATTR { return origin; }, out);
     }
+    const int32_t* offsets = offset_ + at;
+    const auto origin = [&](size_t i, size_t left) HWY_ATTR {
+      return hn::Add(hn::ConvertTo(df, quantize::LoadUpTo(D32(), offsets + i, left)), shift);
+    };
+    EachScale(in, n, scales, origin, out);
   }
 
   HWY_INLINE void Batch(const In* in, size_t n, const float* scale, const int32_t* offset, Out* out) const {
@@ -111,6 +116,24 @@ class Kernel {
     for (size_t j = 0; j < runs; ++j) Uniform(in + j * run, run, k + j, out + j * run);
   }
 
+  // origin(i, left): of the elements from i on.
+  template <class OriginOf>
+  HWY_INLINE void EachScale(const In* in, size_t n, const float* scales, const OriginOf& origin, Out* out) const {
+    const DF32 df;
+    const size_t lanes = hn::Lanes(df);
+    const bool around = stream_;
+    size_t i = 0;
+    for (; i + 2 * lanes <= n; i += 2 * lanes) {
+      const VF32 a = Values(in + i, lanes, hn::LoadU(df, scales + i), origin(i, lanes));
+      const VF32 b = Values(in + i + lanes, lanes, hn::LoadU(df, scales + i + lanes), origin(i + lanes, lanes));
+      small_floats::StoreNumbers<kType>(df, a, b, out + i, around);
+    }
+    for (; i < n; i += lanes) {
+      const VF32 scale = quantize::LoadUpTo(df, scales + i, n - i);
+      small_floats::Store<kType>(df, Values(in + i, n - i, scale, origin(i, n - i)), out + i, n - i);
+    }
+  }
+
   HWY_INLINE VF32 Values(const In* in, size_t left, VF32 scale, VF32 origin) const {
     const VF32 q = hn::ConvertTo(DF32(), quantize::LoadCodes(in, left));
     return hn::Mul(hn::Add(q, origin), scale);
@@ -118,6 +141,7 @@ class Kernel {
 
   const DequantizeAffineArgs& args_;
   const bool stream_;
+  bool same_offset_ = false;
   int32_t lowest_offset_ = 0, highest_offset_ = -1;
   const float* scale_ = nullptr;
   const int32_t* offset_ = nullptr;

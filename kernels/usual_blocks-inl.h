@@ -71,7 +71,7 @@ class Groups {
   HWY_NOINLINE void Quantize(size_t g, const Between& between) {
     const DF df;
     const BlockRule rule = rule_;  // stores cannot change it: its numbers stay in registers
-    const bool some_signed = rule.sign_from <= rule.sign_to || rule.ties == TieRounding::kAway;
+    const bool some_signed = rule.sign_from <= rule.sign_to;
     const size_t lanes = hn::Lanes(df), block = kBlock != 0 ? kBlock : job_.block;
     const size_t step = block * sizeof(Element<kType>) < kPiece ? 4 : 1;  // blocks
     const Element<kType>* in = job_.in + g * lanes * block;
@@ -84,10 +84,11 @@ class Groups {
           const auto x = small_floats::Load<kType>(df, in + i, lanes);
           const auto t = hn::Mul(x, to_units);
           const auto rounded = block_step::RoundElement(df, t, rule);
-          auto y = hn::Mul(block_step::BoundElement(df, rounded, rule), from_units);
+          // 0 is added to make every zero positive, but does not count where that is not asked for.
+          auto y = hn::MulAdd(block_step::BoundElement(df, rounded, rule), from_units, hn::Zero(df));
           if constexpr (kSigned) {
             y = hn::Or(y, hn::And(x, hn::SignBit(df)));
-          } else if (some_signed) {  // else rounding has made every zero positive
+          } else if (some_signed) {
             y = block_step::WithSignOfZero(df, y, x, rule);
           }
           Write(y, out + i);
