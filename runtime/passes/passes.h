@@ -45,7 +45,7 @@ Result<bool> TranslateExtendedQuantizers(Graph& graph);
 // domain "". Returns whether there are any. Errors: formats that are not supported.
 Result<bool> FoldBlockFormats(Graph& graph);
 // Codes that cross the graph's boundary are numbers there: DequantizeLinear of a graph input becomes (x - zero_point) *
-// scale and a quantizer of it, both exact; codes that are a graph output become x / scale + zero_point of their
+// scale and a quantizer of it, both exact; codes that are a graph output become round(x / scale) + zero_point of their
 // DequantizeLinear. Left to FoldQuantizers: scales that are computed, per channel or block, 32-bit codes.
 void TranslateBoundaries(Graph& graph);
 // QDQ graphs: takes QuantizeLinear -> DequantizeLinear pairs and DequantizeLinear of constants (domains "" and
@@ -68,8 +68,8 @@ Status AttachEncodings(const EncodingsFile& file, Graph& graph);
 // grid is one of blocks.
 Status FoldAliases(Graph& graph);
 // Nodes of constants without encodings become the constants that the exact simulator makes of them (masks and positions
-// of transformers); so does what moves constants with encodings (the gates of an LSTM). Integers that other operators compute with become floats. Errors: more than float32 holds,
-// quotients of integers, very many elements.
+// of transformers); so does what moves constants with encodings (the gates of an LSTM). Integers that other operators
+// compute with become floats. Errors: more than float32 holds, quotients of integers, very many elements.
 Status FoldNodes(Graph& graph);
 // One-dimensional Conv, ConvTranspose, MaxPool and AveragePool become two-dimensional ones over images of height 1,
 // between an Unsqueeze and a Squeeze, which goes behind a BatchNormalization; an Unsqueeze of a constant (the slopes of

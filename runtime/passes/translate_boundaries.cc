@@ -96,7 +96,9 @@ class Translator {
     codes_of_[output] = codes;
     graph_.nodes.push_back(node);
     const ValueId value = Append("DequantizeLinear", node, {codes, scale, zero_codes}, " as a value");
-    const ValueId centred = Append("Div", node, {value, scale}, " centred");
+    // Two float32 roundings may leave the quotient a little beside its integer.
+    const ValueId quotient = Append("Div", node, {value, scale}, " by its scale");
+    const ValueId centred = Append("Round", node, {quotient}, " centred");
     graph_.nodes.push_back(MakeNode("Add", node.name, {centred, zero}, output));
   }
 
