@@ -189,8 +189,9 @@ void OutputArrays::SetStage(size_t at, size_t channel, const OutputStage& stage,
     bn_gain_[at] = double{bn.gamma[channel]} / std::sqrt(double{bn.variance[channel]} + double{bn.epsilon});
     bn_beta_[at] = bn.beta[channel];
   } else if (!bn_gain_.empty()) {
+    const bool has_bias = !stage.bias.empty() || !stage.coded_bias.empty();
     bn_gain_[at] = stage.alpha;
-    bn_beta_[at] = bias;
+    bn_beta_[at] = has_bias ? bias : -0.0;  // + 0.0 would lose the sign of alpha * 0
   }
 }
 

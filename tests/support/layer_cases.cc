@@ -154,7 +154,9 @@ Expected ExpectedOutputs(const LayerCase& layer, std::span<const int64_t> acc, s
 
 std::vector<int32_t> DrawCodes(Random& random, const PerTensor& encoding, size_t count) {
   const int64_t low = encoding.grid.qmin(), high = encoding.grid.qmax();
-  std::vector<int32_t> codes(count);
+  const auto zero = static_cast<int32_t>(std::clamp<int64_t>(-int64_t{encoding.offset}, low, high));
+  std::vector<int32_t> codes(count, zero);
+  if (random.Chance(0.05)) return codes;  // sums of zero, whose sign shows in real outputs
   for (int32_t& code : codes) {
     code = static_cast<int32_t>(random.Chance(0.9) ? random.Int(low, high) : random.Chance(0.5) ? low : high);
   }
