@@ -56,6 +56,7 @@ class Translator {
     if (scale == nullptr || scale->f32.size() != 1 || node.Int("block_size", 0) != 0) return false;
     if (node.inputs.size() > 2 && node.inputs[2] != kAbsent && (zero == nullptr || zero->s64.size() != 1)) return false;
     const ValueId codes = IsDequantize(node) ? node.inputs[0] : node.outputs[0];
+    if (IsDequantize(node) && graph_.value(codes).file_type == DType::kF32) return false;  // declared as numbers
     const DType type =
         zero != nullptr ? zero->file_type : CodesOf(graph_, node).value_or(graph_.value(codes).file_type);
     constexpr DType kTypes[] = {DType::kU8, DType::kS8, DType::kU16, DType::kS16};

@@ -122,7 +122,9 @@ void ExpectSimulatorsOutputs(const std::shared_ptr<const Graph>& graph, const Se
   const Status status = session.Run(in, out, *workspace, executor);
   const size_t allocations = testing::AllocationCount() - before;
   ASSERT_TRUE(status.ok()) << status.message();
-  if (executor.workers() == 1) EXPECT_EQ(allocations, 0u);  // threads have allocations of their own
+  if (executor.workers() == 1) {  // threads have allocations of their own
+    EXPECT_EQ(allocations, 0u);
+  }
   for (size_t i = 0; i < values.size(); ++i) EXPECT_EQ(values[i], expected.outputs[i].values) << i;
 }
 
@@ -133,7 +135,9 @@ TEST_P(SequenceTest, OneSessionRunsAllLengths) {
   const Result<Session> session = Session::Prepare(Model(graph));
   ASSERT_TRUE(session.ok()) << session.status().message();
   for (const StepInfo& step : session->steps()) {
-    if (step.op == "MatMul" && step.layer.packed_bytes > 0) EXPECT_EQ(step.layer.weights, "4-bit LPBQ, block 16");
+    if (step.op == "MatMul" && step.layer.packed_bytes > 0) {
+      EXPECT_EQ(step.layer.weights, "4-bit LPBQ, block 16");
+    }
   }
   testing::ThreadExecutor threads(2);
   for (const auto& [length, past] : {std::pair{1, 1}, {1, 17}, {7, 3}, {64, 1}, {1, 200}}) {

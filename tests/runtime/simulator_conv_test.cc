@@ -238,8 +238,7 @@ TEST(SimulatorConv, ErrorsNameTheNodeAndBothNumbers) {
   one_d.Output(one_d.Node("Conv", {line, one_d.Floats({1, 1, 3}, {1, 2, 3})}));
   EXPECT_EQ(Simulate(one_d, {{{1, 1, 4}, {0, 0, 0, 0}}}).status.message(),
             "Conv 'Conv0' of tensor 'Conv0_output': weight 'constant1' of shape (1, 1, 3) is 1-D, but only 2-D "
-            "convolutions are "
-            "supported");
+            "and 3-D convolutions are supported");
 }
 
 }  // namespace
