@@ -72,7 +72,8 @@ LQ_EXPORT lq_status lq_quantize_dequantize_blocks(const lq_tensor* in, const lq_
                                                   lq_message* message);
 
 // Codes, and for each block along the axis a power of two (u8, E8M0). codes: u4 or u8 for LQ_E2M1, u6 or u8
-// for LQ_E2M3 and LQ_E3M2, u8 for the other floats, s8 or s16 for integers. scales: the shape of `in` with one for each block along the axis.
+// for LQ_E2M3 and LQ_E3M2, u8 for the other floats, s8 or s16 for integers. scales: the shape of `in` with one for each
+// block along the axis.
 LQ_EXPORT lq_status lq_quantize_blocks(const lq_tensor* in, const lq_block_quantizer* quantizer, const lq_tensor* codes,
                                        const lq_tensor* scales, const lq_bulk_options* options, lq_message* message);
 LQ_EXPORT lq_status lq_dequantize_blocks(const lq_tensor* codes, const lq_tensor* scales,

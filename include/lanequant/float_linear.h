@@ -37,7 +37,7 @@ struct FloatLinearSpec {
   size_t in_features = 0;         // k
   size_t out_features = 0;        // n
   std::span<const float> weight;  // [out_features][in_features]; floats, rounded to their grid by weight_encoding
-  bool transposed = false;        // weight is [in_features][out_features], as ONNX MatMul has it; the encoding as before
+  bool transposed = false;  // weight is [in_features][out_features], as ONNX MatMul has it; the encoding as before
   // Channel axis 0, block axis 1. kAsFloats: grids of 2..8 bits, any offsets, also float scales per block. Dynamic
   // rows: what Linear takes.
   Encoding weight_encoding;
@@ -60,8 +60,8 @@ class LQ_EXPORT FloatLinear {
   // Bytes that Run needs for `rows` rows on an executor of `workers` workers.
   size_t WorkspaceBytes(size_t rows, size_t workers) const;
 
-  // in: [rows][in_features] of f32, f16 or bf16. out: [rows][out_features], f16, bf16, f32 or f64 as Linear has them, or
-  // codes of the output encoding. A NaN in a row makes its outputs NaN, codes the lowest ones. Errors: shapes,
+  // in: [rows][in_features] of f32, f16 or bf16. out: [rows][out_features], f16, bf16, f32 or f64 as Linear has them,
+  // or codes of the output encoding. A NaN in a row makes its outputs NaN, codes the lowest ones. Errors: shapes,
   // types, workspace too small.
   Status Run(ConstTensorView in, TensorView out, std::span<std::byte> workspace, Executor& executor) const;
 

@@ -22,9 +22,9 @@ struct LinearSpec {
   size_t in_features = 0;         // k
   size_t out_features = 0;        // n
   std::span<const float> weight;  // [out_features][in_features]; floats, rounded to their grid by weight_encoding
-  bool transposed = false;        // weight is [in_features][out_features], as ONNX MatMul has it; the encoding as before
-  Encoding weight_encoding;       // channel axis 0, block axis 1
-  PerTensor input;                // 2..16 bits
+  bool transposed = false;   // weight is [in_features][out_features], as ONNX MatMul has it; the encoding as before
+  Encoding weight_encoding;  // channel axis 0, block axis 1
+  PerTensor input;           // 2..16 bits
   OutputStage output;
 };
 

@@ -22,11 +22,10 @@ struct Graph;  // runtime/graph.h
 // What the files say; no weights packed yet. Cheap to copy (shares its contents), immutable.
 class LQ_EXPORT Model {
  public:
-  // `encodings_path` is empty for a QDQ graph (QuantizeLinear -> DequantizeLinear, of AIMET, ONNX Runtime, Quark), which
-  // holds them itself.
-  // Encodings of version 0.6.1, 1.0.0, 2.0.0 or 2.1.0, of aimet_torch or aimet_onnx. Versions 2.x list int32 codes of
-  // biases, which AIMET does not simulate: they are followed, and move some codes of the activations by one.
-  // Errors name the file, and the node or tensor with its numbers.
+  // `encodings_path` is empty for a QDQ graph (QuantizeLinear -> DequantizeLinear, of AIMET, ONNX Runtime, Quark),
+  // which holds them itself. Encodings of version 0.6.1, 1.0.0, 2.0.0 or 2.1.0, of aimet_torch or aimet_onnx.
+  // Versions 2.x list int32 codes of biases, which AIMET does not simulate: they are followed, and move some codes of
+  // the activations by one. Errors name the file, and the node or tensor with its numbers.
   static Result<Model> Load(const std::string& onnx_path, const std::string& encodings_path);
 
   // From a graph that a program made or read itself, after the passes of runtime/passes.
@@ -89,8 +88,8 @@ class LQ_EXPORT Session {
   const std::vector<TensorInfo>& outputs() const;
   const std::vector<StepInfo>& steps() const;
 
-  // `batch` replaces a dynamic batch (a fixed one of the first input must equal it). `workers`: of the executors that it
-  // will be run with. Error: other dimensions of an input are dynamic.
+  // `batch` replaces a dynamic batch (a fixed one of the first input must equal it). `workers`: of the executors that
+  // it will be run with. Error: other dimensions of an input are dynamic.
   Result<Workspace> NewWorkspace(int64_t batch, size_t workers) const;
   // The same for any shapes that fit the inputs, in their order: the length of a sequence, of its cache. Plans memory;
   // the packed weights are shared by all workspaces. Errors: shapes that do not fit, also those between nodes.

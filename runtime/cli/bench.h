@@ -17,8 +17,8 @@ struct BenchOptions {
   std::vector<std::string> shapes = {"4096x4096"}, precisions = {"a8w8", "a8w4-lpbq64"};
   std::vector<size_t> rows = {1, 16, 64, 512};
   bool cold = false;
-  std::string encodings;  // of a network
-  int64_t batch = 1;      // of a network whose batch is dynamic
+  std::string encodings;                  // of a network
+  int64_t batch = 1;                      // of a network whose batch is dynamic
   std::vector<std::string> input_shapes;  // of a network, for all its inputs; replaces the batch
   std::string target;
   size_t threads = 1;

@@ -146,7 +146,8 @@ void AddQuantize(CLI::App& app, Command& chosen) {
   command.add_option("--dtype", options->dtype,
                      "Type of the result. Codes: u8, s8, u16, s16, s32 (default: the smallest), or packed u4, s4, u2, "
                      "s2, of 6-bit floats u6; values: f32 (default), f64, f16");
-  command.add_option("--codes", options->codes, "Type of packed codes to dequantize: u4, s4, u2, s2, u6; needs --shape");
+  command.add_option("--codes", options->codes,
+                     "Type of packed codes to dequantize: u4, s4, u2, s2, u6; needs --shape");
   command.add_option("--shape", options->shape, "Of packed codes: 64,256")->delimiter(',');
   options->affine.AddTo(command);
   options->floats.AddTo(command);

@@ -38,8 +38,8 @@ Status TranslateBlocks(Graph& graph);
 // These operators are not ONNX's. Returns whether there are any. Errors: other readers of the integers.
 Result<bool> TranslateDynamicQuantizers(Graph& graph);
 // ExtendedQuantizeLinear and ExtendedDequantizeLinear of Quark: with integer codes those of ONNX; with 16-bit floats
-// constants are rounded to them, activations by RoundToFloat16 and RoundToBfloat16, which are not ONNX's. Returns whether
-// there are floats. Errors, by node: operands that are left out or computed, bfloat16 with a scale.
+// constants are rounded to them, activations by RoundToFloat16 and RoundToBfloat16, which are not ONNX's. Returns
+// whether there are floats. Errors, by node: operands that are left out or computed, bfloat16 with a scale.
 Result<bool> TranslateExtendedQuantizers(Graph& graph);
 // BFPQuantizeDequantize and MXQuantizeDequantize of Quark: those of constants become constants, the others operators of
 // domain "". Returns whether there are any. Errors: formats that are not supported.

@@ -1,5 +1,5 @@
-// Random ONNX files through the reader, the passes of Model::Load (QOperators, blocks, dynamic quantizers and Q/DQ nodes
-// get their encodings there) and the planner, which packs the weights of those that are left.
+// Random ONNX files through the reader, the passes of Model::Load (QOperators, blocks, dynamic quantizers and Q/DQ
+// nodes get their encodings there) and the planner, which packs the weights of those that are left.
 //   build/fuzz/tests/fuzz/onnx_fuzz FOUND tests/fuzz/corpus/onnx -max_total_time=120
 #include "lanequant/model.h"
 #include "tests/fuzz/input_file.h"

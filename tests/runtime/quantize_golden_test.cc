@@ -1,5 +1,5 @@
-// Every affine case of tests/golden/quantizers (AIMET's and Quark's own results, ONNX node tests): by the reference, and
-// by the public functions on every target of this CPU. Tensors of float64 have affine_f64_test.cc.
+// Every affine case of tests/golden/quantizers (AIMET's and Quark's own results, ONNX node tests): by the reference,
+// and by the public functions on every target of this CPU. Tensors of float64 have affine_f64_test.cc.
 #include <gtest/gtest.h>
 
 #include <cmath>
