@@ -75,6 +75,15 @@ LQ_EXPORT Status Dequantize(const ConstTensorView& codes, const AffineQuantizer&
 LQ_EXPORT Status QuantizeDequantize(const ConstTensorView& in, const AffineQuantizer& quantizer, const TensorView& out,
                                     const BulkOptions& options = {});
 
+// Signed symmetric codes with a scale for each block of elements along the last dimension, found from the data in the
+// same pass: scale = min(largest |x|, FLT_MAX) / qmax, 1 where that is 0; q = clamp(rint(x / scale), -qmax, qmax), every
+// step rounded to f32; qmax is 127 for s8, 7 for s4. Dequantize with `scales` and this block size gives the values. NaN
+// does not count for the scale, its code is -qmax.
+// in: f32. block_size: 32 or 64, divides the last dimension. codes: s8 or s4, the shape of `in`. scales: f32, the shape
+// of `in` with one for each block. They do not overlap. Errors: as above.
+LQ_EXPORT Status QuantizeDynamic(const ConstTensorView& in, int64_t block_size, const TensorView& codes,
+                                 const TensorView& scales, const BulkOptions& options = {});
+
 }  // namespace lq
 
 #endif  // LANEQUANT_QUANTIZE_H_

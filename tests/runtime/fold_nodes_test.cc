@@ -119,6 +119,11 @@ class Boundaries : public ::testing::Test {
     builder_.graph().value(id).constant->file_type = type;
     return id;
   }
+  ValueId CodesInput(const Shape& shape, DType type) {
+    const ValueId id = builder_.Input(shape);
+    builder_.graph().value(id).file_type = type;
+    return id;
+  }
   void Translate() {
     TranslateBoundaries(builder_.graph());
     const Result<EncodingsFile> file = FoldQuantizers(builder_.graph());
@@ -132,7 +137,7 @@ class Boundaries : public ::testing::Test {
 
 // Codes in, codes of another scale out: (q - 3) * 0.1, halved, under a scale of 0.04 around -20.
 TEST_F(Boundaries, CodesComeAndGoAsNumbers) {
-  const ValueId in = builder_.Input({6}), scale = builder_.Floats({}, {0.1f}), zero = Codes(DType::kU8, 3);
+  const ValueId in = CodesInput({6}, DType::kU8), scale = builder_.Floats({}, {0.1f}), zero = Codes(DType::kU8, 3);
   const ValueId x = builder_.Node("DequantizeLinear", {in, scale, zero});
   const ValueId half = builder_.Node("Mul", {x, builder_.Floats({}, {0.5f})});
   builder_.Output(builder_.Node("QuantizeLinear", {half, builder_.Floats({}, {0.04f}), Codes(DType::kS8, -20)}));
@@ -142,7 +147,8 @@ TEST_F(Boundaries, CodesComeAndGoAsNumbers) {
 }
 
 TEST_F(Boundaries, WideCodesAreExact) {
-  const ValueId in = builder_.Input({4}), scale = builder_.Floats({}, {0.0071f}), zero = Codes(DType::kU16, 40000);
+  const ValueId in = CodesInput({4}, DType::kU16);
+  const ValueId scale = builder_.Floats({}, {0.0071f}), zero = Codes(DType::kU16, 40000);
   const ValueId x = builder_.Node("DequantizeLinear", {in, scale, zero});
   builder_.Output(builder_.Node("QuantizeLinear", {x, scale, zero}));
   Translate();
