@@ -41,6 +41,22 @@ forbid("runtime/python/*.h;runtime/python/*.cc" "(runtime/[^p]|kernels/|lanequan
 forbid("${all}" "CLI/" "CLI11 stays in runtime/cli/" EXCEPT "^runtime/cli/")
 forbid("include/*.h;${kernels}" "fmt/" "fmt is for the runtime and what lies above it")
 
+# Two types of one name in one namespace: linkers merge their destructors, and one of them frees the other's members.
+file(GLOB_RECURSE headers RELATIVE ${SOURCE} ${SOURCE}/include/*.h ${SOURCE}/kernels/*.h ${SOURCE}/runtime/*.h)
+list(FILTER headers EXCLUDE REGEX "-inl\\.h$")
+foreach(header IN LISTS headers)
+  file(STRINGS ${SOURCE}/${header} namespaces REGEX "^namespace ")
+  file(STRINGS ${SOURCE}/${header} lines REGEX "^(class|struct|union) [^;:]*{$")
+  foreach(line IN LISTS lines)
+    string(REGEX REPLACE "^[a-z]+ (LQ_EXPORT )?([A-Za-z0-9]+).*" "\\2" name "${line}")
+    string(MAKE_C_IDENTIFIER "type_${namespaces}_${name}" type)
+    if(DEFINED ${type})
+      list(APPEND problems "${header}: ${name} is a type of ${${type}} too")
+    endif()
+    set(${type} ${header})
+  endforeach()
+endforeach()
+
 # Public headers: the standard library and each other.
 file(GLOB headers RELATIVE ${SOURCE}/include ${SOURCE}/include/lanequant/*.h)
 foreach(header IN LISTS headers)

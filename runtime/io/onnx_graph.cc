@@ -194,13 +194,13 @@ class GraphReader {
   std::span<const std::optional<FileRange>> raw_data_;
   size_t initializers_ = 0;  // read so far
   Graph& graph_;
-  ValueTable values_;
+  ValueNames values_;
   ExternalData external_;
 };
 
 }  // namespace
 
-Result<ValueId> ValueTable::Find(const std::string& name) {
+Result<ValueId> ValueNames::Find(const std::string& name) {
   if (name.empty()) return kAbsent;
   const auto [found, is_new] = ids_.emplace(name, static_cast<ValueId>(graph_.values.size()));
   if (is_new) {

@@ -16,9 +16,9 @@
 namespace lq {
 
 // Tensor names -> values of a graph under construction.
-class ValueTable {
+class ValueNames {
  public:
-  explicit ValueTable(Graph& graph) : graph_(graph) {}
+  explicit ValueNames(Graph& graph) : graph_(graph) {}
   // The value of that name, made on first sight. "" is kAbsent.
   Result<ValueId> Find(const std::string& name);
 
@@ -38,7 +38,7 @@ struct OnnxGraph {
 Status ReadOnnxGraph(const OnnxGraph& from, Graph& graph);
 
 // NodeProto -> Node (onnx_node.cc).
-Result<Node> ReadOnnxNode(std::string_view message, ValueTable& values, ExternalData& external);
+Result<Node> ReadOnnxNode(std::string_view message, ValueNames& values, ExternalData& external);
 
 }  // namespace lq
 

@@ -113,7 +113,7 @@ Status ReadAttribute(const std::string& owner, std::string_view message, Externa
   return OkStatus();
 }
 
-Status AppendOperand(const ProtoFields& fields, ValueTable& values, std::vector<ValueId>& operands) {
+Status AppendOperand(const ProtoFields& fields, ValueNames& values, std::vector<ValueId>& operands) {
   if (operands.size() == kMaxOperands) {
     return Unsupported(fmt::format("NodeProto: more than {} inputs or outputs", kMaxOperands));
   }
@@ -124,7 +124,7 @@ Status AppendOperand(const ProtoFields& fields, ValueTable& values, std::vector<
 }
 
 // Everything but the attributes: their messages need the names.
-Result<Node> ReadHead(std::string_view message, ValueTable& values) {
+Result<Node> ReadHead(std::string_view message, ValueNames& values) {
   Node node;
   ProtoFields fields("NodeProto", message);
   while (fields.Next()) {
@@ -158,7 +158,7 @@ Result<Node> ReadHead(std::string_view message, ValueTable& values) {
 
 }  // namespace
 
-Result<Node> ReadOnnxNode(std::string_view message, ValueTable& values, ExternalData& external) {
+Result<Node> ReadOnnxNode(std::string_view message, ValueNames& values, ExternalData& external) {
   LQ_ASSIGN_OR_RETURN(Node node, ReadHead(message, values));
   const std::string owner = fmt::format("{} '{}'", node.op, node.name);
   ProtoFields fields("NodeProto", message);
