@@ -31,6 +31,7 @@ Result<FloatGemm> FloatGemm::Prepare(const FloatWeights& weights, const Encoding
   gemm.info_.why_not_better = std::move(chosen.why_not_better);
   gemm.info_.weights = gemm.packed_->description;
   gemm.info_.packed_bytes = gemm.packed_->bytes.size();
+  gemm.info_.sums_floats = true;
   return gemm;
 }
 

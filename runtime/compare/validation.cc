@@ -33,7 +33,7 @@ std::string OpOf(const Graph& graph, ValueId id) {
 // Layers on floats keep to a bound (float_linear.h), not to the simulator's bits, which are what is compared here.
 Status CheckExact(const Session& session) {
   for (const StepInfo& step : session.steps()) {
-    if (step.layer.variant.rfind("matmul_f32", 0) != 0) continue;
+    if (!step.layer.sums_floats) continue;
     return Unsupported(
         fmt::format("{} '{}' is added up in float32 ({}), within a bound of the exact simulator but not with its bits; "
                     "networks of layers on codes are validated",

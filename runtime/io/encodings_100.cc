@@ -71,33 +71,12 @@ Status ReadNumbers(dom::object object, EncodingEntry& entry) {
   return ReadBlocks(object, entry);
 }
 
-Status ReadEntry(dom::element element, EncodingEntry& entry) {
-  dom::object object;
-  if (element.get(object) != simdjson::SUCCESS) return InvalidArgument("it is not an object");
-  std::string_view name;
-  LQ_RETURN_IF_ERROR(Require(object, "name", name, "a string"));
-  LQ_RETURN_IF_ERROR(CheckEntryName(name));
-  entry.name = name;
-  return ReadNumbers(object, entry);
-}
-
-Status ReadList(const EncodingsText& text, std::string_view key, EncodingEntries& entries) {
-  dom::array list;
-  LQ_RETURN_IF_ERROR(Get(text.root, key, list, "a list, as version 1.0.0 has it").status());
-  return text.lists.ForEach(key, [&](size_t index, dom::element element) {
-    EncodingEntry entry;
-    Status status = ReadEntry(element, entry);
-    const std::string name = entry.name;
-    if (status.ok()) status = entries.Add(std::move(entry));
-    return status.ok() ? status : InEntry(key, index, name, status);
-  });
-}
-
 }  // namespace
 
 Status ReadEncodings100(const EncodingsText& text, EncodingEntries& entries) {
-  LQ_RETURN_IF_ERROR(ReadList(text, "activation_encodings", entries));
-  return ReadList(text, "param_encodings", entries);
+  constexpr const char* kType = "a list, as version 1.0.0 has it";
+  LQ_RETURN_IF_ERROR(ReadEntryList(text, {"activation_encodings", kType, ReadNumbers}, entries));
+  return ReadEntryList(text, {"param_encodings", kType, ReadNumbers}, entries);
 }
 
 }  // namespace lq

@@ -169,28 +169,10 @@ Status ReadNumbers(dom::object object, EncodingEntry& entry) {
   return ReadFloatScale(object, axis, entry);
 }
 
-Status ReadEntry(dom::element element, EncodingEntry& entry) {
-  dom::object object;
-  if (element.get(object) != simdjson::SUCCESS) return InvalidArgument("it is not an object");
-  std::string_view name;
-  LQ_RETURN_IF_ERROR(Require(object, "name", name, "a string"));
-  LQ_RETURN_IF_ERROR(CheckEntryName(name));
-  entry.name = name;
-  return ReadNumbers(object, entry);
-}
-
 }  // namespace
 
 Status ReadEncodings2(const EncodingsText& text, EncodingEntries& entries) {
-  dom::array list;
-  LQ_RETURN_IF_ERROR(Get(text.root, "encodings", list, "a list, as versions 2.0.0 and 2.1.0 have it").status());
-  return text.lists.ForEach("encodings", [&](size_t index, dom::element element) {
-    EncodingEntry entry;
-    Status status = ReadEntry(element, entry);
-    const std::string name = entry.name;
-    if (status.ok()) status = entries.Add(std::move(entry));
-    return status.ok() ? status : InEntry("encodings", index, name, status);
-  });
+  return ReadEntryList(text, {"encodings", "a list, as versions 2.0.0 and 2.1.0 have it", ReadNumbers}, entries);
 }
 
 }  // namespace lq

@@ -53,12 +53,23 @@ Result<EncodingsFile> Read(const File& source) {
   return file;
 }
 
-}  // namespace
-
+// Error: a name that is empty or longer than 4096 bytes.
 Status CheckEntryName(std::string_view name) {
   if (!name.empty() && name.size() <= kMaxNameBytes) return OkStatus();
   return InvalidArgument(fmt::format("its name has {} bytes; 1 to {} are allowed", name.size(), kMaxNameBytes));
 }
+
+Status ReadNamedEntry(dom::element element, const EntryList& list, EncodingEntry& entry) {
+  dom::object object;
+  if (element.get(object) != simdjson::SUCCESS) return InvalidArgument("it is not an object");
+  std::string_view name;
+  LQ_RETURN_IF_ERROR(json::Require(object, "name", name, "a string"));
+  LQ_RETURN_IF_ERROR(CheckEntryName(name));
+  entry.name = name;
+  return list.read_numbers(object, entry);
+}
+
+}  // namespace
 
 Status EncodingEntries::Add(EncodingEntry entry) {
   LQ_RETURN_IF_ERROR(CheckEntryName(entry.name));
@@ -70,6 +81,18 @@ Status EncodingEntries::Add(EncodingEntry entry) {
 Status InEntry(std::string_view list, size_t index, std::string_view name, const Status& status) {
   const std::string of = name.empty() ? "" : fmt::format("encoding of '{}': ", name.substr(0, kMaxNameBytes));
   return Status(status.code(), fmt::format("{}[{}]: {}{}", list, index, of, status.message()));
+}
+
+Status ReadEntryList(const EncodingsText& text, const EntryList& list, EncodingEntries& entries) {
+  dom::array array;
+  LQ_RETURN_IF_ERROR(json::Get(text.root, list.key, array, list.type).status());
+  return text.lists.ForEach(list.key, [&](size_t index, dom::element element) {
+    EncodingEntry entry;
+    Status status = ReadNamedEntry(element, list, entry);
+    const std::string name = entry.name;
+    if (status.ok()) status = entries.Add(std::move(entry));
+    return status.ok() ? status : InEntry(list.key, index, name, status);
+  });
 }
 
 void SplitHalves(EncodingEntry& entry) {

@@ -14,9 +14,6 @@ namespace lq {
 
 constexpr int kMaxEncodingBits = 32;
 
-// Error: a name that is empty or longer than 4096 bytes.
-Status CheckEntryName(std::string_view name);
-
 // The entries of a file in the making: no tensor has two.
 class EncodingEntries {
  public:
@@ -41,6 +38,15 @@ struct EncodingsText {
   json::Lists& lists;
   simdjson::dom::object root;
 };
+
+// A list of objects with a name; `read_numbers` reads what else they hold.
+struct EntryList {
+  const char* key;
+  const char* type;  // what the member has to be, for the message
+  Status (*read_numbers)(simdjson::dom::object object, EncodingEntry& entry);
+};
+// Adds the list's entries, if the file has it. Errors name the list, the entry's place and its name.
+Status ReadEntryList(const EncodingsText& text, const EntryList& list, EncodingEntries& entries);
 
 Status ReadEncodings061(const EncodingsText& text, EncodingEntries& entries);  // dicts of lists
 Status ReadEncodings100(const EncodingsText& text, EncodingEntries& entries);  // two lists of flat entries

@@ -1,6 +1,4 @@
 // Element-wise addition, with Relu or Clip and the output's quantizer fused.
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "runtime/output_arrays.h"
@@ -36,10 +34,8 @@ class AddStep final : public Step {
 
   Result<Shape> OutputShape(std::span<const Shape> in) const override {
     const Operands onnx = OnnxShapes(in);
-    const std::optional<Shape> out = BroadcastShape(onnx[0], onnx[1]);
-    if (out) return PlanShape(*out);
-    return InvalidArgument(
-        fmt::format("{}: shapes {} and {} do not broadcast", spec_.name, onnx[0].ToString(), onnx[1].ToString()));
+    LQ_ASSIGN_OR_RETURN(const Shape out, BroadcastOperands(spec_.name, onnx[0], onnx[1]));
+    return PlanShape(out);
   }
 
   size_t ScratchBytes(std::span<const Shape> in, size_t) const override {

@@ -1,5 +1,7 @@
 #include "runtime/plan/broadcast.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "runtime/plan/layout.h"
@@ -35,6 +37,12 @@ std::optional<Shape> BroadcastShape(const Shape& a, const Shape& b) {
     out[i + shift] = x == 1 ? y : x;
   }
   return out;
+}
+
+Result<Shape> BroadcastOperands(const std::string& name, const Shape& a, const Shape& b) {
+  const std::optional<Shape> shape = BroadcastShape(a, b);
+  if (shape) return *shape;
+  return InvalidArgument(fmt::format("{}: shapes {} and {} do not broadcast", name, a.ToString(), b.ToString()));
 }
 
 Strides BroadcastStrides(const Shape& operand, const Shape& out) {

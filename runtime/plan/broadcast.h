@@ -7,13 +7,17 @@
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <string>
 
+#include "lanequant/status.h"
 #include "lanequant/tensor.h"
 
 namespace lq {
 
 // The shape that two ONNX shapes broadcast to; nothing if they do not.
 std::optional<Shape> BroadcastShape(const Shape& a, const Shape& b);
+// The same. Error: they do not; it begins with the name of who asks.
+Result<Shape> BroadcastOperands(const std::string& name, const Shape& a, const Shape& b);
 
 // Element strides of an operand along each dimension of the output's plan shape; 0 where it is repeated.
 using Strides = std::array<ptrdiff_t, Shape::kMaxRank>;

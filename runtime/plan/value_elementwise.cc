@@ -152,12 +152,7 @@ class ArithmeticOperator final : public ElementOperator {
   ArithmeticOperator(std::string name, Arithmetic op, bool real)
       : ElementOperator(real ? ValueKind::kReal : ValueKind::kF32, real), name_(std::move(name)), op_(op) {}
 
-  Result<Shape> OutputShape(std::span<const Shape> in) const override {
-    const std::optional<Shape> shape = BroadcastShape(in[0], in[1]);
-    if (shape) return *shape;
-    return InvalidArgument(
-        fmt::format("{}: shapes {} and {} do not broadcast", name_, in[0].ToString(), in[1].ToString()));
-  }
+  Result<Shape> OutputShape(std::span<const Shape> in) const override { return BroadcastOperands(name_, in[0], in[1]); }
   void Run(std::span<const ValueArray> in, const ValueResult& out, Range elements) const override {
     if (is_real()) {
       Combined<double>({in[0].real, in[0].shape}, {in[1].real, in[1].shape}, out.shape, elements, out.real);

@@ -47,12 +47,7 @@ class RelationOperator final : public ElementOperator {
   RelationOperator(std::string name, Relation relation, ValueKind form)
       : ElementOperator(form, false), name_(std::move(name)), relation_(relation) {}
 
-  Result<Shape> OutputShape(std::span<const Shape> in) const override {
-    const std::optional<Shape> shape = BroadcastShape(in[0], in[1]);
-    if (shape) return *shape;
-    return InvalidArgument(
-        fmt::format("{}: shapes {} and {} do not broadcast", name_, in[0].ToString(), in[1].ToString()));
-  }
+  Result<Shape> OutputShape(std::span<const Shape> in) const override { return BroadcastOperands(name_, in[0], in[1]); }
   void Run(std::span<const ValueArray> in, const ValueResult& out, Range elements) const override {
     if (form() == ValueKind::kReal) {
       Compare<double>({in[0].real, in[0].shape}, {in[1].real, in[1].shape}, out, elements);
