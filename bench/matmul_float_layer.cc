@@ -30,7 +30,8 @@ struct Layer {
         scratch(kernels::MatmulFloatScratchBytes(kMaxRows, bench.k, bench.block)),
         one(bench.n + 64, 1.0) {
     const int top = bench.bits == 4 ? 7 : 127;
-    const std::vector<int32_t> q = RandomIntegers(bench.n * bench.k, -top - 1, top);
+    const std::vector<int32_t> integers = RandomIntegers(bench.n * bench.k, -top - 1, top);
+    const std::vector<float> q(integers.begin(), integers.end());
     const std::vector<float> scale(bench.n * layout.blocks(), 0.01f);
     kernels::PackBlocks(layout, {q.data(), scale.data(), nullptr}, weights.as<uint8_t>());
     const std::vector<int32_t> values = RandomIntegers(kMaxRows * bench.k, -1000, 1000);

@@ -1,5 +1,6 @@
 // Contracts of the matrix products of floats with integer codes whose scales vary along k: AIMET's blockwise
-// quantization with float activations, ONNX DequantizeLinear with blocks before a MatMul, MatMulNBits.
+// quantization with float activations, ONNX DequantizeLinear with blocks before a MatMul, MatMulNBits. And with floats
+// in the place of codes, where weights have no encoding: short blocks of scale 1 keep the rounding errors small.
 // kernels/contracts.h says what all kernels promise; kernels/reference/matmul_float.h says in scalar C++ what these
 // compute.
 #ifndef LANEQUANT_KERNELS_CONTRACTS_MATMUL_FLOAT_H_
@@ -42,9 +43,10 @@ struct MatmulFloatArgs {
   void* scratch;      // MatmulFloatScratchBytes(), 64-byte aligned
 };
 using MatmulFloatFn = void (*)(const MatmulFloatArgs&);
-// 4-bit and 8-bit codes.
+// 4-bit and 8-bit codes, floats.
 std::span<const Variant<MatmulFloatFn>> MatmulF32S4Variants();
 std::span<const Variant<MatmulFloatFn>> MatmulF32S8Variants();
+std::span<const Variant<MatmulFloatFn>> MatmulF32F32Variants();
 
 // Scratch that any call of up to m rows needs, in bytes.
 size_t MatmulFloatScratchBytes(size_t m, size_t k, size_t block);

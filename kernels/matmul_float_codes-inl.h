@@ -1,6 +1,6 @@
-// Per-target: packed 4- and 8-bit codes (packing_blocks.h) to vectors of float. One row of 4-bit weights is bound by
-// this: a shift, a permutation and a multiply-add of 512 bits for 16 codes take 0.51 ns on Zen 4, with a shift for two
-// codes 0.485 (operands in registers), the whole kernel 0.49: 17 GB/s of weights.
+// Per-target: packed 4- and 8-bit codes and floats (packing_blocks.h) to vectors of float. One row of 4-bit weights is
+// bound by this: a shift, a permutation and a multiply-add of 512 bits for 16 codes take 0.51 ns on Zen 4, with a shift
+// for two codes 0.485 (operands in registers), the whole kernel 0.49: 17 GB/s of weights.
 
 #if defined(LANEQUANT_KERNELS_MATMUL_FLOAT_CODES_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef LANEQUANT_KERNELS_MATMUL_FLOAT_CODES_INL_H_
@@ -88,6 +88,26 @@ struct S8Codes {
   template <size_t kJ>
   static HWY_INLINE VF At(Word word) {
     return hn::ConvertTo(DF(), hn::PromoteTo(DI(), word));
+  }
+#endif
+};
+
+// Floats as they are.
+struct F32Codes {
+  static constexpr int kBits = 32;
+#if HWY_HAVE_SCALABLE
+  static VF At(const uint8_t* codes, size_t channels, size_t k, size_t c) {
+    return hn::LoadU(DF(), reinterpret_cast<const float*>(codes) + k * channels + c);
+  }
+#else
+  static constexpr size_t kPerWord = 1;
+  static constexpr size_t kVectorBytes = sizeof(float) * hn::MaxLanes(DF());
+  using Word = VF;
+
+  static HWY_INLINE Word Load(const uint8_t* w) { return hn::LoadU(DF(), reinterpret_cast<const float*>(w)); }
+  template <size_t kJ>
+  static HWY_INLINE VF At(Word word) {
+    return word;
   }
 #endif
 };

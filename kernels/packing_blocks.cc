@@ -1,6 +1,7 @@
 #include "kernels/packing_blocks.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "kernels/packing.h"
@@ -12,27 +13,28 @@ namespace {
 constexpr size_t kNibbles = 8;  // in the 32 bits of a lane
 
 // The codes of channel c and the block that starts at k0; missing channels get zeros.
-uint32_t Lane(const PackedBlocks& layout, const int32_t* q, size_t c, size_t k0, size_t count) {
+uint32_t Lane(const PackedBlocks& layout, const float* q, size_t c, size_t k0, size_t count) {
   uint32_t lane = 0;
   for (size_t j = 0; j < kNibbles; ++j) {
-    const int32_t code = c < layout.n && j < count ? q[c * layout.k + k0 + j] : 0;
+    const auto code = static_cast<int32_t>(c < layout.n && j < count ? q[c * layout.k + k0 + j] : 0.0f);
     lane |= (static_cast<uint32_t>(code) & 15) << NibbleShift(j);
   }
   return lane;
 }
 
-uint8_t* PackCodes(const PackedBlocks& layout, const int32_t* q, size_t b, size_t n0, uint8_t* out) {
+uint8_t* PackCodes(const PackedBlocks& layout, const float* q, size_t b, size_t n0, uint8_t* out) {
   const size_t channels = PanelGroups(layout.n, n0) * kGroupChannels;
   const size_t begin = b * layout.block, end = begin + layout.BlockSize(b);
   for (size_t k = begin; k < end; k += layout.bits == 4 ? kNibbles : 1) {
     for (size_t c = n0; c < n0 + channels; ++c) {
-      if (layout.bits == 4) {
-        const uint32_t lane = Lane(layout, q, c, k, end - k);
-        std::memcpy(out, &lane, sizeof(lane));
-        out += sizeof(lane);
-      } else {
-        *out++ = c < layout.n ? static_cast<uint8_t>(q[c * layout.k + k]) : uint8_t{0};
+      const float value = c < layout.n ? q[c * layout.k + k] : 0.0f;
+      if (layout.bits == 8) {
+        *out++ = static_cast<uint8_t>(static_cast<int32_t>(value));
+        continue;
       }
+      const uint32_t lane = layout.bits == 4 ? Lane(layout, q, c, k, end - k) : std::bit_cast<uint32_t>(value);
+      std::memcpy(out, &lane, sizeof(lane));
+      out += sizeof(lane);
     }
   }
   return out;
@@ -51,7 +53,7 @@ uint8_t* PackFloats(const PackedBlocks& layout, const float* values, size_t b, s
 }  // namespace
 
 size_t PackedBlocks::CodeBytes(size_t size, size_t groups) const {
-  const size_t per_channel = bits == 4 ? RoundUp(size, kNibbles) / 2 : size;
+  const size_t per_channel = bits == 4 ? RoundUp(size, kNibbles) / 2 : size * static_cast<size_t>(bits) / 8;
   return per_channel * groups * kGroupChannels;
 }
 

@@ -45,6 +45,12 @@ Result<uint16_t> ZeroCode(const Conv2dSpec& spec, const PerTensor& input) {
                                  spec.name, input.offset, zero, input.grid.qmax()));
 }
 
+FloatWeights WeightsOf(const Conv2dSpec& s) {
+  return {s.name, s.weight, s.out_channels, s.in_channels / s.groups, s.kernel[0] * s.kernel[1]};
+}
+
+bool IsDepthwise(const Conv2dSpec& s) { return s.in_channels == s.groups && s.out_channels == s.groups; }
+
 }  // namespace
 
 Conv2d::Conv2d(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -59,12 +65,7 @@ const LayerInfo& Conv2d::info() const {
 Result<Conv2d> Conv2d::Prepare(const Conv2dSpec& spec, const PrepareOptions& options) {
   LQ_RETURN_IF_ERROR(ValidateTarget(options.max_isa));
   LQ_RETURN_IF_ERROR(CheckGeometry(spec));
-  LQ_RETURN_IF_ERROR(ValidateEncoding(spec.name + " input", spec.input, Shape{}));
-  const size_t group_channels = spec.in_channels / spec.groups;
-  const FloatWeights floats{spec.name, spec.weight, spec.out_channels, group_channels, spec.kernel[0] * spec.kernel[1]};
-  const PerTensor input = ToUnsigned(spec.input);
   auto impl = std::make_unique<Impl>();
-  LQ_ASSIGN_OR_RETURN(impl->zero_code, ZeroCode(spec, input));
   impl->name = spec.name;
   impl->in_channels = spec.in_channels;
   impl->out_channels = spec.out_channels;
@@ -75,19 +76,38 @@ Result<Conv2d> Conv2d::Prepare(const Conv2dSpec& spec, const PrepareOptions& opt
   impl->padding = spec.padding;
   impl->input = spec.input;
   impl->output = spec.output.encoding;
-  if (group_channels == 1 && spec.out_channels == spec.groups) {
-    LQ_ASSIGN_OR_RETURN(const LayerWeights weights, QuantizeWeights(floats, spec.weight_encoding, options));
-    if (DepthwiseLayer::Fits(weights, input)) {
-      const auto zero_code = static_cast<uint8_t>(impl->zero_code);
-      const DepthwiseFilter filter{spec.kernel, spec.stride, spec.dilation, zero_code};
-      LQ_ASSIGN_OR_RETURN(impl->engine,
-                          DepthwiseLayer::Prepare(spec.name, weights, input, filter, spec.output, options));
-      return Conv2d(std::move(impl));
+  LQ_RETURN_IF_ERROR(spec.input ? impl->PrepareCodes(spec, options) : impl->PrepareFloats(spec, options));
+  return Conv2d(std::move(impl));
+}
+
+Status Conv2d::Impl::PrepareCodes(const Conv2dSpec& spec, const PrepareOptions& options) {
+  LQ_RETURN_IF_ERROR(ValidateEncoding(spec.name + " input", *spec.input, Shape{}));
+  if (!spec.weight_encoding) {
+    return InvalidArgument(fmt::format("{}: codes are multiplied by integers, but the weight has no encoding", name));
+  }
+  const PerTensor codes = ToUnsigned(*spec.input);
+  LQ_ASSIGN_OR_RETURN(zero_code, ZeroCode(spec, codes));
+  const FloatWeights floats = WeightsOf(spec);
+  if (IsDepthwise(spec)) {
+    LQ_ASSIGN_OR_RETURN(const LayerWeights weights, QuantizeWeights(floats, *spec.weight_encoding, options));
+    if (DepthwiseLayer::Fits(weights, codes)) {
+      const DepthwiseFilter filter{kernel, stride, dilation, static_cast<uint8_t>(zero_code)};
+      LQ_ASSIGN_OR_RETURN(engine, DepthwiseLayer::Prepare(name, weights, codes, filter, spec.output, options));
+      return OkStatus();
     }
   }
-  LQ_ASSIGN_OR_RETURN(impl->engine,
-                      Gemm::Prepare(floats, spec.weight_encoding, spec.groups, input, spec.output, options));
-  return Conv2d(std::move(impl));
+  LQ_ASSIGN_OR_RETURN(engine, Gemm::Prepare(floats, *spec.weight_encoding, groups, codes, spec.output, options));
+  return OkStatus();
+}
+
+Status Conv2d::Impl::PrepareFloats(const Conv2dSpec& spec, const PrepareOptions& options) {
+  const FloatWeights floats = WeightsOf(spec);
+  if (IsDepthwise(spec)) {
+    LQ_ASSIGN_OR_RETURN(engine, FloatDepthwise::Prepare(floats, spec.weight_encoding, spec.output, options));
+  } else {
+    LQ_ASSIGN_OR_RETURN(engine, FloatGemm::Prepare(floats, spec.weight_encoding, groups, spec.output, options));
+  }
+  return OkStatus();
 }
 
 Result<Shape> Conv2d::OutputShape(const Shape& input) const {
@@ -123,7 +143,10 @@ Status Conv2d::Run(ConstTensorView in, TensorView out, std::span<std::byte> work
   LQ_ASSIGN_OR_RETURN(const Shape out_shape, OutputShape(in.shape));
   LQ_RETURN_IF_ERROR(CheckView(c.name, "input", in, in.shape));
   LQ_RETURN_IF_ERROR(CheckView(c.name, "output", out, out_shape));
-  LQ_RETURN_IF_ERROR(CheckCodes(c.name, "input", in.dtype, c.input.grid));
+  if (c.input) LQ_RETURN_IF_ERROR(CheckCodes(c.name, "input", in.dtype, c.input->grid));
+  if (!c.input && in.dtype != DType::kF32) {
+    return InvalidArgument(fmt::format("{} input: type {}, but it is f32", c.name, NameOf(in.dtype)));
+  }
   LQ_ASSIGN_OR_RETURN(const kernels::OutputType type, OutputTypeFor(c.name, out.dtype, c.output));
   const size_t need = c.WorkspaceBytes(in.shape, out_shape, executor.workers());
   if (workspace.size() < need) {

@@ -21,6 +21,10 @@ constexpr double kSerialConv = kSerialWork / 2, kSerialDepthwise = kSerialWork /
 
 size_t Pixels(const Shape& out) { return static_cast<size_t>(out[0] * out[1] * out[2]); }
 
+// Multiplications of codes in the time of one.
+constexpr size_t CostOf(const Gemm&) { return 1; }
+constexpr size_t CostOf(const FloatGemm&) { return FloatGemm::kIntegerProducts; }
+
 }  // namespace
 
 struct Conv2d::Impl::Image {
@@ -52,41 +56,60 @@ kernels::Window Conv2d::Impl::MakeWindow(const Shape& in, const Shape& out) cons
 
 bool Conv2d::Impl::ReadsImage() const {
   const std::array<size_t, 2> one{1, 1};
-  const bool whole_quads = CodeBytes() == 2 || in_channels / groups % 4 == 0;
+  const bool whole_quads = ElementBytes() > 1 || in_channels / groups % 4 == 0;
   return kernel == one && stride == one && padding == std::array<size_t, 4>{} && whole_quads;
 }
 
-size_t Conv2d::Impl::CodeBytes() const { return lq::CodeBytes(input.grid); }
+size_t Conv2d::Impl::ElementBytes() const { return input ? CodeBytes(input->grid) : sizeof(float); }
 
-size_t Conv2d::Impl::PatchStride(const Gemm& gemm) const { return RoundUp(gemm.k() * CodeBytes(), 4) + kPatchSlack; }
+template <class AnyGemm>
+size_t Conv2d::Impl::PatchStride(const AnyGemm& gemm) const {
+  return RoundUp(gemm.k() * ElementBytes(), 4) + kPatchSlack;
+}
 
 // By pixels where these are many: then no patch is gathered twice, and what a task reads of the image stays in the
 // second-level cache for all channels. Else, as linear layers, by channels.
-Partition Conv2d::Impl::Cut(const Gemm& gemm, const Shape& out, size_t workers) const {
-  const size_t m = Pixels(out), row_bytes = ReadsImage() ? in_channels * CodeBytes() : PatchStride(gemm);
+template <class AnyGemm>
+Partition Conv2d::Impl::Cut(const AnyGemm& gemm, const Shape& out, size_t workers) const {
+  const size_t m = Pixels(out), row_bytes = ReadsImage() ? in_channels * ElementBytes() : PatchStride(gemm);
   const size_t max_rows = std::max<size_t>(kTaskRows, kPatchBytes / row_bytes);
   const size_t tasks = workers == 1 ? 1 : kTasksPerWorker * workers;
-  if (m < tasks * kTaskRows) return MakePartition(m, gemm.n(), gemm.k(), workers, max_rows);
+  if (m < tasks * kTaskRows) return MakePartition(m, gemm.n(), CostOf(gemm) * gemm.k(), workers, max_rows);
   return PartitionRows(m, gemm.n(), tasks, max_rows);
 }
 
-size_t Conv2d::Impl::WorkerBytes(const Gemm& gemm, const Partition& cut) const {
+template <class AnyGemm>
+size_t Conv2d::Impl::WorkerBytes(const AnyGemm& gemm, const Partition& cut) const {
   const size_t patches = ReadsImage() ? 0 : RoundUp(cut.m_step * PatchStride(gemm), kAlignment);
   return patches + gemm.ScratchBytes(cut.m_step);
 }
 
-size_t Conv2d::Impl::WorkspaceBytes(const Shape& in, const Shape& out, size_t workers) const {
-  const size_t in_bytes = static_cast<size_t>(in.NumElements()) * CodeBytes();
-  const size_t copy = input.grid.is_signed ? RoundUp(in_bytes, kAlignment) : 0;
-  const Gemm* gemm = std::get_if<Gemm>(&engine);
-  return kAlignment + copy + (gemm != nullptr ? workers * WorkerBytes(*gemm, Cut(*gemm, out, workers)) : 0);
+template <class AnyGemm>
+size_t Conv2d::Impl::GemmBytes(const AnyGemm& gemm, const Shape& out, size_t workers) const {
+  return workers * WorkerBytes(gemm, Cut(gemm, out, workers));
 }
 
-void Conv2d::Impl::RunGemm(const Gemm& gemm, const Image& image, std::byte* scratch, Executor& executor) const {
+size_t Conv2d::Impl::WorkspaceBytes(const Shape& in, const Shape& out, size_t workers) const {
+  const size_t in_bytes = static_cast<size_t>(in.NumElements()) * ElementBytes();
+  size_t bytes = kAlignment + (input && input->grid.is_signed ? RoundUp(in_bytes, kAlignment) : 0);
+  if (const auto* gemm = std::get_if<Gemm>(&engine)) bytes += GemmBytes(*gemm, out, workers);
+  if (const auto* gemm = std::get_if<FloatGemm>(&engine)) bytes += GemmBytes(*gemm, out, workers);
+  return bytes;
+}
+
+void Conv2d::Impl::GatherRows(const PatchSpec& spec, const std::byte* in, Range rows, std::byte* out) const {
+  const size_t count = rows.end - rows.begin;
+  if (ElementBytes() == 1) GatherPatches<uint8_t>(spec, in, rows.begin, count, out);
+  if (ElementBytes() == 2) GatherPatches<uint16_t>(spec, in, rows.begin, count, out);
+  if (ElementBytes() == 4) GatherPatches<float>(spec, in, rows.begin, count, out);
+}
+
+template <class AnyGemm>
+void Conv2d::Impl::RunGemm(const AnyGemm& gemm, const Image& image, std::byte* scratch, Executor& executor) const {
   const Partition cut = Cut(gemm, image.out_shape, executor.workers());
   const size_t worker_bytes = WorkerBytes(gemm, cut), group_channels = in_channels / groups;
   const size_t out_row = out_channels * image.out_element;
-  const size_t work = Pixels(image.out_shape) * out_channels * gemm.k();
+  const size_t work = Pixels(image.out_shape) * out_channels * gemm.k() * CostOf(gemm);
   Executor& shared = static_cast<double>(work) < kSerialConv ? SerialExecutor() : executor;
   // Groups are tasks of their own: those of depthwise layers with a channel multiplier are many and small.
   RunTasks(shared, cut.tasks() * groups, [&](size_t index, size_t worker) {
@@ -94,20 +117,15 @@ void Conv2d::Impl::RunGemm(const Gemm& gemm, const Image& image, std::byte* scra
     const Range rows = cut.Rows(task), channels = cut.Channels(task);
     const size_t first_channel = group * group_channels;
     std::byte* memory = scratch + worker * worker_bytes;
-    Gemm::Rows r{image.in + (rows.begin * in_channels + first_channel) * CodeBytes(),
-                 in_channels * CodeBytes(),
-                 rows.end - rows.begin,
-                 image.out + rows.begin * out_row,
-                 out_channels,
-                 image.type};
+    typename AnyGemm::Rows r{image.in + (rows.begin * in_channels + first_channel) * ElementBytes(),
+                             in_channels * ElementBytes(),
+                             rows.end - rows.begin,
+                             image.out + rows.begin * out_row,
+                             out_channels,
+                             image.type};
     if (!ReadsImage()) {
       const size_t stride_bytes = PatchStride(gemm);
-      const PatchSpec spec{image.window, group_channels, first_channel, zero_code, stride_bytes};
-      if (CodeBytes() == 1) {
-        GatherPatches<uint8_t>(spec, image.in, rows.begin, r.m, memory);
-      } else {
-        GatherPatches<uint16_t>(spec, image.in, rows.begin, r.m, memory);
-      }
+      GatherRows({image.window, group_channels, first_channel, zero_code, stride_bytes}, image.in, rows, memory);
       r.a = memory;
       r.a_stride = stride_bytes;
       memory += RoundUp(cut.m_step * stride_bytes, kAlignment);
@@ -116,7 +134,8 @@ void Conv2d::Impl::RunGemm(const Gemm& gemm, const Image& image, std::byte* scra
   });
 }
 
-void Conv2d::Impl::RunDepthwise(const DepthwiseLayer& layer, const Image& image, Executor& executor) const {
+template <class Depthwise>
+void Conv2d::Impl::RunDepthwise(const Depthwise& layer, const Image& image, Executor& executor) const {
   const kernels::Window& w = image.window;
   const size_t images = static_cast<size_t>(image.out_shape[0]);
   const size_t image_work = w.out_height * w.out_width * w.channels * w.kernel_height * w.kernel_width;
@@ -130,7 +149,8 @@ void Conv2d::Impl::RunDepthwise(const DepthwiseLayer& layer, const Image& image,
     kernels::Window part = w;
     part.y_begin = w.out_height * band / bands;
     part.y_end = w.out_height * (band + 1) / bands;
-    layer.Run(reinterpret_cast<const uint8_t*>(image.in) + i * w.in_height * w.in_width * w.channels, part,
+    const auto* in = reinterpret_cast<const typename Depthwise::Input*>(image.in);
+    layer.Run(in + i * w.in_height * w.in_width * w.channels, part,
               image.out + i * w.out_height * w.out_width * w.channels * image.out_element, image.type);
   };
   RunTasks(serial ? SerialExecutor() : executor, images * bands, run);
@@ -140,17 +160,16 @@ void Conv2d::Impl::Run(const ConstTensorView& in, const TensorView& out, kernels
                        Executor& executor) const {
   workspace = AlignUp(workspace);
   Image image{in.bytes.data(), out.bytes.data(), SizeOf(out.dtype), out.shape, MakeWindow(in.shape, out.shape), type};
-  if (input.grid.is_signed) {
+  if (input && input->grid.is_signed) {
     const auto n = static_cast<size_t>(in.shape.NumElements());
-    ShiftCodes(input.grid, -input.grid.qmin(), image.in, n, workspace);
+    ShiftCodes(input->grid, -input->grid.qmin(), image.in, n, workspace);
     image.in = workspace;
-    workspace += RoundUp(n * CodeBytes(), kAlignment);
+    workspace += RoundUp(n * ElementBytes(), kAlignment);
   }
-  if (const Gemm* gemm = std::get_if<Gemm>(&engine)) {
-    RunGemm(*gemm, image, workspace, executor);
-  } else {
-    RunDepthwise(std::get<DepthwiseLayer>(engine), image, executor);
-  }
+  if (const auto* gemm = std::get_if<Gemm>(&engine)) RunGemm(*gemm, image, workspace, executor);
+  if (const auto* gemm = std::get_if<FloatGemm>(&engine)) RunGemm(*gemm, image, workspace, executor);
+  if (const auto* layer = std::get_if<DepthwiseLayer>(&engine)) RunDepthwise(*layer, image, executor);
+  if (const auto* layer = std::get_if<FloatDepthwise>(&engine)) RunDepthwise(*layer, image, executor);
   FinishCodes(output, out.bytes.data(), static_cast<size_t>(out.shape.NumElements()));
 }
 

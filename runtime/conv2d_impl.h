@@ -12,8 +12,11 @@
 #include "kernels/contracts.h"
 #include "lanequant/conv2d.h"
 #include "runtime/depthwise_layer.h"
+#include "runtime/float_depthwise.h"
+#include "runtime/float_gemm.h"
 #include "runtime/gemm.h"
 #include "runtime/partition.h"
+#include "runtime/patches.h"
 
 namespace lq {
 
@@ -22,11 +25,14 @@ struct Conv2d::Impl {
   size_t in_channels = 0, out_channels = 0, groups = 1;
   std::array<size_t, 2> kernel{}, stride{}, dilation{};
   std::array<size_t, 4> padding{};
-  PerTensor input;
+  std::optional<PerTensor> input;  // absent: floats
   std::optional<PerTensor> output;
   uint16_t zero_code = 0;
-  std::variant<Gemm, DepthwiseLayer> engine;
+  std::variant<Gemm, DepthwiseLayer, FloatGemm, FloatDepthwise> engine;
 
+  // Choose the engine; the sizes are there.
+  Status PrepareCodes(const Conv2dSpec& spec, const PrepareOptions& options);
+  Status PrepareFloats(const Conv2dSpec& spec, const PrepareOptions& options);
   size_t WorkspaceBytes(const Shape& in, const Shape& out, size_t workers) const;
   // Views are checked, the output is not empty.
   void Run(const ConstTensorView& in, const TensorView& out, kernels::OutputType type, std::byte* workspace,
@@ -37,12 +43,21 @@ struct Conv2d::Impl {
   kernels::Window MakeWindow(const Shape& in, const Shape& out) const;
   // A 1x1 filter without stride or padding reads the image as it is, if the last quad of each row of u8 codes is whole.
   bool ReadsImage() const;
-  size_t PatchStride(const Gemm& gemm) const;  // bytes
-  size_t CodeBytes() const;                    // of the input
-  Partition Cut(const Gemm& gemm, const Shape& out, size_t workers) const;
-  size_t WorkerBytes(const Gemm& gemm, const Partition& cut) const;
-  void RunGemm(const Gemm& gemm, const Image& image, std::byte* scratch, Executor& executor) const;
-  void RunDepthwise(const DepthwiseLayer& layer, const Image& image, Executor& executor) const;
+  size_t ElementBytes() const;  // of the input
+  void GatherRows(const PatchSpec& spec, const std::byte* in, Range rows, std::byte* out) const;
+  // AnyGemm: Gemm or FloatGemm; Depthwise: DepthwiseLayer or FloatDepthwise.
+  template <class AnyGemm>
+  size_t PatchStride(const AnyGemm& gemm) const;  // bytes
+  template <class AnyGemm>
+  Partition Cut(const AnyGemm& gemm, const Shape& out, size_t workers) const;
+  template <class AnyGemm>
+  size_t WorkerBytes(const AnyGemm& gemm, const Partition& cut) const;
+  template <class AnyGemm>
+  size_t GemmBytes(const AnyGemm& gemm, const Shape& out, size_t workers) const;
+  template <class AnyGemm>
+  void RunGemm(const AnyGemm& gemm, const Image& image, std::byte* scratch, Executor& executor) const;
+  template <class Depthwise>
+  void RunDepthwise(const Depthwise& layer, const Image& image, Executor& executor) const;
 };
 
 }  // namespace lq

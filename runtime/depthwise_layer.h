@@ -25,6 +25,8 @@ struct DepthwiseFilter {
 
 class DepthwiseLayer {
  public:
+  using Input = uint8_t;
+
   // The input has u8 codes and the sums fit 32 bits (see Fits).
   static Result<DepthwiseLayer> Prepare(const std::string& name, const LayerWeights& weights, const PerTensor& input,
                                         const DepthwiseFilter& filter, const OutputStage& stage,

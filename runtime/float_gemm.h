@@ -1,9 +1,11 @@
-// FloatGemm: floats x codes with float scales; the packed weights, the epilogue and the kernel.
+// FloatGemm: floats x codes with float scales, or x floats; the packed weights, the epilogue and the kernel.
 #ifndef LANEQUANT_RUNTIME_FLOAT_GEMM_H_
 #define LANEQUANT_RUNTIME_FLOAT_GEMM_H_
 
 #include <cstddef>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "kernels/contracts_matmul_float.h"
 #include "lanequant/executor.h"
@@ -24,28 +26,48 @@ struct FloatRows {
   size_t ElementBytes() const { return type == kernels::FloatType::kF32 ? 4 : 2; }
 };
 
+// The output arrays of layers whose totals are real already: channels of scale 1, and no codes whose offset would have
+// to be added up. An int32 bias would have the input's scale, and there is none: biases are floats.
+Result<OutputArrays> RealOutputArrays(const std::string& name, size_t channels, size_t groups, const OutputStage& stage,
+                                      const PrepareOptions& options);
+
 class FloatGemm {
  public:
-  // Errors: of PackFloatScaleWeights and OutputArrays.
-  static Result<FloatGemm> Prepare(const FloatWeights& weights, const Encoding& encoding, const OutputStage& stage,
-                                   const PrepareOptions& options);
+  // `weights` holds all groups: n channels each. Errors: of PackFloatScaleWeights and OutputArrays.
+  static Result<FloatGemm> Prepare(const FloatWeights& weights, const std::optional<Encoding>& encoding, size_t groups,
+                                   const OutputStage& stage, const PrepareOptions& options);
 
+  // Rows of one group, and the output that they go to.
+  struct Rows {
+    const std::byte* a;
+    size_t a_stride, m;  // bytes
+    void* out;           // row 0, channel 0 of the whole layer
+    size_t out_stride;   // elements
+    kernels::OutputType out_type;
+    kernels::FloatType type = kernels::FloatType::kF32;
+  };
+  // Channels [n_begin, n_end) of the group; n_begin a multiple of 64, n_end too or n().
+  void Run(const Rows& rows, size_t group, size_t n_begin, size_t n_end, void* scratch) const;
+  size_t ScratchBytes(size_t rows) const { return kernels::MatmulFloatScratchBytes(rows, k(), packed_->block); }
+
+  // All rows of a layer of one group. `workspace` is aligned; `out` dense.
   size_t WorkspaceBytes(size_t rows, size_t workers) const;
-  // `workspace` is aligned; `out` dense.
   void Run(const FloatRows& in, std::byte* out, kernels::OutputType type, std::byte* workspace,
            Executor& executor) const;
 
-  size_t n() const { return packed_->n; }
+  size_t n() const { return packed_->n; }  // channels of a group
   size_t k() const { return packed_->k; }
   const LayerInfo& info() const { return info_; }
 
+  static constexpr size_t kIntegerProducts = 4;  // that the units for integers do in the time of a float one
+
  private:
+  void ChooseKernel(const std::string& max_isa);
   Partition Cut(size_t rows, size_t workers) const;
-  size_t ScratchBytes(size_t rows) const { return kernels::MatmulFloatScratchBytes(rows, k(), packed_->block); }
 
   SharedWeights packed_;
   OutputArrays output_;
-  kernels::Epilogue epilogue_{};
+  std::vector<kernels::Epilogue> epilogues_;  // one per group
   kernels::MatmulFloatFn kernel_ = nullptr;
   LayerInfo info_;
 };

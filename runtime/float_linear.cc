@@ -45,10 +45,16 @@ Result<FloatLinear> FloatLinear::Prepare(const FloatLinearSpec& spec, const Prep
   impl->output = spec.output.encoding;
   impl->is_dynamic = spec.rows != RowMode::kAsFloats;
   if (impl->is_dynamic) {
+    if (!spec.weight_encoding) {
+      return Unsupported(
+          fmt::format("{}: rows quantized on the fly are multiplied by integers, but the weight has no "
+                      "encoding",
+                      spec.name));
+    }
     LQ_ASSIGN_OR_RETURN(impl->dynamic,
-                        DynamicGemm::Prepare(floats, spec.weight_encoding, spec.rows, spec.output, options));
+                        DynamicGemm::Prepare(floats, *spec.weight_encoding, spec.rows, spec.output, options));
   } else {
-    LQ_ASSIGN_OR_RETURN(impl->floats, FloatGemm::Prepare(floats, spec.weight_encoding, spec.output, options));
+    LQ_ASSIGN_OR_RETURN(impl->floats, FloatGemm::Prepare(floats, spec.weight_encoding, 1, spec.output, options));
   }
   return FloatLinear(std::move(impl));
 }

@@ -32,6 +32,7 @@ void Gemm::ChooseKernel(const std::string& max_isa) {
       break;
     case WeightFormat::kBlockS8:
     case WeightFormat::kBlockS4:
+    case WeightFormat::kBlockF32:
       break;  // FloatGemm's
   }
   Chosen<kernels::MatmulFn> chosen = Choose(variants, max_isa);

@@ -21,6 +21,9 @@ int64_t LargestCentred(const PerTensor& input);
 // The encoding on the unsigned grid that kernels store: same values, code + 2^(bitwidth-1) where it was signed.
 PerTensor ToUnsigned(const PerTensor& encoding);
 
+// 0 is a code of this encoding, on an unsigned grid.
+inline bool HasZero(const PerTensor& e) { return e.offset <= 0 && -int64_t{e.offset} <= e.grid.qmax(); }
+
 // The same codes, as kernels store them, mean the same values.
 bool SameCodes(const PerTensor& a, const PerTensor& b);
 

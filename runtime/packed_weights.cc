@@ -260,11 +260,11 @@ size_t PackedGroupBytes(const PackedWeights& packed) {
     case WeightFormat::kS16:
       return kernels::PackedS16Bytes(n, k);
     case WeightFormat::kBlockS8:
-      return kernels::PackedBlocks{n, k, block, 8, packed.has_offsets}.Bytes();
     case WeightFormat::kBlockS4:
+    case WeightFormat::kBlockF32:
       break;
   }
-  return kernels::PackedBlocks{n, k, block, 4, packed.has_offsets}.Bytes();
+  return kernels::PackedBlocks{n, k, block, BlockBits(packed.format), packed.has_offsets}.Bytes();
 }
 
 Status AllocatePacked(const std::string& name, PackedWeights& packed) {

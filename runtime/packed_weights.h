@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -23,10 +24,15 @@ enum class WeightFormat : uint32_t {
   kS16,      // PackS16
   kBlockS8,  // PackBlocks of packing_blocks.h: float scales
   kBlockS4,
+  kBlockF32,  // floats themselves, of scale 1
 };
-constexpr bool HasFloatScales(WeightFormat format) {
-  return format == WeightFormat::kBlockS8 || format == WeightFormat::kBlockS4;
+// Bits of a code with float scales; 0 of integer formats.
+constexpr int BlockBits(WeightFormat format) {
+  if (format == WeightFormat::kBlockF32) return 32;
+  if (format == WeightFormat::kBlockS8) return 8;
+  return format == WeightFormat::kBlockS4 ? 4 : 0;
 }
+constexpr bool HasFloatScales(WeightFormat format) { return BlockBits(format) != 0; }
 
 struct PackedWeights {
   WeightFormat format = WeightFormat::kS8;
@@ -58,9 +64,10 @@ Status AllocatePacked(const std::string& name, PackedWeights& packed);
 Result<SharedWeights> PackWeights(const FloatWeights& weights, const Encoding& encoding, size_t groups,
                                   const PerTensor& input, const PrepareOptions& options);
 
-// For floats times codes, any scales. Errors: as WeightCodes, codes of more than 8 bits.
-Result<SharedWeights> PackFloatScaleWeights(const FloatWeights& weights, const Encoding& encoding,
-                                            const PrepareOptions& options);
+// For floats times codes, any scales, or without an encoding times floats. Errors: as WeightCodes, codes of more than 8
+// bits.
+Result<SharedWeights> PackFloatScaleWeights(const FloatWeights& weights, const std::optional<Encoding>& encoding,
+                                            size_t groups, const PrepareOptions& options);
 
 }  // namespace lq
 

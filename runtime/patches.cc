@@ -167,5 +167,6 @@ void GatherPatches(const PatchSpec& spec, const std::byte* in, size_t first, siz
 
 template void GatherPatches<uint8_t>(const PatchSpec&, const std::byte*, size_t, size_t, std::byte*);
 template void GatherPatches<uint16_t>(const PatchSpec&, const std::byte*, size_t, size_t, std::byte*);
+template void GatherPatches<float>(const PatchSpec&, const std::byte*, size_t, size_t, std::byte*);
 
 }  // namespace lq

@@ -18,7 +18,7 @@ struct PatchSpec {
   size_t row_stride;  // bytes of a row of `out`, at least kPatchSlack of them behind the last cell
 };
 constexpr size_t kPatchSlack = 16;  // get any values
-// T: uint8_t or uint16_t, the codes of `in` and `out`.
+// T: uint8_t or uint16_t, the codes of `in` and `out`; or float, with zero_code 0.
 template <class T>
 void GatherPatches(const PatchSpec& spec, const std::byte* in, size_t first, size_t count, std::byte* out);
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
 
 #include "lanequant/weight_store.h"
 #include "runtime/packed_weights.h"
@@ -29,7 +30,7 @@ struct PackingCase {
 class StoredWeights {
  public:
   // Hashes the weights and looks for them, if the options have a store.
-  StoredWeights(const FloatWeights& weights, const Encoding& encoding, const PackingCase& packing,
+  StoredWeights(const FloatWeights& weights, const std::optional<Encoding>& encoding, const PackingCase& packing,
                 const PrepareOptions& options);
 
   const SharedWeights& Find() const { return found_; }  // null if there are none

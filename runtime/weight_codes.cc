@@ -31,18 +31,13 @@ Status CheckAxes(const std::string& name, const Encoding& encoding) {
 }
 
 Status CheckWeights(const FloatWeights& weights, const Encoding& encoding) {
-  const Shape shape{static_cast<int64_t>(weights.out_channels), static_cast<int64_t>(weights.in_channels),
-                    static_cast<int64_t>(weights.taps)};
-  if (shape.NumElements() <= 0 || weights.values.size() != static_cast<size_t>(shape.NumElements())) {
-    return InvalidArgument(fmt::format("{}: {} weights, but {} output channels x {} inputs x {} taps", weights.name,
-                                       weights.values.size(), weights.out_channels, weights.in_channels, weights.taps));
-  }
+  LQ_RETURN_IF_ERROR(CheckSizes(weights));
   const uint64_t most = MemoryBudget::HalfOfMemory();
   if (weights.values.size() > most / kLargestPacked) {
     return InvalidArgument(fmt::format("{}: {} weights may need {} bytes each, but {} in all are the most",
                                        weights.name, weights.values.size(), kLargestPacked, most));
   }
-  LQ_RETURN_IF_ERROR(ValidateEncoding(weights.name + " weight", encoding, shape));
+  LQ_RETURN_IF_ERROR(ValidateEncoding(weights.name + " weight", encoding, ShapeOf(weights)));
   return CheckAxes(weights.name, encoding);
 }
 

@@ -52,8 +52,8 @@ class WeightCodes {
   const uint32_t* BlockScales(size_t channel) const { return block_scale_ + channel * (k() / block()); }
   uint32_t LargestBlockScale() const;
 
-  // Float scales: k for each of them, and the one of a channel and a block. Taps are 1.
-  size_t scale_run() const { return run_ < k() ? run_ : k(); }
+  // Float scales: k for each of them, and the one of a channel and a block. Blocks of a tap follow one another.
+  size_t scale_run() const { return run_ < k() ? run_ / w_->taps : k(); }
   float Scale(size_t channel, size_t block) const { return scale_[ScaleIndex(channel, block)]; }
   int32_t Offset(size_t channel, size_t block) const { return offset_[ScaleIndex(channel, block)] + middle_; }
 
@@ -73,7 +73,10 @@ class WeightCodes {
   void Flatten(const Encoding& encoding);
   void SpreadBlockScales();
   size_t ScalesPerChannel() const { return scale_.size() / n(); }  // 0: per tensor
-  size_t ScaleIndex(size_t channel, size_t block) const { return ScalesPerChannel() * channel + block; }
+  size_t ScaleIndex(size_t channel, size_t block) const {
+    const size_t count = ScalesPerChannel();
+    return count == 0 ? 0 : count * channel + block % count;
+  }
   size_t FloatStride() const;  // of CodePanel::floats_
   const float* ChannelValues(size_t c, CodePanel& panel) const;
   template <class T>

@@ -64,7 +64,7 @@ void AddFloats(std::span<const float> values, const PrepareOptions& options, Con
   hash.AddArray(pieces);
 }
 
-uint64_t KeyOf(const FloatWeights& weights, const Encoding& encoding, const PackingCase& packing,
+uint64_t KeyOf(const FloatWeights& weights, const std::optional<Encoding>& encoding, const PackingCase& packing,
                const PrepareOptions& options) {
   ContentHash hash;
   for (const size_t number : {weights.out_channels, weights.in_channels, weights.taps, packing.groups}) {
@@ -74,15 +74,16 @@ uint64_t KeyOf(const FloatWeights& weights, const Encoding& encoding, const Pack
   hash.AddNumber(packing.has_float_scales);
   hash.AddNumber(packing.largest_input);
   hash.AddNumber(static_cast<int>(options.profile));
-  AddEncoding(encoding, hash);
+  hash.AddNumber(encoding.has_value());
+  if (encoding) AddEncoding(*encoding, hash);
   AddFloats(weights.values, options, hash);
   return hash.value();
 }
 
 }  // namespace
 
-StoredWeights::StoredWeights(const FloatWeights& weights, const Encoding& encoding, const PackingCase& packing,
-                             const PrepareOptions& options)
+StoredWeights::StoredWeights(const FloatWeights& weights, const std::optional<Encoding>& encoding,
+                             const PackingCase& packing, const PrepareOptions& options)
     : store_(options.store) {
   if (store_ == nullptr) return;
   key_ = KeyOf(weights, encoding, packing, options);

@@ -12,6 +12,18 @@
 
 namespace lq {
 
+Shape ShapeOf(const FloatWeights& weights) {
+  return {static_cast<int64_t>(weights.out_channels), static_cast<int64_t>(weights.in_channels),
+          static_cast<int64_t>(weights.taps)};
+}
+
+Status CheckSizes(const FloatWeights& weights) {
+  const Shape shape = ShapeOf(weights);
+  if (shape.NumElements() > 0 && weights.values.size() == static_cast<size_t>(shape.NumElements())) return OkStatus();
+  return InvalidArgument(fmt::format("{}: {} weights, but {} output channels x {} inputs x {} taps", weights.name,
+                                     weights.values.size(), weights.out_channels, weights.in_channels, weights.taps));
+}
+
 Result<LayerWeights> QuantizeWeights(const FloatWeights& weights, const Encoding& encoding,
                                      const PrepareOptions& options) {
   LQ_ASSIGN_OR_RETURN(const WeightCodes codes, WeightCodes::Make(weights, encoding, options));

@@ -11,6 +11,7 @@
 #include "lanequant/encoding.h"
 #include "lanequant/layer.h"
 #include "lanequant/status.h"
+#include "lanequant/tensor.h"
 
 namespace lq {
 
@@ -21,6 +22,11 @@ struct FloatWeights {
   size_t out_channels, in_channels, taps;
   bool transposed = false;  // [in_channels][out_channels], taps = 1
 };
+
+// Its shape as it is encoded, whatever the order in memory.
+Shape ShapeOf(const FloatWeights& weights);
+// Error: another number of values than the sizes say.
+Status CheckSizes(const FloatWeights& weights);
 
 // What outputs need to know of integer weights w: q + offset, LPBQ: q * per_block_int_scale.
 struct WeightSums {

@@ -1,10 +1,12 @@
 // FloatLinear: y = x * W^T + bias with float activations and quantized weights (AIMET blockwise quantization, LPBQ,
-// ONNX DequantizeLinear + MatMul, MatMulNBits; with dynamic rows ONNX DynamicQuantizeLinear + MatMulInteger).
+// ONNX DequantizeLinear + MatMul, MatMulNBits; with dynamic rows ONNX DynamicQuantizeLinear + MatMulInteger), or float
+// ones (ONNX MatMul).
 #ifndef LANEQUANT_FLOAT_LINEAR_H_
 #define LANEQUANT_FLOAT_LINEAR_H_
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -21,9 +23,9 @@ namespace lq {
 enum class RowMode {
   // Nothing: floats times codes, summed up in binary32 block by block,
   //   dot = sum of x * (q + offset);  total += dot * scale
-  // each step fused, in the order of k, on every target and for any number of threads the same bits. |total - exact
-  // sum|
-  // <= (block + k / block + 2) * 2^-24 * (sum of |x| * (|q| + |offset|) * |scale|), to first order.
+  // each step fused, in the order of k, on every target and for any number of threads the same bits.
+  //   |total - exact sum| <= (block + k / block + 2) * 2^-24 * (sum of |x| * (|q| + |offset|) * |scale|),
+  // to first order. Weights without an encoding are the q, in blocks of min(k, 64), scale 1, offset 0.
   kAsFloats,
   // ONNX DynamicQuantizeLinear for each row: scale = (max(0, max x) - min(0, min x)) / 255 (1 where that is 0),
   //   zero_point = rint(clamp(-min(0, min x) / scale, 0, 255)), q = clamp(rint(x / scale) + zero_point, 0, 255)
@@ -38,9 +40,9 @@ struct FloatLinearSpec {
   size_t out_features = 0;        // n
   std::span<const float> weight;  // [out_features][in_features]; floats, rounded to their grid by weight_encoding
   bool transposed = false;  // weight is [in_features][out_features], as ONNX MatMul has it; the encoding as before
-  // Channel axis 0, block axis 1. kAsFloats: grids of 2..8 bits, any offsets, also float scales per block. Dynamic
-  // rows: what Linear takes.
-  Encoding weight_encoding;
+  // Channel axis 0, block axis 1. kAsFloats: grids of 2..8 bits, any offsets, also float scales per block; absent:
+  // the floats themselves. Dynamic rows: what Linear takes.
+  std::optional<Encoding> weight_encoding;
   RowMode rows = RowMode::kAsFloats;
   OutputStage output;  // in binary64, from the total; no encoding for dynamic rows
 };

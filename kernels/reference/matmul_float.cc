@@ -11,7 +11,7 @@ float BlockTotal(std::span<const float> a, const BlockChannel& channel) {
     const size_t begin = b * channel.block, end = std::min(a.size(), begin + channel.block);
     float dot = 0.0f, sum = 0.0f;
     for (size_t i = begin; i < end; ++i) {
-      dot = std::fma(a[i], static_cast<float>(channel.q[i]), dot);
+      dot = std::fma(a[i], channel.q[i], dot);
       sum = sum + a[i];
     }
     if (!channel.offset.empty()) dot = std::fma(sum, channel.offset[b], dot);

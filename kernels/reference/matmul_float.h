@@ -1,4 +1,5 @@
-// What matmul_f32s4 and matmul_f32s8 mean: floats times integer codes with float scales for blocks along k.
+// What matmul_f32s4, matmul_f32s8 and matmul_f32f32 mean: floats times integer codes, or floats, with float scales for
+// blocks along k.
 #ifndef LANEQUANT_KERNELS_REFERENCE_MATMUL_FLOAT_H_
 #define LANEQUANT_KERNELS_REFERENCE_MATMUL_FLOAT_H_
 
@@ -10,7 +11,7 @@ namespace lq::reference {
 
 // One output channel.
 struct BlockChannel {
-  std::span<const int32_t> q;     // [k]
+  std::span<const float> q;       // [k]
   std::span<const float> scale;   // [blocks]
   std::span<const float> offset;  // [blocks], or empty
   size_t block;                   // the last one may be short

@@ -65,7 +65,7 @@ uint64_t Checksum(PackedRecord record, std::span<const std::byte> packed, std::s
 // What the record says of sizes; nothing is computed from them before they are known to be small enough.
 Status ReadSizes(const PackedRecord& record, size_t left, PackedWeights& out) {
   const auto bad = [](const char* what) { return InvalidArgument(fmt::format("its {} is impossible", what)); };
-  if (record.format > static_cast<uint32_t>(WeightFormat::kBlockS4) || record.has_offsets > 1) return bad("format");
+  if (record.format > static_cast<uint32_t>(WeightFormat::kBlockF32) || record.has_offsets > 1) return bad("format");
   // No format needs less than half a byte for a weight.
   const uint64_t most = 2 * static_cast<uint64_t>(left);
   if (record.n == 0 || record.k == 0 || record.groups == 0) return bad("size");
@@ -78,7 +78,7 @@ Status ReadSizes(const PackedRecord& record, size_t left, PackedWeights& out) {
   out.groups = record.groups;
   const bool in_s4 = out.format == WeightFormat::kS4;
   if (in_s4 && (out.block == 0 || out.block % 4 != 0 || out.k % out.block != 0)) return bad("block");
-  if (HasFloatScales(out.format) && (out.block == 0 || out.block > out.k || out.groups != 1)) return bad("block");
+  if (HasFloatScales(out.format) && (out.block == 0 || out.block > out.k)) return bad("block");
   out.group_bytes = RoundUp(PackedGroupBytes(out), kAlignment);
   if (out.group_bytes != record.group_bytes || out.group_bytes > left / out.groups) return bad("number of bytes");
   if (SumBytes(out) > left - out.group_bytes * out.groups) return bad("number of sums");

@@ -32,7 +32,7 @@ class Conv3dStep final : public Step {
     const Result<Shape> out = OutputShape(in);
     if (!out.ok()) return 0;
     Pieces pieces(nullptr);
-    pieces.Take(static_cast<size_t>(Images(in[0]).NumElements()) * sizeof(uint16_t));
+    pieces.Take(static_cast<size_t>(Images(in[0]).NumElements()) * sizeof(float));  // or codes
     pieces.Take(static_cast<size_t>(out->NumElements()) * sizeof(double));
     pieces.Take(conv_.WorkspaceBytes(Images(in[0]), workers));
     return pieces.used();
@@ -49,6 +49,7 @@ class Conv3dStep final : public Step {
     const std::span<std::byte> workspace = TakeSpan(pieces, conv_.WorkspaceBytes(images, run.executor.workers()));
     if (code == 1) Unfold(run, images, in.data<uint8_t>(), reinterpret_cast<uint8_t*>(unfolded.data()));
     if (code == 2) Unfold(run, images, in.data<uint16_t>(), reinterpret_cast<uint16_t*>(unfolded.data()));
+    if (code == 4) Unfold(run, images, in.data<float>(), reinterpret_cast<float*>(unfolded.data()));
     LQ_RETURN_IF_ERROR(
         conv_.Run({in.dtype, images, unfolded}, {run.out.dtype, planes, result}, workspace, run.executor));
     if (element == 1) Fold(run, planes, reinterpret_cast<const uint8_t*>(result.data()), run.out.data<uint8_t>());

@@ -29,18 +29,18 @@ Node Dimensions(const Node& node, size_t first) {
 }
 
 // Blocks of input channels, each of which is now as many channels as the kernel is deep.
-Encoding Deepened(Encoding encoding, int64_t depth) {
-  if (auto* e = std::get_if<PerBlock>(&encoding)) e->block_size *= depth;
-  if (auto* e = std::get_if<Lpbq>(&encoding)) e->block_size *= depth;
+std::optional<Encoding> Deepened(std::optional<Encoding> encoding, int64_t depth) {
+  if (auto* e = encoding ? std::get_if<PerBlock>(&*encoding) : nullptr) e->block_size *= depth;
+  if (auto* e = encoding ? std::get_if<Lpbq>(&*encoding) : nullptr) e->block_size *= depth;
   return encoding;
 }
 
 }  // namespace
 
 Status Planner::PlanConv3d(const Node& node) {
-  LQ_ASSIGN_OR_RETURN(const size_t input, Codes(node, node.inputs[0]));
-  LQ_ASSIGN_OR_RETURN(const Weight weight, FindWeight(node, 5));
-  const Shape& in = plan_.shapes[input];
+  LQ_ASSIGN_OR_RETURN(Weight weight, FindWeight(node, 5, 0));
+  LQ_ASSIGN_OR_RETURN(const LayerInput input, FindLayerInput(node, weight));
+  const Shape in = plan_.shapes[input.tensor];
   const int64_t groups = node.Int("group", 1), kernel_depth = weight.constant->shape[2];
   if (in.rank() != 5 || groups < 1 || weight.constant->shape[1] * groups != in[1]) {
     return InvalidArgument(fmt::format("{}: weight '{}' of shape {} in {} groups does not fit an input of shape {}",
@@ -58,7 +58,6 @@ Status Planner::PlanConv3d(const Node& node) {
   LQ_RETURN_IF_ERROR(FuseClampBehind(chain));
   StageArrays arrays;
   LQ_ASSIGN_OR_RETURN(const OutputStage stage, MakeStage(node, chain, weight.dim(0), arrays));
-  const PerTensor codes = ToUnsigned(EncodingOf(input));
   const Conv2dSpec spec{.name = graph_.Describe(node),
                         .in_channels = static_cast<size_t>(in[1] * kernel_depth),
                         .out_channels = weight.dim(0),
@@ -67,19 +66,19 @@ Status Planner::PlanConv3d(const Node& node) {
                         .stride = plane.stride,
                         .dilation = plane.dilation,
                         .padding = plane.padding,
-                        .weight = weight.constant->f32,
+                        .weight = weight.values(),
                         .weight_encoding = Deepened(weight.encoding, kernel_depth),
-                        .input = codes,
+                        .input = input.codes,
                         .output = stage};
-  const bool pads = depth.padding[0] + depth.padding[2] > 0;
-  if (pads && (codes.offset > 0 || -codes.offset > codes.grid.qmax())) {
+  const bool pads = input.codes && depth.padding[0] + depth.padding[2] > 0;
+  if (pads && !HasZero(*input.codes)) {
     return Unsupported(fmt::format("{}: pads of {} and {} planes, but 0 is not on the grid of its input, {}", spec.name,
-                                   depth.padding[0], depth.padding[2], Describe(Encoding(codes))));
+                                   depth.padding[0], depth.padding[2], Describe(Encoding(*input.codes))));
   }
   const auto size = [](size_t value) { return static_cast<int64_t>(value); };
   const Conv3dWindow window{
       kernel_depth,           size(depth.stride[0]),  size(depth.dilation[0]),
-      size(depth.padding[0]), size(depth.padding[2]), static_cast<uint16_t>(pads ? -codes.offset : 0)};
+      size(depth.padding[0]), size(depth.padding[2]), static_cast<uint16_t>(pads ? -input.codes->offset : 0)};
   LQ_ASSIGN_OR_RETURN(Conv2d conv, Conv2d::Prepare(spec, options_));
   return EmitLayer(MakeConv3dStep(spec.name, std::move(conv), window), node, chain, input);
 }

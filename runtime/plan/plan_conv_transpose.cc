@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
+#include <vector>
 
 #include "runtime/output_arrays.h"
 #include "runtime/plan/layout.h"
@@ -18,7 +20,7 @@ struct WeightShape {
 };
 
 // [in][out][height][width] -> [group * out][in / groups][height][width], the window turned round.
-std::vector<float> Flipped(const std::vector<float>& weight, const WeightShape& s, size_t groups) {
+std::vector<float> Flipped(std::span<const float> weight, const WeightShape& s, size_t groups) {
   std::vector<float> flipped(weight.size());
   const size_t taps = s.height * s.width, in_group = s.in / groups;
   for (size_t i = 0; i < s.in; ++i) {
@@ -31,17 +33,48 @@ std::vector<float> Flipped(const std::vector<float>& weight, const WeightShape& 
   return flipped;
 }
 
-// The weight's encoding with its first two axes exchanged. Nothing where the groups' channels would need one each.
-std::optional<Encoding> Exchanged(Encoding encoding, size_t groups) {
-  if (std::holds_alternative<PerTensor>(encoding)) return encoding;
-  if (groups != 1) return std::nullopt;
-  if (auto* e = std::get_if<PerChannel>(&encoding)) {
-    if (e->axis > 1) return std::nullopt;
-    e->axis = 1 - e->axis;
-  } else if (auto* blocks = std::get_if<PerBlock>(&encoding)) {
-    std::swap(blocks->channel_axis, blocks->block_axis);
-  } else if (auto* lpbq = std::get_if<Lpbq>(&encoding)) {
-    std::swap(lpbq->channel_axis, lpbq->block_axis);
+// From [channel][block of all groups' inputs] to the channels of one group after the other, each with its own blocks.
+template <class T>
+std::vector<T> Regrouped(const std::vector<T>& scale, size_t channels, size_t groups) {
+  const size_t blocks = scale.size() / channels / groups;  // of a group
+  std::vector<T> out;
+  for (size_t g = 0; g < groups; ++g) {
+    for (size_t c = 0; c < channels; ++c) {
+      const auto begin = scale.begin() + static_cast<ptrdiff_t>((c * groups + g) * blocks);
+      out.insert(out.end(), begin, begin + static_cast<ptrdiff_t>(blocks));
+    }
+  }
+  return out;
+}
+
+// One after the other for each group.
+template <class T>
+std::vector<T> Repeated(const std::vector<T>& values, size_t groups) {
+  std::vector<T> out;
+  for (size_t g = 0; g < groups; ++g) out.insert(out.end(), values.begin(), values.end());
+  return out;
+}
+
+// The encoding of the flipped weight. Nothing where a block lies in two groups.
+std::optional<Encoding> Exchanged(const Encoding& encoding, const WeightShape& shape, size_t groups) {
+  if (const auto* e = std::get_if<PerChannel>(&encoding)) {
+    return PerChannel{e->grid, 0, Repeated(e->scale, groups), Repeated(e->offset, groups)};
+  }
+  const auto splits = [&](int64_t block) { return shape.in / groups % static_cast<size_t>(block) != 0; };
+  if (const auto* e = std::get_if<PerBlock>(&encoding)) {
+    if (splits(e->block_size)) return std::nullopt;
+    return PerBlock{
+        e->grid, 0, 1, e->block_size, Regrouped(e->scale, shape.out, groups), Regrouped(e->offset, shape.out, groups)};
+  }
+  if (const auto* e = std::get_if<Lpbq>(&encoding)) {
+    if (splits(e->block_size)) return std::nullopt;
+    return Lpbq{e->bitwidth,
+                e->decompressed_bitwidth,
+                0,
+                1,
+                e->block_size,
+                Repeated(e->channel_scale, groups),
+                Regrouped(e->per_block_int_scale, shape.out, groups)};
   }
   return encoding;
 }
@@ -66,35 +99,33 @@ Status InvertPadding(const std::string& name, const std::vector<int64_t>& more, 
 
 Status Planner::PlanConvTranspose(const Node& node) {
   const std::string name = graph_.Describe(node);
-  LQ_ASSIGN_OR_RETURN(size_t input, Codes(node, node.inputs[0]));
-  LQ_ASSIGN_OR_RETURN(const Weight weight, FindWeight(node, 4));
-  const auto groups = static_cast<size_t>(node.Int("group", 1));
+  LQ_ASSIGN_OR_RETURN(Weight weight, FindWeight(node, 4, 1));
+  const auto groups = static_cast<size_t>(std::max<int64_t>(node.Int("group", 1), 1));
   const WeightShape shape{weight.dim(0), weight.dim(1), weight.dim(2), weight.dim(3)};
-  const Shape image = plan_.shapes[input];
+  if (weight.encoding && !Exchanged(*weight.encoding, shape, groups)) RoundToFloats(weight);
+  LQ_ASSIGN_OR_RETURN(LayerInput input, FindLayerInput(node, weight));
+  if (weight.encoding) weight.encoding = Exchanged(*weight.encoding, shape, groups);
+  const Shape image = plan_.shapes[input.tensor];
   LQ_ASSIGN_OR_RETURN(WindowAttributes window,
                       ReadWindow(graph_, node, std::array<size_t, 2>{shape.height, shape.width}, image));
   const std::vector<int64_t> more = node.Ints("output_padding", {0, 0});
-  const PerTensor in = EncodingOf(input);
-  const std::optional<Encoding> encoding = Exchanged(weight.encoding, groups);
-  const PerTensor codes = ToUnsigned(in);
-  const bool has_zero = codes.offset <= 0 && -codes.offset <= codes.grid.qmax();
-  if (shape.in != static_cast<size_t>(image[3]) || groups < 1 || shape.in % groups != 0 || !encoding || !has_zero ||
+  if (shape.in != static_cast<size_t>(image[3]) || shape.in % groups != 0 || (input.codes && !HasZero(*input.codes)) ||
       node.String("auto_pad", "NOTSET") != "NOTSET" || more.size() != 2) {
-    return Unsupported(
-        fmt::format("{}: weight '{}' of shape {} in {} groups on {} channels; supported: pads, one scale "
-                    "or one group, and 0 on the input's grid",
-                    name, graph_.value(node.inputs[1]).name, weight.constant->shape.ToString(), groups, image[3]));
+    return Unsupported(fmt::format(
+        "{}: weight '{}' of shape {} in {} groups on {} channels; supported: pads, and 0 on the input's grid", name,
+        graph_.value(node.inputs[1]).name, weight.constant->shape.ToString(), groups, image[3]));
   }
   LQ_RETURN_IF_ERROR(InvertPadding(name, more, window));
   auto spread =
       MakeRearrangeStep(MakeSpreading(static_cast<int64_t>(window.stride[0]), static_cast<int64_t>(window.stride[1])),
-                        static_cast<uint16_t>(-codes.offset));
-  LQ_ASSIGN_OR_RETURN(input, Emit(std::move(spread), "Spread", node, {input}, NewTensor(in, false)));
+                        static_cast<uint16_t>(input.codes ? -input.codes->offset : 0));
+  const PlanTensor same = NewTensor(plan_.tensors[input.tensor].encoding, false);
+  LQ_ASSIGN_OR_RETURN(input.tensor, Emit(std::move(spread), "Spread", node, {input.tensor}, same));
   const size_t channels = shape.out * groups;
   LQ_ASSIGN_OR_RETURN(const Chain chain, TakeWeightedChain(node, static_cast<int64_t>(channels)));
   StageArrays arrays;
   LQ_ASSIGN_OR_RETURN(const OutputStage stage, MakeStage(node, chain, channels, arrays));
-  const std::vector<float> flipped = Flipped(weight.constant->f32, shape, groups);
+  const std::vector<float> flipped = Flipped(weight.values(), shape, groups);
   const Conv2dSpec spec{.name = name,
                         .in_channels = shape.in,
                         .out_channels = channels,
@@ -104,8 +135,8 @@ Status Planner::PlanConvTranspose(const Node& node) {
                         .dilation = window.dilation,
                         .padding = window.padding,
                         .weight = flipped,
-                        .weight_encoding = *encoding,
-                        .input = codes,
+                        .weight_encoding = weight.encoding,
+                        .input = input.codes,
                         .output = stage};
   LQ_ASSIGN_OR_RETURN(Conv2d conv, Conv2d::Prepare(spec, options_));
   return EmitLayer(MakeConv2dStep(std::move(conv)), node, chain, input);

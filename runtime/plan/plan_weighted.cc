@@ -21,6 +21,28 @@ Encoding SwapAxes(Encoding encoding) {
   return encoding;
 }
 
+bool HasAxes(const Encoding& encoding, size_t channel_axis) {
+  if (const auto* e = std::get_if<PerChannel>(&encoding)) return e->axis == channel_axis;
+  const auto has_axes = [&](const auto& e) {
+    return e.channel_axis == channel_axis && e.block_axis == 1 - channel_axis;
+  };
+  if (const auto* e = std::get_if<PerBlock>(&encoding)) return has_axes(*e);
+  if (const auto* e = std::get_if<Lpbq>(&encoding)) return has_axes(*e);
+  return true;
+}
+
+bool VariesInChannels(const Encoding& encoding, const Shape& shape) {
+  const auto* blocks = std::get_if<PerBlock>(&encoding);
+  return blocks != nullptr && !reference::IsConstantPerChannel(*blocks, shape);
+}
+
+int BitwidthOf(const Encoding& encoding) {
+  if (const auto* e = std::get_if<PerTensor>(&encoding)) return e->grid.bitwidth;
+  if (const auto* e = std::get_if<PerChannel>(&encoding)) return e->grid.bitwidth;
+  if (const auto* e = std::get_if<PerBlock>(&encoding)) return e->grid.bitwidth;
+  return std::get<Lpbq>(encoding).bitwidth;
+}
+
 }  // namespace
 
 Status Planner::SetBias(const Node& node, ValueId bias, size_t channels, OutputStage& stage,
@@ -80,20 +102,52 @@ Result<OutputStage> Planner::MakeStage(const Node& node, const Chain& chain, siz
   return stage;
 }
 
-Result<Planner::Weight> Planner::FindWeight(const Node& node, size_t rank) const {
+Result<Planner::Weight> Planner::FindWeight(const Node& node, size_t rank, size_t channel_axis) const {
   const Constant* constant = constants_.Find(node.inputs[1]);
-  const std::string& name = graph_.value(node.inputs[1]).name;
   if (constant == nullptr || constant->dtype != DType::kF32 || constant->shape.rank() != rank) {
     return Unsupported(
-        fmt::format("{}: '{}' is no float constant of {} dimensions; integer layers multiply activations with weights",
-                    graph_.Describe(node), name, rank));
+        fmt::format("{}: '{}' is no float constant of {} dimensions; layers multiply activations with weights",
+                    graph_.Describe(node), graph_.value(node.inputs[1]).name, rank));
   }
-  const std::optional<Encoding>& encoding = constants_.EncodingOf(node.inputs[1]);
-  if (!encoding) {
-    return Unsupported(fmt::format("{}: weight '{}' has no encoding (the simulator runs it: --reference)",
-                                   graph_.Describe(node), name));
+  Weight weight{constant, constants_.EncodingOf(node.inputs[1]), {}};
+  if (!weight.encoding) return weight;
+  LQ_RETURN_IF_ERROR(ValidateEncoding(graph_.value(node.inputs[1]).name, *weight.encoding, constant->shape));
+  if (!HasAxes(*weight.encoding, channel_axis)) RoundToFloats(weight);
+  return weight;
+}
+
+void Planner::RoundToFloats(Weight& weight) const {
+  const Constant& constant = *weight.constant;
+  const std::vector<double> values =
+      reference::RoundToGrid(constant.f32, constant.shape, *weight.encoding, options_.profile);
+  weight.rounded.assign(values.begin(), values.end());
+  weight.encoding.reset();
+}
+
+// The float path of exact_simulator.md 4: values instead of codes, or weights without a scale for each channel.
+Result<Planner::LayerInput> Planner::FindLayerInput(const Node& node, Weight& weight) {
+  LQ_ASSIGN_OR_RETURN(size_t tensor, TensorOf(node, node.inputs[0]));
+  const PlanTensor found = plan_.tensors[tensor];
+  const std::string& name = graph_.value(node.inputs[1]).name;
+  std::string why;
+  if (!found.encoding) {
+    why = fmt::format("'{}' has no encoding", graph_.value(node.inputs[0]).name);
+  } else if (!constants_.EncodingOf(node.inputs[1])) {
+    why = fmt::format("weight '{}' has no encoding", name);
+  } else if (!weight.encoding || VariesInChannels(*weight.encoding, weight.constant->shape)) {
+    why = fmt::format("float scales of weight '{}' vary along the sum", name);
+  } else {
+    return LayerInput{tensor, ToUnsigned(*found.encoding), ""};
   }
-  return Weight{constant, *encoding};
+  if (weight.encoding && BitwidthOf(*weight.encoding) > 8) RoundToFloats(weight);
+  if (found.encoding) {
+    const ValueTable table{AllCodes(tensor).f32, {}};
+    LQ_ASSIGN_OR_RETURN(tensor,
+                        Emit(MakeValueLookupStep(table), "Dequantize", node, {tensor}, NewTensor(std::nullopt, false)));
+  } else if (found.is_real) {
+    LQ_ASSIGN_OR_RETURN(tensor, Emit(MakeNarrowStep(), "ToFloat", node, {tensor}, NewTensor(std::nullopt, false)));
+  }
+  return LayerInput{tensor, std::nullopt, why};
 }
 
 Result<Chain> Planner::TakeWeightedChain(const Node& node, int64_t channels) {
@@ -104,26 +158,29 @@ Result<Chain> Planner::TakeWeightedChain(const Node& node, int64_t channels) {
   return chain;
 }
 
-Status Planner::EmitLayer(std::unique_ptr<Step> step, const Node& node, const Chain& chain, size_t input) {
+Status Planner::EmitLayer(std::unique_ptr<Step> step, const Node& node, const Chain& chain, const LayerInput& input) {
   LQ_ASSIGN_OR_RETURN(const std::optional<PerTensor> result, ResultEncoding(chain));
-  LQ_ASSIGN_OR_RETURN(const size_t output, Emit(std::move(step), chain.ops, node, {input}, NewTensor(result, true)));
+  LQ_ASSIGN_OR_RETURN(const size_t output,
+                      Emit(std::move(step), chain.ops, node, {input.tensor}, NewTensor(result, true)));
+  plan_.steps.back().why = input.why;
   return EmitMovements(chain, output);
 }
 
 Status Planner::PlanConv(const Node& node) {
   const Constant* constant = constants_.Find(node.inputs[1]);
   if (constant != nullptr && constant->shape.rank() == 5) return PlanConv3d(node);
-  LQ_ASSIGN_OR_RETURN(const size_t input, Codes(node, node.inputs[0]));
-  LQ_ASSIGN_OR_RETURN(const Weight weight, FindWeight(node, 4));
+  LQ_ASSIGN_OR_RETURN(Weight weight, FindWeight(node, 4, 0));
+  LQ_ASSIGN_OR_RETURN(const LayerInput input, FindLayerInput(node, weight));
+  const Shape image = plan_.shapes[input.tensor];
   const int64_t groups = node.Int("group", 1);
-  const int64_t in_channels = plan_.shapes[input].rank() == 4 ? plan_.shapes[input][3] : 0;
+  const int64_t in_channels = image.rank() == 4 ? image[3] : 0;
   if (groups < 1 || weight.constant->shape[1] * groups != in_channels) {
     return InvalidArgument(fmt::format("{}: weight '{}' of shape {} in {} groups does not fit {} input channels",
                                        graph_.Describe(node), graph_.value(node.inputs[1]).name,
                                        weight.constant->shape.ToString(), groups, in_channels));
   }
   const std::array<size_t, 2> kernel{weight.dim(2), weight.dim(3)};
-  LQ_ASSIGN_OR_RETURN(const WindowAttributes window, ReadWindow(graph_, node, kernel, plan_.shapes[input]));
+  LQ_ASSIGN_OR_RETURN(const WindowAttributes window, ReadWindow(graph_, node, kernel, image));
   LQ_ASSIGN_OR_RETURN(const Chain chain, TakeWeightedChain(node, weight.constant->shape[0]));
   StageArrays arrays;
   LQ_ASSIGN_OR_RETURN(const OutputStage stage, MakeStage(node, chain, weight.dim(0), arrays));
@@ -135,37 +192,18 @@ Status Planner::PlanConv(const Node& node) {
                         .stride = window.stride,
                         .dilation = window.dilation,
                         .padding = window.padding,
-                        .weight = weight.constant->f32,
+                        .weight = weight.values(),
                         .weight_encoding = weight.encoding,
-                        .input = ToUnsigned(EncodingOf(input)),
+                        .input = input.codes,
                         .output = stage};
   LQ_ASSIGN_OR_RETURN(Conv2d conv, Conv2d::Prepare(spec, options_));
   return EmitLayer(MakeConv2dStep(std::move(conv)), node, chain, input);
 }
 
-// The float path of exact_simulator.md 4: values instead of codes, or scales that vary along the sum.
-Result<Planner::MatrixInput> Planner::FindMatrixInput(const Node& node, const Weight& weight) {
-  const ValueId value = node.inputs[0];
-  const auto at = tensor_of_.find(value);
-  if (at == tensor_of_.end() ? functions_.count(value) != 0 : !plan_.tensors[at->second].encoding) {
-    LQ_ASSIGN_OR_RETURN(const size_t tensor, TensorOf(node, value));
-    return MatrixInput{tensor, true};
-  }
-  LQ_ASSIGN_OR_RETURN(const size_t codes, Codes(node, value));
-  const auto* blocks = std::get_if<PerBlock>(&weight.encoding);
-  if (blocks == nullptr || reference::IsConstantPerChannel(*blocks, weight.constant->shape)) {
-    return MatrixInput{codes, false};
-  }
-  const ValueTable table{AllCodes(codes).f32, {}};
-  LQ_ASSIGN_OR_RETURN(const size_t tensor,
-                      Emit(MakeValueLookupStep(table), "Dequantize", node, {codes}, NewTensor(std::nullopt, false)));
-  return MatrixInput{tensor, true};
-}
-
 Status Planner::PlanMatrix(const Node& node) {
-  LQ_ASSIGN_OR_RETURN(const Weight weight, FindWeight(node, 2));
-  LQ_ASSIGN_OR_RETURN(const MatrixInput input, FindMatrixInput(node, weight));
   const bool rows_are_channels = node.op == "Gemm" && node.Int("transB", 0) != 0;
+  LQ_ASSIGN_OR_RETURN(Weight weight, FindWeight(node, 2, rows_are_channels ? 0 : 1));
+  LQ_ASSIGN_OR_RETURN(const LayerInput input, FindLayerInput(node, weight));
   const size_t out_features = weight.dim(rows_are_channels ? 0 : 1),
                in_features = weight.dim(rows_are_channels ? 1 : 0);
   LQ_ASSIGN_OR_RETURN(const Chain chain, TakeWeightedChain(node, static_cast<int64_t>(out_features)));
@@ -182,23 +220,21 @@ Status Planner::PlanMatrix(const Node& node) {
     spec.name = graph_.Describe(node);
     spec.in_features = in_features;
     spec.out_features = out_features;
-    spec.weight = weight.constant->f32;
+    spec.weight = weight.values();
     spec.transposed = !rows_are_channels;
-    spec.weight_encoding = rows_are_channels ? weight.encoding : SwapAxes(weight.encoding);
+    if (weight.encoding) spec.weight_encoding = rows_are_channels ? *weight.encoding : SwapAxes(*weight.encoding);
     spec.output = stage;
     return spec;
   };
-  if (input.has_values) {
+  if (!input.codes) {
     const auto spec = fill(FloatLinearSpec{});
     LQ_ASSIGN_OR_RETURN(FloatLinear linear, FloatLinear::Prepare(spec, options_));
-    auto step = MakeFloatLinearStep(spec.name, std::move(linear), in_features, out_features,
-                                    plan_.tensors[input.tensor].is_real);
-    return EmitLayer(std::move(step), node, chain, input.tensor);
+    return EmitLayer(MakeLinearStep(spec.name, std::move(linear), in_features, out_features), node, chain, input);
   }
   auto spec = fill(LinearSpec{});
-  spec.input = ToUnsigned(EncodingOf(input.tensor));
+  spec.input = *input.codes;
   LQ_ASSIGN_OR_RETURN(Linear linear, Linear::Prepare(spec, options_));
-  return EmitLayer(MakeLinearStep(spec.name, std::move(linear), in_features, out_features), node, chain, input.tensor);
+  return EmitLayer(MakeLinearStep(spec.name, std::move(linear), in_features, out_features), node, chain, input);
 }
 
 }  // namespace lq

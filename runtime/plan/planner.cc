@@ -71,7 +71,8 @@ Status Planner::PlanNode(size_t index) {
   }
   if (node.op == "Conv") return PlanConv(node);
   if (node.op == "ConvTranspose") return PlanConvTranspose(node);
-  if (node.op == "MatMul" && constants_.Find(node.inputs[1]) == nullptr) return PlanProduct(node);
+  const Constant* second = node.op == "MatMul" ? constants_.Find(node.inputs[1]) : nullptr;
+  if (node.op == "MatMul" && (second == nullptr || second->shape.rank() != 2)) return PlanProduct(node);
   if (node.op == "Gemm" || node.op == "MatMul") return PlanMatrix(node);
   if (node.op == "Add") return PlanAdd(node);
   if (node.op == "AveragePool" || node.op == "GlobalAveragePool") return PlanAverage(node);

@@ -73,19 +73,24 @@ class Planner {
   // Relu or Clip behind an encoded tensor is a clamp of its codes: takes it into the chain where that is proven.
   Status FuseClampBehind(Chain& chain);
 
-  // The weight of a layer, a float constant of `rank` dimensions, and its encoding.
+  // The weight of a layer, a float constant. Its encoding, if it has one, is on grids of channels along the channel
+  // axis, 0 or 1, and of blocks along the other one; of any other the floats nearest to its grid are taken.
   struct Weight {
     const Constant* constant;
-    Encoding encoding;
+    std::optional<Encoding> encoding;
+    std::vector<float> rounded;  // in the place of the constant's
     size_t dim(size_t i) const { return static_cast<size_t>(constant->shape[i]); }
+    std::span<const float> values() const { return rounded.empty() ? constant->f32 : rounded; }
   };
-  Result<Weight> FindWeight(const Node& node, size_t rank) const;
-  // What a Gemm or MatMul multiplies with its weight: codes, or floats or reals.
-  struct MatrixInput {
+  Result<Weight> FindWeight(const Node& node, size_t rank, size_t channel_axis) const;
+  void RoundToFloats(Weight& weight) const;
+  // What a layer multiplies with its weight: codes, or f32 and why.
+  struct LayerInput {
     size_t tensor;
-    bool has_values;
+    std::optional<PerTensor> codes;  // on their unsigned grid
+    std::string why;
   };
-  Result<MatrixInput> FindMatrixInput(const Node& node, const Weight& weight);
+  Result<LayerInput> FindLayerInput(const Node& node, Weight& weight);
   // What a weighted layer's output stage points to.
   struct StageArrays {
     std::vector<float> bias, gamma, beta, mean, variance;
@@ -137,7 +142,7 @@ class Planner {
   Result<size_t> Emit(std::unique_ptr<Step> step, const std::string& op, const Node& node, std::vector<size_t> inputs,
                       PlanTensor output);
   // A weighted layer's step, its movements and its result.
-  Status EmitLayer(std::unique_ptr<Step> step, const Node& node, const Chain& chain, size_t input);
+  Status EmitLayer(std::unique_ptr<Step> step, const Node& node, const Chain& chain, const LayerInput& input);
   // Appends a chain's movements behind the tensor that a step wrote, and registers the chain's result.
   Status EmitMovements(const Chain& chain, size_t tensor);
   Result<std::unique_ptr<Step>> MakeMovement(const Node& node, size_t tensor) const;

@@ -60,6 +60,7 @@ struct PlannedStep {
   std::string op, name;        // "Conv+Relu", the ONNX node's name
   std::vector<size_t> inputs;  // at most kMostInputs
   size_t output = 0;
+  std::string why{};  // of a layer that adds up floats: why not codes
 };
 
 }  // namespace lq

@@ -29,9 +29,10 @@ std::unique_ptr<Step> MakeOutputStep(const std::optional<PerTensor>& encoding, c
 
 // Rows are all dimensions but the last. The layers' encodings are on unsigned grids.
 std::unique_ptr<Step> MakeLinearStep(const std::string& name, Linear linear, size_t in_features, size_t out_features);
-// Of floats, or where `is_real` of doubles.
-std::unique_ptr<Step> MakeFloatLinearStep(const std::string& name, FloatLinear linear, size_t in_features,
-                                          size_t out_features, bool is_real);
+std::unique_ptr<Step> MakeLinearStep(const std::string& name, FloatLinear linear, size_t in_features,
+                                     size_t out_features);
+// Reals, each rounded to a float: what layers on floats read.
+std::unique_ptr<Step> MakeNarrowStep();
 std::unique_ptr<Step> MakeConv2dStep(Conv2d conv);
 // How a 3-D convolution walks along the depth; `conv` sees windows of `kernel` planes as channels.
 struct Conv3dWindow {

@@ -97,6 +97,7 @@ Result<RunNode> PrepareConvTranspose(const NodeContext& context) {
                                    context.Name(), more.size()));
   }
   LQ_ASSIGN_OR_RETURN(Weights weights, ReadWeights(context, 1, 1));
+  weights.per_channel = static_cast<size_t>(w[2] * w[3]);  // [in] times [out / groups] channels, one after the other
   const std::vector<double> scale = weights.scale;
   for (int64_t g = 1; g < groups; ++g) weights.scale.insert(weights.scale.end(), scale.begin(), scale.end());
   LQ_ASSIGN_OR_RETURN(Bias bias, ReadBias(context, static_cast<size_t>(w[1] * groups), 1.0f));

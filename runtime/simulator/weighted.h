@@ -18,7 +18,7 @@ namespace lq::simulator {
 // scale varies along the reduction.
 struct Weights {
   Shape shape;             // as in the file
-  size_t per_channel = 0;  // consecutive weights of one channel
+  size_t per_channel = 0;  // consecutive weights of one channel; behind the last channel follows the first one again
   std::vector<int32_t> w_int;
   std::vector<double> scale;  // one per channel
   std::vector<double> real;   // w^, filled only where there are no integers

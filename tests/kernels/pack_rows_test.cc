@@ -40,7 +40,8 @@ std::vector<uint8_t> Expected(const RowsCase& c, const std::vector<int32_t>& w) 
       const kernels::PackedBlocks layout = {c.n, c.k, c.k, c.format == RowFormat::kBlockS4 ? 4 : 8, false};
       out.resize(layout.Bytes());
       const std::vector<float> scale(c.n, 1.0f);
-      kernels::PackBlocks(layout, {w.data(), scale.data(), nullptr}, out.data());
+      const std::vector<float> q(w.begin(), w.end());
+      kernels::PackBlocks(layout, {q.data(), scale.data(), nullptr}, out.data());
       out.resize(out.size() - channels * sizeof(float));
       break;
     }

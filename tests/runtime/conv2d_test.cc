@@ -172,7 +172,7 @@ TEST(Conv2d, RefusesWhatDoesNotFit) {
   refused("216 weights, but 6 output channels x 4 inputs x 6 taps", [](Conv2dSpec& s) { s.kernel = {3, 2}; });
   refused("offset 5 puts code -5 outside the input's grid", [](Conv2dSpec& s) {
     s.padding = {1, 1, 1, 1};
-    s.input.offset = 5;
+    s.input->offset = 5;
   });
   c.spec.padding = {0, 0, 0, 0};
   const Result<Conv2d> conv = Conv2d::Prepare(c.spec);

@@ -118,7 +118,7 @@ std::vector<std::byte> InputBytes(const Case& c) {
 
 // The codes that the reference gives a float weight, on the weight's own grid, with its float scale and offset.
 struct Coded {
-  std::vector<int32_t> q;
+  std::vector<float> q;
   std::vector<float> scale, offset;  // [n][blocks]
   size_t block;
 };
@@ -153,11 +153,11 @@ Coded CodesOf(const Case& c) {
     const size_t b = i / coded.block;
     const int64_t code =
         reference::QuantizeF32(c.weight[i], grid, coded.scale[b], offset[b], RoundingProfile::kAimetDiv).code;
-    coded.q.push_back(static_cast<int32_t>(code));
+    coded.q.push_back(static_cast<float>(code));
   }
   // Floats are multiplied by codes around 0 (weights.h).
   const int32_t middle = grid.is_signed ? 0 : 1 << (grid.bitwidth - 1);
-  for (int32_t& q : coded.q) q -= middle;
+  for (float& q : coded.q) q -= static_cast<float>(middle);
   for (int32_t o : offset) coded.offset.push_back(static_cast<float>(o + middle));
   if (std::all_of(coded.offset.begin(), coded.offset.end(), [](float o) { return o == 0; })) coded.offset.clear();
   return coded;

@@ -1,4 +1,4 @@
-// What the planner fuses, and what it refuses by name.
+// What the planner fuses, and what it says of layers on floats.
 #include "runtime/plan/planner.h"
 
 #include <gtest/gtest.h>
@@ -39,13 +39,6 @@ class PlannerTest : public ::testing::Test {
     EXPECT_TRUE(plan.ok()) << plan.status().message();
     return plan.ok() ? Ops(*plan) : std::vector<std::string>();
   }
-  void Refused(ValueId output, const std::string& words) {
-    const Result<Plan> plan = Build(output);
-    ASSERT_FALSE(plan.ok());
-    EXPECT_EQ(plan.status().code(), StatusCode::kUnsupported);
-    EXPECT_NE(plan.status().message().find(words), std::string::npos) << plan.status().message();
-  }
-
   GraphBuilder builder_;
   SessionOptions options_;
 };
@@ -87,23 +80,27 @@ TEST_F(PlannerTest, RunsOnValuesWhereTwoReadAnUnencodedTensor) {
   EXPECT_EQ(OpsOf(add), (Expected{"Quantize", "Conv", "Relu", "Add", "Output"}));
 }
 
-TEST_F(PlannerTest, RefusesAnUnencodedInput) {
-  const ValueId x = builder_.Input({-1, 4, 6, 6});
-  Refused(Conv(x, Activation(0.1f)), "its input 'input0' is no encoded activation");
-}
-
-TEST_F(PlannerTest, RefusesAWeightWithoutEncoding) {
-  const ValueId w = builder_.Floats({5, 4, 1, 1}, std::vector<float>(20, 0.5f));
-  const ValueId x = Input();
-  Refused(builder_.Node("Conv", {x, w}, {}, Activation(0.1f)), "has no encoding (the simulator runs it: --reference)");
-}
-
-TEST_F(PlannerTest, RefusesFloatBlockScales) {
+// What a layer on floats says of itself.
+TEST_F(PlannerTest, SaysWhyALayerAddsUpFloats) {
   PerBlock blocks{{4, true}, 0, 1, 2, std::vector<float>(10, 0.1f), std::vector<int32_t>(10, 0)};
   blocks.scale[3] = 0.2f;
-  const ValueId w = builder_.Floats({5, 4, 1, 1}, std::vector<float>(20, 0.5f), blocks);
-  const ValueId x = Input();
-  Refused(builder_.Node("Conv", {x, w}, {}, Activation(0.1f)), "float scales vary inside channel 1 (2 blocks of 2)");
+  const ValueId x = Input(), w = builder_.Floats({5, 4, 1, 1}, std::vector<float>(20, 0.5f)),
+                scaled = builder_.Floats({5, 4, 1, 1}, std::vector<float>(20, 0.5f), blocks);
+  builder_.Output(builder_.Node("Conv", {x, w}));
+  builder_.Output(builder_.Node("Conv", {x, scaled}));
+  builder_.Output(Conv(builder_.Input({-1, 4, 6, 6}), Activation(0.1f)));
+  builder_.Output(Conv(x, Activation(0.1f)));
+  const Result<Plan> plan = Planner::Build(builder_.graph(), options_);
+  ASSERT_TRUE(plan.ok()) << plan.status().message();
+  std::vector<std::string> why;
+  for (const PlannedStep& step : plan->steps) {
+    if (step.op != "Conv") continue;
+    why.push_back(step.why);
+    EXPECT_EQ(step.why.empty(), !step.step->info().sums_floats);
+  }
+  EXPECT_EQ(why, (Expected{"weight '" + builder_.graph().value(w).name + "' has no encoding",
+                           "float scales of weight '" + builder_.graph().value(scaled).name + "' vary along the sum",
+                           "'input1' has no encoding", ""}));
 }
 
 TEST_F(PlannerTest, GroupsThatDoNotFitAreAnError) {

@@ -39,6 +39,7 @@ std::string MatmulFloatShape::ToString() const {
 }
 
 std::span<const kernels::Variant<kernels::MatmulFloatFn>> MatmulFloatVariants(int bits) {
+  if (bits == 32) return kernels::MatmulF32F32Variants();
   return bits == 4 ? kernels::MatmulF32S4Variants() : kernels::MatmulF32S8Variants();
 }
 
@@ -76,7 +77,10 @@ void MatmulFloatCase::MakeWeights(Random& random) {
   const kernels::PackedBlocks layout = {shape_.n, shape_.k, shape_.block, shape_.bits, shape_.has_offsets};
   const int64_t top = shape_.bits == 4 ? 7 : 127;
   q_.resize(shape_.n * shape_.k);
-  for (int32_t& q : q_) q = static_cast<int32_t>(random.Int(-top - 1, top));
+  for (float& q : q_) {
+    q = static_cast<float>(random.Int(-top - 1, top));
+    if (shape_.bits == 32) q = random.Float(-2, 2);
+  }
   scale_.resize(shape_.n * layout.blocks());
   for (float& scale : scale_) {
     scale = shape_.wild && random.Chance(0.05) ? std::ldexp(1.0f, static_cast<int>(random.Int(-140, 120)))

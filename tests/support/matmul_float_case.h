@@ -19,7 +19,7 @@ namespace lq::testing {
 
 struct MatmulFloatShape {
   size_t m, n, k, block;
-  int bits;  // of the codes: 4 or 8
+  int bits;  // of the codes: 4, 8, or 32: floats
   kernels::FloatType type = kernels::FloatType::kF32;
   bool has_offsets = false;
   bool wild = false;  // among the operands infinities, NaN, subnormal and huge numbers
@@ -49,8 +49,7 @@ class MatmulFloatCase {
   size_t a_stride_, out_stride_, cut_;
   std::vector<float> a_values_;  // [m][k]
   std::unique_ptr<GuardedBuffer<std::byte>> a_, packed_, scratch_;
-  std::vector<int32_t> q_;
-  std::vector<float> scale_, offset_;
+  std::vector<float> q_, scale_, offset_;
   std::unique_ptr<GuardedBuffer<double>> one_, bias_, real_mul_, real_add_;
   kernels::Epilogue epilogue_{};
   std::vector<std::byte> expected_;

@@ -1,0 +1,74 @@
+#include "runtime/float_depthwise.h"
+
+#include <algorithm>
+#include <array>
+
+#include "kernels/epilogue.h"
+#include "kernels/reference/reference.h"
+#include "runtime/float_gemm.h"
+#include "runtime/status_macros.h"
+
+namespace lq {
+namespace {
+
+constexpr size_t kChunk = 64;  // channels whose sums stay in the first-level cache
+using Sums = std::array<double, kChunk>;
+
+// The sums of one output pixel, of `count` channels. `in` and `weights` begin with the first of them.
+void SumTaps(const float* in, const kernels::Window& w, const double* weights, std::array<size_t, 2> pixel,
+             size_t count, Sums& sums) {
+  sums.fill(0);
+  for (size_t i = 0; i < w.kernel_height; ++i) {
+    const size_t y = pixel[0] * w.stride_height + i * w.dilation_height - w.pad_top;  // above the image: huge
+    if (y >= w.in_height) continue;
+    for (size_t j = 0; j < w.kernel_width; ++j) {
+      const size_t x = pixel[1] * w.stride_width + j * w.dilation_width - w.pad_left;
+      if (x >= w.in_width) continue;
+      const float* from = in + (y * w.in_width + x) * w.channels;
+      const double* weight = weights + (i * w.kernel_width + j) * w.channels;
+      for (size_t c = 0; c < count; ++c) sums[c] += double{from[c]} * weight[c];
+    }
+  }
+}
+
+}  // namespace
+
+Result<FloatDepthwise> FloatDepthwise::Prepare(const FloatWeights& weights, const std::optional<Encoding>& encoding,
+                                               const OutputStage& stage, const PrepareOptions& options) {
+  LQ_RETURN_IF_ERROR(CheckSizes(weights));
+  const size_t channels = weights.out_channels, taps = weights.taps;
+  std::vector<double> values(weights.values.begin(), weights.values.end());
+  if (encoding) {
+    LQ_RETURN_IF_ERROR(ValidateEncoding(weights.name + " weight", *encoding, ShapeOf(weights)));
+    values = reference::RoundToGrid(weights.values, ShapeOf(weights), *encoding, options.profile);
+  }
+  FloatDepthwise layer;
+  layer.channels_ = channels;
+  layer.weights_.resize(values.size());
+  for (size_t i = 0; i < values.size(); ++i) layer.weights_[i % taps * channels + i / taps] = values[i];
+  LQ_ASSIGN_OR_RETURN(layer.output_, RealOutputArrays(weights.name, channels, 1, stage, options));
+  layer.epilogue_ = layer.output_.Group(0);
+  layer.info_.variant = "depthwise_f32";
+  layer.info_.weights = "binary64";
+  layer.info_.packed_bytes = layer.weights_.size() * sizeof(double);
+  layer.info_.sums_floats = true;
+  return layer;
+}
+
+void FloatDepthwise::Run(const float* in, const kernels::Window& window, void* out, kernels::OutputType type) const {
+  Sums sums;
+  for (size_t y = window.y_begin; y < window.y_end; ++y) {
+    for (size_t x = 0; x < window.out_width; ++x) {
+      const size_t pixel = (y * window.out_width + x) * channels_;
+      for (size_t c0 = 0; c0 < channels_; c0 += kChunk) {
+        const size_t count = std::min(kChunk, channels_ - c0);
+        SumTaps(in + c0, window, weights_.data() + c0, {y, x}, count, sums);
+        for (size_t c = 0; c < count; ++c) {
+          kernels::StoreOutput({sums[c]}, c0 + c, epilogue_, type, out, pixel + c0 + c);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace lq
