@@ -59,38 +59,27 @@ void ForEachOutput(const PoolGeometry& g, std::span<const T> x, std::span<R> y, 
   }
 }
 
+}  // namespace
+
 // Leaves the output of a window without any cell as it was: there is no largest one.
-template <class T>
-void MaxPoolOf(const PoolGeometry& g, std::span<const T> x, std::span<T> y) {
+void MaxPool(const PoolGeometry& g, std::span<const int32_t> x, std::span<int32_t> y) {
   PoolGeometry inside = g;
   inside.count_include_pad = false;
   size_t index = 0;
-  ForEachOutput(g, x, y, [&](std::span<const T> plane, size_t row, size_t column) {
-    const T before = y[index++];
+  ForEachOutput(g, x, y, [&](std::span<const int32_t> plane, size_t row, size_t column) {
+    const int32_t before = y[index++];
     if (CellCount(inside, row, column) == 0) return before;
-    const T lowest = std::numeric_limits<T>::lowest();
-    return FoldWindow(g, plane, row, column, lowest, [](T largest, T cell) { return std::max(largest, cell); });
+    const int32_t lowest = std::numeric_limits<int32_t>::lowest();
+    return FoldWindow(g, plane, row, column, lowest,
+                      [](int32_t largest, int32_t cell) { return std::max(largest, cell); });
   });
 }
-
-}  // namespace
-
-void MaxPool(const PoolGeometry& g, std::span<const int32_t> x, std::span<int32_t> y) { MaxPoolOf(g, x, y); }
-
-void MaxPoolReal(const PoolGeometry& g, std::span<const double> x, std::span<double> y) { MaxPoolOf(g, x, y); }
 
 void AveragePool(const PoolGeometry& g, std::span<const int32_t> x, float scale, std::span<double> y) {
   ForEachOutput(g, x, y, [&](std::span<const int32_t> plane, size_t row, size_t column) {
     const int64_t sum = FoldWindow(g, plane, row, column, int64_t{0}, [](int64_t s, int32_t cell) { return s + cell; });
     const double scaled = static_cast<double>(sum) * static_cast<double>(scale);
     return scaled / static_cast<double>(CellCount(g, row, column));
-  });
-}
-
-void AveragePoolReal(const PoolGeometry& g, std::span<const double> x, std::span<double> y) {
-  ForEachOutput(g, x, y, [&](std::span<const double> plane, size_t row, size_t column) {
-    const double sum = FoldWindow(g, plane, row, column, 0.0, [](double s, double cell) { return s + cell; });
-    return sum / static_cast<double>(CellCount(g, row, column));
   });
 }
 

@@ -88,9 +88,6 @@ struct PoolGeometry {
 void MaxPool(const PoolGeometry& g, std::span<const int32_t> x, std::span<int32_t> y);
 // (double([sum of q + o]) * s) / count
 void AveragePool(const PoolGeometry& g, std::span<const int32_t> x, float scale, std::span<double> y);
-// The same of values that are real already: max, and binary64 sum / count.
-void MaxPoolReal(const PoolGeometry& g, std::span<const double> x, std::span<double> y);
-void AveragePoolReal(const PoolGeometry& g, std::span<const double> x, std::span<double> y);
 
 }  // namespace lq::reference
 

@@ -32,7 +32,7 @@ class OperatorChecker {
     if (node.op == "Clip") return CheckClip(owner, node);
     if (node.op == "Reshape") return CheckConstant(owner, node, 1, DType::kS64, 1).status();
     if (node.op == "Resize") return CheckResize(owner, node);
-    if (node.op == "MaxPool" || node.op == "AveragePool") return CheckPool(owner, node);
+    if (node.op == "MaxPool" || node.op == "AveragePool" || node.op == "LpPool") return CheckPool(owner, node);
     return OkStatus();
   }
 

@@ -53,6 +53,7 @@ class Expander {
       if (node.op == "Clip") return Clip(std::move(node));
       if (node.op == "LSTM" || node.op == "GRU") return Recurrent(std::move(node));
       if (node.op == "ConvTranspose") LQ_RETURN_IF_ERROR(SetPads(node));
+      if (node.op == "Resize") SpreadAxes(node);
     }
     graph_.nodes.push_back(std::move(node));
     return OkStatus();
@@ -157,6 +158,29 @@ class Expander {
   Status Recurrent(Node node) {
     if (!IsRead(node.outputs[0])) node.outputs[0] = kAbsent;
     return ExpandRecurrent(graph_, std::move(node));
+  }
+
+  // Scales and sizes of some axes become those of all: 1, and -1 for a length that stays. Others than constants, and
+  // forms that only fit their axes, are left to CheckOperators.
+  void SpreadAxes(Node& node) {
+    const std::vector<int64_t> axes = node.Ints("axes", {});
+    const std::optional<Shape>& shape = graph_.value(node.inputs[0]).shape;
+    const Constant *scales = ConstantInput(node, 2), *sizes = ConstantInput(node, 3);
+    const std::string mode = node.String("coordinate_transformation_mode", "half_pixel");
+    if (axes.empty() || !shape.has_value() || mode == "tf_crop_and_resize") return;
+    Constant all{sizes != nullptr ? DType::kS64 : DType::kF32, Shape{static_cast<int64_t>(shape->rank())}, {}, {}};
+    all.s64.assign(sizes != nullptr ? shape->rank() : 0, -1);
+    all.f32.assign(sizes != nullptr ? 0 : shape->rank(), 1);
+    for (size_t i = 0; i < axes.size(); ++i) {
+      const int64_t at = axes[i] < 0 ? axes[i] + static_cast<int64_t>(shape->rank()) : axes[i];
+      if (at < 0 || at >= static_cast<int64_t>(shape->rank())) return;
+      if (sizes != nullptr ? i >= sizes->s64.size() : scales == nullptr || i >= scales->f32.size()) return;
+      if (sizes != nullptr) all.s64[static_cast<size_t>(at)] = sizes->s64[i];
+      if (sizes == nullptr) all.f32[static_cast<size_t>(at)] = scales->f32[i];
+    }
+    const size_t input = sizes != nullptr ? 3 : 2;
+    node.inputs[input] = AddConstant(graph_, graph_.value(node.inputs[input]).name, std::move(all));
+    node.attributes.erase("axes");
   }
 
   // min(max(x, low), high) where a bound is computed.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "runtime/passes/aimet_quantizer.h"
 #include "runtime/passes/constant_uses.h"
 #include "runtime/passes/passes.h"
 #include "runtime/passes/quantizer_node.h"
@@ -19,6 +20,7 @@ class QuantizerFolder {
  public:
   explicit QuantizerFolder(Graph& graph)
       : graph_(graph),
+        constants_(graph),
         uses_(graph.values.size()),
         producer_(graph.values.size(), kNone),
         is_output_(graph.values.size()),
@@ -42,6 +44,8 @@ class QuantizerFolder {
       Node& node = graph_.nodes[i];
       if (IsQuantize(node)) {
         LQ_RETURN_IF_ERROR(CheckReaders(node));
+      } else if (IsAimetQuantizer(node)) {
+        LQ_RETURN_IF_ERROR(FoldPair(node, node));
       } else if (!IsDequantize(node)) {
         kept_.push_back(i);
       } else if (!MakesOnlyScales(node)) {
@@ -69,6 +73,7 @@ class QuantizerFolder {
   }
 
   Result<EncodingEntry> Read(const Node& node, DType codes) const {
+    if (IsAimetQuantizer(node)) return ReadAimetQuantizer(graph_, node, constants_);
     const Node* maker = node.inputs.size() > 1 ? Producer(node.inputs[1]) : nullptr;
     return ReadQuantizer(graph_, node, maker != nullptr && IsDequantize(*maker) ? maker : nullptr, codes);
   }
@@ -151,7 +156,7 @@ class QuantizerFolder {
     if (is_output_[At(id)]) return false;
     return std::all_of(uses_[At(id)].begin(), uses_[At(id)].end(), [&](Use use) {
       const Node& reader = graph_.nodes[use.node];
-      if (use.input != 0 || !IsQuantize(reader)) return false;
+      if (use.input != 0 || (!IsQuantize(reader) && !IsAimetQuantizer(reader))) return false;
       const Result<EncodingEntry> other = Read(reader, DType::kU8);
       return other.ok() && *other == entry;
     });
@@ -211,6 +216,7 @@ class QuantizerFolder {
   }
 
   Graph& graph_;
+  const ConstantUses constants_;
   std::vector<std::vector<Use>> uses_;  // by value, as the file has it
   std::vector<size_t> producer_;        // by value
   std::vector<bool> is_output_;         // by value

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "runtime/passes/infer_shape.h"
@@ -17,25 +19,29 @@ namespace {
 
 constexpr size_t kMostNumbers = 1024;  // far more than a shape has: lists must not double without end
 
-// An integer of a shape: a number, or the batch, which only a run knows.
-struct Number {
-  int64_t value = 0;
-  bool is_batch = false;
-};
-
-// A list, or without is_list a scalar.
+// A list of lengths, or without is_list a scalar.
 struct Numbers {
-  std::vector<Number> values;
+  Dims values;
   bool is_list = true;
+
+  // The one number that it holds.
+  std::optional<int64_t> Only() const {
+    return values.size() == 1 && values[0].is_number() ? std::optional(values[0].factor) : std::nullopt;
+  }
 };
 
 class ShapeFolder {
  public:
-  explicit ShapeFolder(Graph& graph) : graph_(graph) {}
+  explicit ShapeFolder(Graph& graph) : graph_(graph), shapes_(graph) {}
 
   Status Run() {
     std::vector<Node> kept;
     for (Node& node : graph_.nodes) {
+      if (MakesZeros(node)) {
+        zeros_.insert(node.outputs[0]);
+        makers_[node.outputs[0]] = graph_.Describe(node);
+        continue;
+      }
       std::optional<Numbers> result = Evaluate(node);
       if (result.has_value()) {
         known_[node.outputs[0]] = *std::move(result);
@@ -43,7 +49,7 @@ class ShapeFolder {
         continue;
       }
       for (size_t i = 0; i < node.inputs.size(); ++i) LQ_RETURN_IF_ERROR(Replace(node, i));
-      DeclareShape(node);
+      shapes_.Infer(node);
       kept.push_back(std::move(node));
     }
     graph_.nodes = std::move(kept);
@@ -51,9 +57,30 @@ class ShapeFolder {
   }
 
  private:
-  void DeclareShape(const Node& node) {
-    if (node.outputs.empty() || node.outputs[0] == kAbsent || graph_.value(node.outputs[0]).shape.has_value()) return;
-    graph_.value(node.outputs[0]).shape = InferShape(graph_, node);
+  // The states at the begin of a sequence, of which LSTM and GRU take zeros by themselves. Of a dynamic batch no
+  // constant could hold them.
+  bool MakesZeros(const Node& node) const {
+    constexpr const char* kMovements[] = {"Cast",  "Expand",  "Identity",  "Reshape",
+                                          "Slice", "Squeeze", "Transpose", "Unsqueeze"};
+    if (!node.domain.empty() || node.outputs.size() != 1 || node.outputs[0] == kAbsent || node.inputs.empty()) {
+      return false;
+    }
+    if (zeros_.count(node.inputs[0]) != 0) {
+      return std::find(std::begin(kMovements), std::end(kMovements), node.op) != std::end(kMovements);
+    }
+    const size_t shape = node.op == "Expand" ? 1 : 0;
+    const std::optional<Numbers> dims = Input(node, shape);
+    if (!IsComputed(node, shape) || std::none_of(dims->values.begin(), dims->values.end(), IsDynamic)) return false;
+    const Constant* value = nullptr;
+    if (node.op == "ConstantOfShape") {
+      const auto found = node.attributes.find("value");
+      if (found == node.attributes.end()) return true;
+      value = std::get_if<Constant>(&found->second);
+    } else if (node.op == "Expand" && graph_.value(node.inputs[0]).constant.has_value()) {
+      value = &*graph_.value(node.inputs[0]).constant;
+    }
+    return value != nullptr && value->dtype == DType::kF32 && !value->f32.empty() &&
+           std::all_of(value->f32.begin(), value->f32.end(), [](float v) { return v == 0; });
   }
 
   // What input i is known to be: computed here, or a constant of up to one dimension.
@@ -63,14 +90,14 @@ class ShapeFolder {
     const std::optional<Constant>& constant = graph_.value(node.inputs[i]).constant;
     if (!constant.has_value() || constant->dtype != DType::kS64 || constant->shape.rank() > 1) return std::nullopt;
     Numbers numbers;
-    for (int64_t value : constant->s64) numbers.values.push_back({value, false});
+    for (int64_t value : constant->s64) numbers.values.push_back({value});
     numbers.is_list = constant->shape.rank() == 1;
     return numbers;
   }
 
   bool IsComputed(const Node& node, size_t i) const { return i < node.inputs.size() && known_.count(node.inputs[i]); }
 
-  std::optional<Numbers> Evaluate(const Node& node) const {
+  std::optional<Numbers> Evaluate(const Node& node) {
     if (!node.domain.empty() || node.outputs.size() != 1 || node.outputs[0] == kAbsent) return std::nullopt;
     if (node.op == "Shape") return ShapeOf(node);
     bool computed = false;  // what holds constants only is no shape arithmetic: other nodes take it
@@ -82,6 +109,7 @@ class ShapeFolder {
     if (node.op == "Squeeze" && in->values.size() == 1) return Numbers{in->values, false};
     if (node.op == "Unsqueeze" && !in->is_list) return Numbers{in->values, true};
     if (node.op == "Concat") return Joined(node);
+    if (node.op == "ReduceProd" || node.op == "Size") return Multiplied(*in);
     if (node.op == "Gather") return Gathered(node, *in);
     if (node.op == "Slice") return Sliced(node, *in);
     if (node.op == "ConstantOfShape") return Filled(node, *in);
@@ -90,20 +118,18 @@ class ShapeFolder {
     return Combined(node, *in);
   }
 
-  std::optional<Numbers> ShapeOf(const Node& node) const {
-    if (node.inputs.empty() || node.inputs[0] == kAbsent) return std::nullopt;
-    const Value& value = graph_.value(node.inputs[0]);
-    const Shape* shape = value.constant.has_value() ? &value.constant->shape : value.shape ? &*value.shape : nullptr;
-    if (shape == nullptr) return std::nullopt;
-    const auto rank = static_cast<int64_t>(shape->rank());
+  std::optional<Numbers> ShapeOf(const Node& node) {
+    const std::optional<Dims> shape = node.inputs.empty() ? std::nullopt : shapes_.Of(node.inputs[0]);
+    if (!shape.has_value()) return std::nullopt;
+    const auto rank = static_cast<int64_t>(shape->size());
     const auto bound = [&](int64_t at) { return std::clamp<int64_t>(at < 0 ? at + rank : at, 0, rank); };
-    Numbers numbers;
-    for (int64_t d = bound(node.Int("start", 0)); d < bound(node.Int("end", rank)); ++d) {
-      const int64_t length = (*shape)[static_cast<size_t>(d)];
-      if (length < 0 && d > 0) return std::nullopt;
-      numbers.values.push_back({length, length < 0});
-    }
-    return numbers;
+    const int64_t begin = bound(node.Int("start", 0)), end = bound(node.Int("end", rank));
+    return Numbers{Dims(shape->begin() + begin, shape->begin() + std::max(begin, end)), true};
+  }
+
+  static std::optional<Numbers> Multiplied(const Numbers& in) {
+    const std::optional<Dim> product = Product(in.values);
+    return product.has_value() ? std::optional(Numbers{{*product}, false}) : std::nullopt;
   }
 
   std::optional<Numbers> Joined(const Node& node) const {
@@ -123,9 +149,9 @@ class ShapeFolder {
     Numbers out;
     out.is_list = indices->is_list;
     const auto length = static_cast<int64_t>(in.values.size());
-    for (const Number& index : indices->values) {
-      const int64_t at = index.value < 0 ? index.value + length : index.value;
-      if (index.is_batch || at < 0 || at >= length) return std::nullopt;
+    for (const Dim& index : indices->values) {
+      const int64_t at = index.factor < 0 ? index.factor + length : index.factor;
+      if (!index.is_number() || at < 0 || at >= length) return std::nullopt;
       out.values.push_back(in.values[static_cast<size_t>(at)]);
     }
     return out;
@@ -135,8 +161,7 @@ class ShapeFolder {
   std::optional<int64_t> First(const Node& node, size_t input, const char* key, std::optional<int64_t> fallback) const {
     if (input < node.inputs.size() && node.inputs[input] != kAbsent) {
       const std::optional<Numbers> numbers = Input(node, input);
-      if (!numbers.has_value() || numbers->values.size() != 1 || numbers->values[0].is_batch) return std::nullopt;
-      return numbers->values[0].value;
+      return numbers.has_value() ? numbers->Only() : std::nullopt;
     }
     const std::vector<int64_t> attribute = node.Ints(key, {});
     return attribute.size() == 1 ? attribute[0] : fallback;
@@ -160,25 +185,23 @@ class ShapeFolder {
   std::optional<Numbers> Filled(const Node& node, const Numbers& dims) const {
     const auto found = node.attributes.find("value");
     const auto* value = found != node.attributes.end() ? std::get_if<Constant>(&found->second) : nullptr;
-    if (value == nullptr || value->s64.size() != 1 || dims.values.size() != 1) return std::nullopt;
-    const Number count = dims.values[0];
-    if (count.is_batch || count.value < 0 || count.value > static_cast<int64_t>(kMostNumbers)) return std::nullopt;
-    return Numbers{std::vector<Number>(static_cast<size_t>(count.value), {value->s64[0], false}), true};
+    const std::optional<int64_t> count = dims.Only();
+    if (value == nullptr || value->s64.size() != 1 || !count.has_value()) return std::nullopt;
+    if (*count < 0 || *count > static_cast<int64_t>(kMostNumbers)) return std::nullopt;
+    return Numbers{Dims(static_cast<size_t>(*count), Dim{value->s64[0]}), true};
   }
 
   std::optional<Numbers> Counted(const Node& node, const Numbers& start) const {
     const std::optional<Numbers> limit = Input(node, 1), delta = Input(node, 2);
     if (!limit || !delta) return std::nullopt;
     for (const Numbers* one : {&start, &*limit, &*delta}) {
-      const bool fits = one->values.size() == 1 && !one->values[0].is_batch &&
-                        std::abs(one->values[0].value) <= static_cast<int64_t>(kMostNumbers);
-      if (!fits) return std::nullopt;
+      if (std::abs(one->Only().value_or(INT64_MAX)) > static_cast<int64_t>(kMostNumbers)) return std::nullopt;
     }
-    const int64_t step = delta->values[0].value, end = limit->values[0].value;
+    const int64_t step = *delta->Only();
     if (step < 1) return std::nullopt;
     Numbers out;
-    for (int64_t at = start.values[0].value; at < end && out.values.size() < kMostNumbers; at += step) {
-      out.values.push_back({at, false});
+    for (int64_t at = *start.Only(); at < *limit->Only() && out.values.size() < kMostNumbers; at += step) {
+      out.values.push_back({at});
     }
     return out;
   }
@@ -190,14 +213,14 @@ class ShapeFolder {
     if (a->values.size() != n || b->values.size() != n) return std::nullopt;
     Numbers out;
     for (size_t i = 0; i < n; ++i) {
-      if (condition.values[i].is_batch) return std::nullopt;
-      out.values.push_back(condition.values[i].value != 0 ? a->values[i] : b->values[i]);
+      if (!condition.values[i].is_number()) return std::nullopt;
+      out.values.push_back(condition.values[i].factor != 0 ? a->values[i] : b->values[i]);
     }
     return out;
   }
 
   // Add, Sub, Mul, Div, Equal, element by element; a scalar or a list of one goes with every element.
-  std::optional<Numbers> Combined(const Node& node, const Numbers& a) const {
+  std::optional<Numbers> Combined(const Node& node, const Numbers& a) {
     const std::optional<Numbers> b = Input(node, 1);
     if (!b.has_value() || a.values.empty() || b->values.empty()) return std::nullopt;
     const size_t n = std::max(a.values.size(), b->values.size());
@@ -207,66 +230,134 @@ class ShapeFolder {
     Numbers out;
     out.is_list = a.is_list || b->is_list;
     for (size_t i = 0; i < n; ++i) {
-      const Number x = a.values[a.values.size() == 1 ? 0 : i], y = b->values[b->values.size() == 1 ? 0 : i];
-      const std::optional<Number> z = Combine(node.op, x, y);
+      const Dim &x = a.values[a.values.size() == 1 ? 0 : i], &y = b->values[b->values.size() == 1 ? 0 : i];
+      const std::optional<Dim> z = Combine(node.op, x, y);
       if (!z.has_value()) return std::nullopt;
       out.values.push_back(*z);
     }
     return out;
   }
 
-  static std::optional<Number> Combine(const std::string& op, Number x, Number y) {
-    if (op == "Equal") {  // the batch is no negative number
-      if (x.is_batch || y.is_batch) {
-        return (x.is_batch && y.is_batch) || std::max(x.value, y.value) >= 0 ? std::nullopt
-                                                                             : std::optional(Number{0, false});
-      }
-      return Number{x.value == y.value, false};
+  // Lengths are no negative numbers.
+  std::optional<Dim> Combine(const std::string& op, const Dim& x, const Dim& y) {
+    if (op == "Mul") return Times(x, y);
+    if (x.is_number() && y.is_number()) return CombineNumbers(op, x.factor, y.factor);
+    if (op == "Equal") {
+      if (x == y) return Dim{1};
+      const bool differ = (x.is_number() && x.factor < 0) || (y.is_number() && y.factor < 0);
+      return differ ? std::optional(Dim{0}) : std::nullopt;
     }
-    if (x.is_batch || y.is_batch) {  // times one it stays the batch
-      const bool one = x.is_batch ? !y.is_batch && y.value == 1 : x.value == 1 && op == "Mul";
-      if (one && (op == "Mul" || op == "Div")) return Number{-1, true};
-      return std::nullopt;
-    }
-    Number z;
-    if (op == "Add" && !__builtin_add_overflow(x.value, y.value, &z.value)) return z;
-    if (op == "Sub" && !__builtin_sub_overflow(x.value, y.value, &z.value)) return z;
-    if (op == "Mul" && !__builtin_mul_overflow(x.value, y.value, &z.value)) return z;
-    if (op == "Div" && y.value > 0) return Number{x.value / y.value, false};
+    if (op == "Div") return Over(x, y);
+    return op == "Add" || op == "Sub" ? std::optional(shapes_.Fresh()) : std::nullopt;
+  }
+
+  static std::optional<Dim> CombineNumbers(const std::string& op, int64_t x, int64_t y) {
+    Dim z;
+    if (op == "Equal") return Dim{x == y};
+    if (op == "Add" && !__builtin_add_overflow(x, y, &z.factor)) return z;
+    if (op == "Sub" && !__builtin_sub_overflow(x, y, &z.factor)) return z;
+    if (op == "Div" && y > 0) return Dim{x / y};
     return std::nullopt;
   }
 
-  // An operator takes the numbers as a constant. The batch is the one dimension of a Reshape that follows from the
-  // others; where -1 asks for that already, the file must say what it comes to.
+  // An operator takes the numbers as a constant. What is dynamic goes where the operator can say it.
   Status Replace(Node& node, size_t i) {
+    if (node.inputs[i] != kAbsent && zeros_.count(node.inputs[i]) != 0) return ReplaceZeros(node, i);
     if (!IsComputed(node, i)) return OkStatus();
     const ValueId id = node.inputs[i];
     const Numbers& numbers = known_.at(id);
-    const bool is_reshape = node.op == "Reshape" && i == 1 && node.outputs.size() == 1 && node.outputs[0] != kAbsent;
-    const std::optional<Shape> declared = is_reshape ? graph_.value(node.outputs[0]).shape : std::nullopt;
-    const bool has_batch = std::any_of(numbers.values.begin(), numbers.values.end(), IsBatch);
-    std::vector<int64_t> values;
-    for (const Number& number : numbers.values) {
-      const size_t k = values.size();
-      const bool is_open = has_batch && !number.is_batch && number.value == -1;
-      const bool says = is_open && declared.has_value() && declared->rank() == numbers.values.size();
-      values.push_back(number.is_batch ? -1 : says ? (*declared)[k] : number.value);
+    std::optional<std::vector<int64_t>> values;
+    if (std::none_of(numbers.values.begin(), numbers.values.end(), IsDynamic)) {
+      values.emplace();
+      for (const Dim& number : numbers.values) values->push_back(number.factor);
+    } else if (node.op == "Reshape" && i == 1 && node.outputs.size() == 1 && node.outputs[0] != kAbsent) {
+      values = ReshapeTo(node, numbers.values);
+    } else if ((node.op == "Expand" && i == 1) || (node.op == "Resize" && i == 3)) {
+      values = AsItIs(node, numbers.values);
+    } else if (node.op == "Slice" && i == 2) {
+      values = ToTheEnd(node, numbers.values);
     }
-    if (has_batch && (!is_reshape || std::count(values.begin(), values.end(), -1) != 1)) {
-      return Unsupported(
-          fmt::format("{}: its input {}, made by {}, holds the batch, which is dynamic; supported: once, "
-                      "in the shape of a Reshape, with all other dimensions known",
-                      graph_.Describe(node), i, makers_.at(id)));
+    if (!values.has_value()) {
+      return Unsupported(fmt::format(
+          "{}: its input {}, made by {}, holds the batch or another length that is dynamic; supported: once in the "
+          "shape of a Reshape, and where the input of a Reshape, Expand, Resize or Slice has it in the same place",
+          graph_.Describe(node), i, makers_.at(id)));
     }
-    node.inputs[i] = AddIntegers(graph_, graph_.value(id).name, std::move(values));
+    node.inputs[i] = AddIntegers(graph_, graph_.value(id).name, *std::move(values));
     if (!numbers.is_list) graph_.value(node.inputs[i]).constant->shape = Shape{};
     return OkStatus();
   }
 
-  static bool IsBatch(const Number& number) { return number.is_batch; }
+  Status ReplaceZeros(Node& node, size_t i) {
+    const bool is_state = (node.op == "LSTM" && (i == 5 || i == 6)) || (node.op == "GRU" && i == 5);
+    if (is_state) {
+      node.inputs[i] = kAbsent;
+      return OkStatus();
+    }
+    return Unsupported(
+        fmt::format("{}: its input {}, made by {}, are zeros of a dynamic shape; supported: the first "
+                    "states of LSTM and GRU",
+                    graph_.Describe(node), i, makers_.at(node.inputs[i])));
+  }
+
+  // One dimension follows from the others; more of them must be copied from the input's own.
+  std::optional<std::vector<int64_t>> ReshapeTo(Node& node, Dims target) {
+    const std::optional<Dims> x = shapes_.Of(node.inputs[0]);
+    const bool allow_zero = node.Int("allowzero", 0) != 0;
+    std::optional<Dims> resolved = x.has_value() ? ReshapedDims(*x, target, allow_zero) : std::nullopt;
+    if (resolved.has_value()) target = *std::move(resolved);
+    // What the file asks for by -1 it may say.
+    const std::optional<Shape>& declared = graph_.value(node.outputs[0]).shape;
+    for (size_t d = 0; d < target.size() && declared.has_value() && declared->rank() == target.size(); ++d) {
+      if (target[d] == Dim{-1}) target[d].factor = (*declared)[d];
+    }
+    const bool many = std::count_if(target.begin(), target.end(), IsDynamic) > 1;
+    std::vector<int64_t> values;
+    for (size_t d = 0; d < target.size(); ++d) {
+      const bool copied = many && x.has_value() && d < x->size() && target[d] == (*x)[d] && !allow_zero;
+      values.push_back(target[d].is_number() ? target[d].factor : copied ? 0 : -1);
+    }
+    return std::count(values.begin(), values.end(), -1) <= 1 ? std::optional(values) : std::nullopt;
+  }
+
+  // Expand and Resize: 1 and -1 keep a length.
+  std::optional<std::vector<int64_t>> AsItIs(const Node& node, const Dims& target) {
+    const std::optional<Dims> x = shapes_.Of(node.inputs[0]);
+    const bool expands = node.op == "Expand";
+    if (!x.has_value() || (expands ? target.size() < x->size() : target.size() != x->size())) return std::nullopt;
+    const size_t shift = target.size() - x->size();
+    std::vector<int64_t> values;
+    for (size_t d = 0; d < target.size(); ++d) {
+      const bool same = d >= shift && target[d] == (*x)[d - shift];
+      if (!same && !target[d].is_number()) return std::nullopt;
+      values.push_back(target[d].is_number() ? target[d].factor : expands ? 1 : -1);
+    }
+    return values;
+  }
+
+  // The ends of a Slice that are those of its input.
+  std::optional<std::vector<int64_t>> ToTheEnd(const Node& node, const Dims& ends) {
+    const std::optional<Dims> x = shapes_.Of(node.inputs[0]);
+    const std::optional<Numbers> axes = Input(node, 3);
+    if (!x.has_value()) return std::nullopt;
+    std::vector<int64_t> values;
+    for (size_t k = 0; k < ends.size(); ++k) {
+      const bool named = axes.has_value() && k < axes->values.size();
+      const int64_t axis = named ? axes->values[k].factor : static_cast<int64_t>(k);
+      const int64_t at = axis < 0 ? axis + static_cast<int64_t>(x->size()) : axis;
+      const bool exists = at >= 0 && at < static_cast<int64_t>(x->size());
+      if (!ends[k].is_number() && !(exists && ends[k] == (*x)[static_cast<size_t>(at)])) return std::nullopt;
+      values.push_back(ends[k].is_number() ? ends[k].factor : INT64_MAX);
+    }
+    return values;
+  }
+
+  static bool IsDynamic(const Dim& dim) { return !dim.is_number(); }
 
   Graph& graph_;
+  ShapeInference shapes_;
   std::map<ValueId, Numbers> known_;
+  std::set<ValueId> zeros_;                // of a shape that is not known
   std::map<ValueId, std::string> makers_;  // for messages
 };
 

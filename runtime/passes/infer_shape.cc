@@ -2,75 +2,189 @@
 
 #include <algorithm>
 #include <iterator>
+#include <string_view>
 
 namespace lq {
 namespace {
 
-constexpr const char* kElementwise[] = {"BatchNormalization",
-                                        "Clip",
-                                        "DequantizeLinear",
-                                        "Dropout",
-                                        "Elu",
-                                        "Erf",
-                                        "Gelu",
-                                        "GroupNormalization",
-                                        "HardSigmoid",
-                                        "HardSwish",
-                                        "Identity",
-                                        "InstanceNormalization",
-                                        "LayerNormalization",
-                                        "LeakyRelu",
-                                        "Mish",
-                                        "PRelu",
-                                        "QuantizeLinear",
-                                        "Relu",
-                                        "Sigmoid",
-                                        "Softmax",
-                                        "Softplus",
-                                        "Sqrt",
-                                        "Tanh"};
-constexpr const char* kBroadcasting[] = {"Add", "Div", "Max", "Min", "Mul", "Pow", "Sub"};
+// They keep the shape of their first input.
+constexpr std::string_view kElementwise[] = {"Abs",
+                                             "BatchNormalization",
+                                             "Cast",
+                                             "Ceil",
+                                             "Celu",
+                                             "Clip",
+                                             "Cos",
+                                             "CumSum",
+                                             "DequantizeLinear",
+                                             "Dropout",
+                                             "Elu",
+                                             "Erf",
+                                             "Exp",
+                                             "Floor",
+                                             "Gelu",
+                                             "GroupNormalization",
+                                             "HardSigmoid",
+                                             "HardSwish",
+                                             "Identity",
+                                             "InstanceNormalization",
+                                             "IsNaN",
+                                             "LayerNormalization",
+                                             "LeakyRelu",
+                                             "Log",
+                                             "LogSoftmax",
+                                             "Mish",
+                                             "Neg",
+                                             "Not",
+                                             "PRelu",
+                                             "QuantizeLinear",
+                                             "RMSNormalization",
+                                             "Reciprocal",
+                                             "Relu",
+                                             "Round",
+                                             "Selu",
+                                             "Sigmoid",
+                                             "Sign",
+                                             "Sin",
+                                             "Softmax",
+                                             "Softplus",
+                                             "Softsign",
+                                             "Sqrt",
+                                             "Tanh",
+                                             "Trilu",
+                                             "quantize_dequantize"};
+constexpr std::string_view kBroadcasting[] = {"Add",  "And", "Div",         "Equal", "Greater", "GreaterOrEqual",
+                                              "Less", "Max", "LessOrEqual", "Min",   "Mul",     "Or",
+                                              "Pow",  "Sub", "Sum",         "Xor"};
+constexpr std::string_view kWindows[] = {"AveragePool", "LpPool", "MaxPool"};
+constexpr std::string_view kGlobalPools[] = {"GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool"};
 
 template <size_t kSize>
-bool IsOneOf(const char* const (&names)[kSize], const std::string& op) {
+bool IsOneOf(const std::string_view (&names)[kSize], std::string_view op) {
   return std::find(std::begin(names), std::end(names), op) != std::end(names);
 }
 
-// Every dimension but the first is a number.
-std::optional<Shape> ShapeOf(const Graph& graph, const Node& node, size_t input) {
-  if (input >= node.inputs.size() || node.inputs[input] == kAbsent) return std::nullopt;
-  const Value& value = graph.value(node.inputs[input]);
-  if (value.constant.has_value()) return value.constant->shape;
-  if (!value.shape.has_value()) return std::nullopt;
-  const std::span<const int64_t> dims = value.shape->dims();
-  for (size_t d = 1; d < dims.size(); ++d) {
-    if (dims[d] < 0) return std::nullopt;
-  }
-  return value.shape;
+const Constant* ConstantInput(const Graph& graph, const Node& node, size_t i) {
+  if (i >= node.inputs.size() || node.inputs[i] == kAbsent) return nullptr;
+  const std::optional<Constant>& constant = graph.value(node.inputs[i]).constant;
+  return constant.has_value() ? &*constant : nullptr;
 }
 
-std::optional<Shape> Broadcast(const Shape& a, const Shape& b) {
-  Shape out = a.rank() >= b.rank() ? a : b;
-  const Shape& other = a.rank() >= b.rank() ? b : a;
-  const size_t shift = out.rank() - other.rank();
-  for (size_t d = 0; d < other.rank(); ++d) {
-    int64_t& dim = out[d + shift];
-    if (dim == 1) {
+std::optional<Dims> BroadcastDims(const Dims& a, const Dims& b) {
+  Dims out = a.size() >= b.size() ? a : b;
+  const Dims& other = a.size() >= b.size() ? b : a;
+  const size_t shift = out.size() - other.size();
+  for (size_t d = 0; d < other.size(); ++d) {
+    Dim& dim = out[d + shift];
+    if (dim == Dim{1}) {
       dim = other[d];
-    } else if (other[d] != 1 && other[d] != dim) {
+    } else if (dim.is_number() && other[d].is_number() && other[d] != Dim{1} && other[d] != dim) {
       return std::nullopt;
+    } else if (!dim.is_number() && other[d].is_number() && other[d] != Dim{1}) {
+      dim = other[d];  // what is dynamic must be that long
     }
   }
   return out;
 }
 
+}  // namespace
+
+std::optional<Dims> ShapeInference::Of(ValueId id) {
+  if (id == kAbsent) return std::nullopt;
+  if (const auto found = known_.find(id); found != known_.end()) return found->second;
+  const Value& value = graph_.value(id);
+  if (!value.constant.has_value() && !value.shape.has_value()) return std::nullopt;
+  const Shape& shape = value.constant.has_value() ? value.constant->shape : *value.shape;
+  Dims dims;
+  for (size_t d = 0; d < shape.rank(); ++d) {
+    dims.push_back(shape[d] >= 0 ? Dim{shape[d]} : d == 0 ? Dim{1, {kBatch}} : Fresh());
+  }
+  return known_[id] = dims;
+}
+
+std::optional<Dims> ShapeInference::Input(const Node& node, size_t i) {
+  return i < node.inputs.size() ? Of(node.inputs[i]) : std::nullopt;
+}
+
+void ShapeInference::Set(ValueId id, Dims dims) {
+  if (id == kAbsent || dims.size() > Shape::kMaxRank) return;
+  std::optional<Shape>& declared = graph_.value(id).shape;
+  const bool agrees = declared.has_value() && declared->rank() == dims.size();
+  std::vector<int64_t> shape;
+  for (size_t d = 0; d < dims.size(); ++d) {
+    if (agrees && (*declared)[d] >= 0) dims[d] = Dim{(*declared)[d]};
+    shape.push_back(dims[d].is_number() ? dims[d].factor : -1);
+  }
+  if (!declared.has_value()) declared = Shape(shape);
+  known_[id] = std::move(dims);
+}
+
+void ShapeInference::Infer(const Node& node) {
+  if (node.outputs.empty()) return;
+  if (node.op == "Split") return InferSplit(node);
+  if (node.op == "LSTM" || node.op == "GRU") return InferRecurrent(node);
+  std::optional<Dims> dims = OutputOf(node);
+  if (dims.has_value()) Set(node.outputs[0], *std::move(dims));
+}
+
+std::optional<Dims> ShapeInference::OutputOf(const Node& node) {
+  // ONNX Runtime's QOperator form has scale and zero point behind each operand.
+  if (node.op.rfind("QLinear", 0) == 0 && node.op != "QLinearConcat") {
+    Node plain = node;
+    plain.op = node.op.substr(7);
+    const size_t operands =
+        plain.op == "Conv" || plain.op == "MatMul" || plain.op == "Add" || plain.op == "Mul" ? 2 : 1;
+    plain.inputs.assign(1, node.inputs.empty() ? kAbsent : node.inputs[0]);
+    if (operands == 2) plain.inputs.push_back(node.inputs.size() > 3 ? node.inputs[3] : kAbsent);
+    return OutputOf(plain);
+  }
+  std::optional<Dims> x = Input(node, 0);
+  if (node.op == "Where") return Broadcast(node, 1, 2);
+  if (!x.has_value()) return std::nullopt;
+  if (IsOneOf(kElementwise, node.op)) return x;
+  if (IsOneOf(kBroadcasting, node.op)) return node.inputs.size() == 1 ? x : Broadcast(node, 0, 1);
+  if (node.op == "Conv" || node.op == "ConvTranspose") return Conv(node, *x);
+  if (node.op == "Gather") return Gathered(node, *x);
+  if (IsOneOf(kWindows, node.op)) return Window(node, *x, node.Ints("kernel_shape", {}));
+  if (IsOneOf(kGlobalPools, node.op)) {
+    for (size_t d = 2; d < x->size(); ++d) (*x)[d] = Dim{1};
+    return x;
+  }
+  if (node.op == "Gemm" || node.op == "MatMul") return Matrix(node, *x);
+  if (node.op == "Concat") return Joined(node, *x);
+  if (node.op == "Reshape") {
+    const Constant* target = ConstantInput(graph_, node, 1);
+    if (target == nullptr || target->dtype != DType::kS64) return std::nullopt;
+    Dims dims;
+    for (int64_t value : target->s64) dims.push_back(Dim{value});
+    return ReshapedDims(*x, std::move(dims), node.Int("allowzero", 0) != 0);
+  }
+  return MovedDims(graph_, node, *x);
+}
+
+std::optional<Dims> ShapeInference::Broadcast(const Node& node, size_t a, size_t b) {
+  const std::optional<Dims> x = Input(node, a), y = Input(node, b);
+  return x.has_value() && y.has_value() ? BroadcastDims(*x, *y) : std::nullopt;
+}
+
+std::optional<Dims> ShapeInference::Gathered(const Node& node, const Dims& x) {
+  const std::optional<Dims> indices = Input(node, 1);
+  const auto rank = static_cast<int64_t>(x.size());
+  const int64_t axis = node.Int("axis", 0), at = axis < 0 ? axis + rank : axis;
+  if (!indices.has_value() || at < 0 || at >= rank) return std::nullopt;
+  Dims out(x.begin(), x.begin() + at);
+  out.insert(out.end(), indices->begin(), indices->end());
+  out.insert(out.end(), x.begin() + at + 1, x.end());
+  return out;
+}
+
 // Conv and pools with pads of their own.
-std::optional<Shape> Window(const Node& node, Shape x, std::vector<int64_t> kernel) {
+std::optional<Dims> ShapeInference::Window(const Node& node, Dims x, const std::vector<int64_t>& kernel) {
   const size_t n = kernel.size();
   const std::vector<int64_t> pads = node.Ints("pads", std::vector<int64_t>(2 * n, 0)),
                              strides = node.Ints("strides", std::vector<int64_t>(n, 1)),
                              dilations = node.Ints("dilations", std::vector<int64_t>(n, 1));
-  if (x.rank() != n + 2 || pads.size() != 2 * n || strides.size() != n || dilations.size() != n ||
+  if (x.size() != n + 2 || pads.size() != 2 * n || strides.size() != n || dilations.size() != n ||
       node.String("auto_pad", "NOTSET") != "NOTSET" || node.Int("ceil_mode", 0) != 0) {
     return std::nullopt;
   }
@@ -80,68 +194,117 @@ std::optional<Shape> Window(const Node& node, Shape x, std::vector<int64_t> kern
         std::min({kernel[d], strides[d], dilations[d], pads[d] + 1, pads[d + n] + 1}) < 1) {
       return std::nullopt;
     }
-    const int64_t room = x[d + 2] + pads[d] + pads[d + n] - dilations[d] * (kernel[d] - 1) - 1;
-    if (room < 0) return std::nullopt;
-    x[d + 2] = room / strides[d] + 1;
+    const int64_t growth = pads[d] + pads[d + n] - dilations[d] * (kernel[d] - 1) - 1;
+    if (!x[d + 2].is_number()) {
+      if (growth != -1 || strides[d] != 1) x[d + 2] = Fresh();
+      continue;
+    }
+    if (x[d + 2].factor + growth < 0) return std::nullopt;
+    x[d + 2].factor = (x[d + 2].factor + growth) / strides[d] + 1;
   }
   return x;
 }
 
-std::optional<Shape> Conv(const Graph& graph, const Node& node, const Shape& x) {
-  const std::optional<Shape> weight = ShapeOf(graph, node, 1);
-  if (!weight.has_value() || weight->rank() < 3) return std::nullopt;
-  std::optional<Shape> out = Window(node, x, {weight->dims().begin() + 2, weight->dims().end()});
+std::optional<Dims> ShapeInference::Conv(const Node& node, const Dims& x) {
+  const std::optional<Dims> weight = Input(node, 1);
+  if (!weight.has_value() || weight->size() < 3) return std::nullopt;
+  std::vector<int64_t> kernel;
+  for (size_t d = 2; d < weight->size(); ++d) kernel.push_back((*weight)[d].is_number() ? (*weight)[d].factor : 0);
+  if (node.op == "ConvTranspose") return Spread(node, x, *weight);
+  std::optional<Dims> out = Window(node, x, kernel);
   if (out.has_value()) (*out)[1] = (*weight)[0];
   return out;
 }
 
-std::optional<Shape> Matrix(const Graph& graph, const Node& node, Shape x) {
-  const std::optional<Shape> weight = ShapeOf(graph, node, 1);
-  if (!weight.has_value() || weight->rank() != 2 || x.rank() < 2) return std::nullopt;
-  const bool transposed = node.op == "Gemm" && node.Int("transB", 0) != 0;
-  x[x.rank() - 1] = (*weight)[transposed ? 0 : 1];
+// A ConvTranspose with pads of its own.
+std::optional<Dims> ShapeInference::Spread(const Node& node, Dims x, const Dims& weight) {
+  const size_t n = weight.size() - 2;
+  const std::vector<int64_t> none(n, 0), ones(n, 1),
+      pads = node.Ints("pads", std::vector<int64_t>(2 * n, 0)), strides = node.Ints("strides", ones),
+      dilations = node.Ints("dilations", ones), more = node.Ints("output_padding", none);
+  if (x.size() != n + 2 || pads.size() != 2 * n || strides.size() != n || dilations.size() != n || more.size() != n ||
+      node.String("auto_pad", "NOTSET") != "NOTSET" || node.attributes.count("output_shape") != 0) {
+    return std::nullopt;
+  }
+  for (size_t d = 0; d < n; ++d) {
+    constexpr int64_t kMost = 32767;  // keeps the products in 64 bits
+    if (std::max({strides[d], dilations[d], pads[d], pads[d + n], more[d], weight[d + 2].factor}) > kMost ||
+        std::min({strides[d], dilations[d], pads[d] + 1, pads[d + n] + 1, more[d] + 1}) < 1 ||
+        !weight[d + 2].is_number()) {
+      return std::nullopt;
+    }
+    const int64_t window = (weight[d + 2].factor - 1) * dilations[d] + 1 - pads[d] - pads[d + n] + more[d];
+    if (!x[d + 2].is_number()) {
+      x[d + 2] = Fresh();
+    } else if (x[d + 2].factor < 1 || x[d + 2].factor > Shape::kMaxDim) {
+      return std::nullopt;
+    } else {
+      x[d + 2].factor = (x[d + 2].factor - 1) * strides[d] + window;
+    }
+  }
+  const std::optional<Dim> channels = Times(weight[1], Dim{node.Int("group", 1)});
+  if (!channels.has_value()) return std::nullopt;
+  x[1] = *channels;
   return x;
 }
 
-// The elements of one input of the batch; -1 where they overflow.
-int64_t RowElements(std::span<const int64_t> dims, bool has_batch) {
-  return Shape(dims.subspan(has_batch ? 1 : 0)).NumElements();
+// Batch dimensions broadcast; a vector is a matrix of one row or column.
+std::optional<Dims> ShapeInference::Matrix(const Node& node, const Dims& x) {
+  const std::optional<Dims> y = Input(node, 1);
+  if (!y.has_value() || x.size() < 2 || y->size() < 2) return std::nullopt;
+  const bool transposed = node.op == "Gemm" && node.Int("transB", 0) != 0;
+  const Dim rows = x[x.size() - 2], columns = (*y)[y->size() - (transposed ? 2 : 1)];
+  std::optional<Dims> out = BroadcastDims({x.begin(), x.end() - 2}, {y->begin(), y->end() - 2});
+  if (!out.has_value()) return std::nullopt;
+  out->push_back(rows);
+  out->push_back(columns);
+  return out;
 }
 
-// To constant dimensions, of which one may be -1: it follows from the others. The batch stays first.
-std::optional<Shape> Reshape(const Graph& graph, const Node& node, const Shape& x) {
-  const std::optional<Constant>& dims = graph.value(node.inputs[1]).constant;
-  if (!dims.has_value() || dims->s64.empty() || dims->s64.size() > Shape::kMaxRank) return std::nullopt;
-  const bool has_batch = x.rank() > 0 && x[0] < 0;
-  std::vector<int64_t> out = dims->s64;
-  ptrdiff_t open = -1;
-  for (size_t d = 0; d < out.size(); ++d) {
-    if (out[d] == 0 && d < x.rank()) out[d] = x[d];
-    if (has_batch && d == 0) continue;
-    if (out[d] >= 0) continue;
-    if (open >= 0) return std::nullopt;
-    open = static_cast<ptrdiff_t>(d);
-    out[d] = 1;
+std::optional<Dims> ShapeInference::Joined(const Node& node, const Dims& x) {
+  Dims out = x;
+  const auto rank = static_cast<int64_t>(x.size());
+  const int64_t axis = node.Int("axis", 0), from_front = axis < 0 ? axis + rank : axis;
+  if (from_front < 0 || from_front >= rank) return std::nullopt;
+  const auto at = static_cast<size_t>(from_front);
+  for (size_t i = 1; i < node.inputs.size(); ++i) {
+    const std::optional<Dims> part = Input(node, i);
+    if (!part.has_value() || part->size() != x.size()) return std::nullopt;
+    const bool known = out[at].is_number() && (*part)[at].is_number() &&
+                       !__builtin_add_overflow(out[at].factor, (*part)[at].factor, &out[at].factor);
+    if (!known) out[at] = Fresh();
   }
-  if (has_batch && out[0] >= 0) return std::nullopt;
-  const int64_t from = RowElements(x.dims(), has_batch), to = RowElements(out, has_batch);
-  if (from < 1 || to < 1 || (open < 0 ? from != to : from % to != 0)) return std::nullopt;
-  if (open >= 0) out[static_cast<size_t>(open)] = from / to;
-  return Shape(out);
+  return out;
 }
 
-}  // namespace
+void ShapeInference::InferSplit(const Node& node) {
+  const std::optional<Dims> x = Input(node, 0);
+  if (!x.has_value()) return;
+  const auto rank = static_cast<int64_t>(x->size());
+  const int64_t axis = node.Int("axis", 0), at = axis < 0 ? axis + rank : axis;
+  const Constant* lengths = ConstantInput(graph_, node, 1);
+  std::vector<int64_t> parts = lengths != nullptr ? lengths->s64 : node.Ints("split", {});
+  const auto count = static_cast<int64_t>(node.outputs.size());
+  if (at < 0 || at >= rank) return;
+  const Dim& whole = (*x)[static_cast<size_t>(at)];
+  if (parts.empty() && node.inputs.size() < 2 && whole.is_number() && whole.factor % count == 0) {
+    parts.assign(node.outputs.size(), whole.factor / count);
+  }
+  for (size_t i = 0; i < node.outputs.size() && parts.size() == node.outputs.size(); ++i) {
+    Dims out = *x;
+    out[static_cast<size_t>(at)] = Dim{parts[i]};
+    Set(node.outputs[i], std::move(out));
+  }
+}
 
-std::optional<Shape> InferShape(const Graph& graph, const Node& node) {
-  const std::optional<Shape> x = ShapeOf(graph, node, 0), y = ShapeOf(graph, node, 1);
-  if (!x.has_value()) return std::nullopt;
-  if (IsOneOf(kElementwise, node.op)) return x;
-  if (IsOneOf(kBroadcasting, node.op)) return y.has_value() ? Broadcast(*x, *y) : std::nullopt;
-  if (node.op == "Conv") return Conv(graph, node, *x);
-  if (node.op == "MaxPool" || node.op == "AveragePool") return Window(node, *x, node.Ints("kernel_shape", {}));
-  if (node.op == "Gemm" || node.op == "MatMul") return Matrix(graph, node, *x);
-  if (node.op == "Reshape" && y.has_value()) return Reshape(graph, node, *x);
-  return std::nullopt;
+// (length, directions, batch, hidden), and the last states without the length.
+void ShapeInference::InferRecurrent(const Node& node) {
+  const std::optional<Dims> x = Input(node, 0);
+  const int64_t hidden = node.Int("hidden_size", 0);
+  if (!x.has_value() || x->size() != 3 || hidden < 1 || node.Int("layout", 0) != 0) return;
+  const Dim directions{node.String("direction", "forward") == "bidirectional" ? 2 : 1};
+  Set(node.outputs[0], {(*x)[0], directions, (*x)[1], Dim{hidden}});
+  for (size_t i = 1; i < node.outputs.size(); ++i) Set(node.outputs[i], {directions, (*x)[1], Dim{hidden}});
 }
 
 }  // namespace lq

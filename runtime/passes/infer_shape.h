@@ -2,16 +2,57 @@
 #ifndef LANEQUANT_RUNTIME_PASSES_INFER_SHAPE_H_
 #define LANEQUANT_RUNTIME_PASSES_INFER_SHAPE_H_
 
+#include <map>
 #include <optional>
+#include <vector>
 
 #include "runtime/graph.h"
+#include "runtime/passes/dims.h"
 
 namespace lq {
 
-// The shape of the node's first output, from those of its inputs; its first dimension may be dynamic (-1). Nothing
-// where it is not known: other operators, inputs of unknown shape, attributes that do not fit. It is no check of the
-// node.
-std::optional<Shape> InferShape(const Graph& graph, const Node& node);
+// The shapes of a graph's values, learnt node by node in their order. Dynamic dimensions are symbols: the first one of
+// every graph input is the batch, each other one a length of its own.
+class ShapeInference {
+ public:
+  explicit ShapeInference(Graph& graph) : graph_(graph) {}
+
+  // What is known of a value: a constant's shape, what Infer found, what the file declares.
+  std::optional<Dims> Of(ValueId id);
+  // Finds the shapes of the node's outputs from those of its inputs, and declares them in the graph. Nothing where they
+  // are not known: other operators, inputs of unknown shape, attributes that do not fit. It is no check of the node.
+  void Infer(const Node& node);
+  // A length that nothing else has.
+  Dim Fresh() { return {1, {next_symbol_++}}; }
+
+ private:
+  static constexpr int kBatch = 0;
+
+  void Set(ValueId id, Dims dims);
+  std::optional<Dims> Input(const Node& node, size_t i);
+  std::optional<Dims> OutputOf(const Node& node);
+  void InferSplit(const Node& node);
+  void InferRecurrent(const Node& node);
+  std::optional<Dims> Broadcast(const Node& node, size_t a, size_t b);
+  std::optional<Dims> Window(const Node& node, Dims x, const std::vector<int64_t>& kernel);
+  std::optional<Dims> Conv(const Node& node, const Dims& x);
+  std::optional<Dims> Spread(const Node& node, Dims x, const Dims& weight);
+  std::optional<Dims> Gathered(const Node& node, const Dims& x);
+  std::optional<Dims> Matrix(const Node& node, const Dims& x);
+  std::optional<Dims> Joined(const Node& node, const Dims& x);
+
+  Graph& graph_;
+  std::map<ValueId, Dims> known_;
+  int next_symbol_ = kBatch + 1;
+};
+
+// x in the dimensions that a Reshape asks for: 0 copies one of x unless `allow_zero`, one may be -1. Nothing where that
+// is no product of what x has.
+std::optional<Dims> ReshapedDims(const Dims& x, Dims target, bool allow_zero);
+
+// The shape of what moves, drops or repeats elements of x along its axes: Transpose, Squeeze, Slice, Gather, Expand,
+// reductions and the like. Nothing for other operators, or operands that are not constant.
+std::optional<Dims> MovedDims(const Graph& graph, const Node& node, const Dims& x);
 
 }  // namespace lq
 

@@ -20,13 +20,11 @@ constexpr AttributeRule kStrides{"strides", AttributeKind::kInts, 1, kMaxExtent,
 constexpr AttributeRule kPads{"pads", AttributeKind::kInts, 0, kMaxExtent, 4};
 constexpr AttributeRule kDilations{"dilations", AttributeKind::kInts, 1, kMaxExtent, 2};
 
-constexpr AttributeRule kAveragePool[] = {kAutoPad,
-                                          kCeilMode,
-                                          {"count_include_pad", AttributeKind::kInt, 0, 1},
-                                          {"dilations", AttributeKind::kInts, 1, 1, 2},  // operator set 19 has them
-                                          kKernelShape,
-                                          kPads,
-                                          kStrides};
+constexpr AttributeRule kAveragePool[] = {
+    kAutoPad, kCeilMode, {"count_include_pad", AttributeKind::kInt, 0, 1}, kDilations, kKernelShape, kPads, kStrides};
+constexpr AttributeRule kPower{"p", AttributeKind::kInt, 1, kMaxExtent};
+constexpr AttributeRule kGlobalLpPool[] = {kPower};
+constexpr AttributeRule kLpPool[] = {kAutoPad, kCeilMode, kDilations, kKernelShape, kPower, kPads, kStrides};
 constexpr AttributeRule kBatchNormalization[] = {{"epsilon", AttributeKind::kFloat},
                                                  {"momentum", AttributeKind::kFloat},  // of training
                                                  {"spatial", AttributeKind::kInt, 1, 1},
@@ -107,7 +105,9 @@ constexpr AttributeRule kPad[] = {{"mode", AttributeKind::kString},
 constexpr AttributeRule kReduction[] = {{"axes", AttributeKind::kInts, -8, 8},
                                         {"keepdims", AttributeKind::kInt, 0, 1},
                                         {"noop_with_empty_axes", AttributeKind::kInt, 0, 1}};
+// code_zero: what TranslateQOperators adds.
 constexpr AttributeRule kResize[] = {{"antialias", AttributeKind::kInt, 0, 0},
+                                     {"code_zero", AttributeKind::kInt, -(1 << 15), (1 << 16) - 1},
                                      {"coordinate_transformation_mode", AttributeKind::kString},
                                      {"cubic_coeff_a", AttributeKind::kFloat},  // of mode cubic
                                      {"exclude_outside", AttributeKind::kInt, 0, 1},
@@ -158,6 +158,8 @@ constexpr OperatorRule kOperators[] = {
     {"Gelu", 1, 1, kGelu},
     {"Gemm", 2, 3, kGemm},
     {"GlobalAveragePool", 1, 1, {}},
+    {"GlobalLpPool", 1, 1, kGlobalLpPool},
+    {"GlobalMaxPool", 1, 1, {}},
     {"Greater", 2, 2, {}},
     {"GreaterOrEqual", 2, 2, {}},
     {"GroupNormalization", 3, 3, kGroupNormalization},
@@ -173,6 +175,7 @@ constexpr OperatorRule kOperators[] = {
     {"LessOrEqual", 2, 2, {}},
     {"Log", 1, 1, {}},
     {"LogSoftmax", 1, 1, kAxis},
+    {"LpPool", 1, 1, kLpPool},
     {"MatMul", 2, 2, {}},
     {"MXQuantizeDequantize", 1, 1, kBlockFormat},
     {"Max", 2, 2, {}},

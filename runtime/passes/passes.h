@@ -15,9 +15,10 @@ Status FoldConstants(Graph& graph);
 Status RemoveDeadNodes(Graph& graph);
 // Topological order by Kahn's algorithm, no recursion. Errors: a cycle, a value that nothing produces, two producers.
 Status SortNodes(Graph& graph);
-// Integers that nodes compute from Shape, of tensors whose shapes the file declares or InferShape
-// knows, become constants. The batch, a
-// first dimension that is dynamic, may be one dimension of a Reshape. Error: it goes elsewhere.
+// Integers that nodes compute from Shape, of tensors whose shapes the file declares or ShapeInference knows, become
+// constants. Dynamic lengths, the batch among them, may be dimensions of a Reshape: one that follows from the others,
+// or those that its input has in the same place; an Expand, Resize or Slice may keep them. States of zeros are left out
+// of LSTM and GRU. Error: a dynamic length goes elsewhere.
 Status FoldShapes(Graph& graph);
 // Operators that others express: Split becomes a Slice for each part; Sum, and Min and Max of more than two operands,
 // one node for each pair, from the left; a Clip with bounds that are computed Max and Min; the indices of a TopK a node
@@ -49,11 +50,11 @@ Result<bool> FoldBlockFormats(Graph& graph);
 // DequantizeLinear. Left to FoldQuantizers: scales that are computed, per channel or block, 32-bit codes.
 void TranslateBoundaries(Graph& graph);
 // QDQ graphs: takes QuantizeLinear -> DequantizeLinear pairs and DequantizeLinear of constants (domains "" and
-// com.microsoft) out of a sorted graph and returns what they say, for AttachEncodings. A tensor that only equal
-// quantizers read is encoded where it is made; where others read it too, or quantizers differ, each quantizer becomes
-// an Identity whose output is encoded. A DequantizeLinear of an initializer becomes a constant of codes. A scale that
-// is a DequantizeLinear of integers and floats is LPBQ's. Errors, by node: scales that are computed, codes that go
-// elsewhere, Q and DQ that differ.
+// com.microsoft), and quantize_dequantize of domain aimet, out of a sorted graph and returns what they say, for
+// AttachEncodings. A tensor that only equal quantizers read is encoded where it is made; where others read it too, or
+// quantizers differ, each quantizer becomes an Identity whose output is encoded. A DequantizeLinear of an initializer
+// becomes a constant of codes. A scale that is a DequantizeLinear of integers and floats is LPBQ's. Errors, by node:
+// scales that are computed, codes that go elsewhere, Q and DQ that differ.
 Result<EncodingsFile> FoldQuantizers(Graph& graph);
 // Refuses operators, domains, attributes and operands that this version does not run, naming the node and what is
 // supported.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -38,7 +39,7 @@ constexpr QOperator kQOperators[] = {{"QGemm", "Gemm", 2, 7, 6},
                                      {"QLinearSigmoid", "Sigmoid", 1, 3},
                                      {"QLinearSoftmax", "Softmax", 1, 3}};
 
-// They may read codes of a QuantizeLinear: what they do to values they do to codes.
+// They may read codes of a QuantizeLinear, or a table of codes: what they do to values they do to codes.
 constexpr std::string_view kMovements[] = {"DepthToSpace", "Expand",  "Flatten", "Gather",    "Identity",
                                            "MaxPool",      "Pad",     "Reshape", "Resize",    "Slice",
                                            "SpaceToDepth", "Squeeze", "Tile",    "Transpose", "Unsqueeze"};
@@ -53,6 +54,14 @@ const QOperator* Find(const Node& node) {
 }
 
 bool IsConcat(const Node& node) { return node.op == "QLinearConcat" && IsKnownDomain(node); }
+bool IsWhere(const Node& node) { return node.op == "QLinearWhere" && IsKnownDomain(node); }
+
+bool Interpolates(const Node& node) { return node.op == "Resize" && node.String("mode", "nearest") != "nearest"; }
+
+bool IsMovement(const Node& node) {
+  return node.domain.empty() && node.outputs.size() == 1 &&
+         std::find(std::begin(kMovements), std::end(kMovements), node.op) != std::end(kMovements);
+}
 
 ValueId Input(const Node& node, size_t i) { return i < node.inputs.size() ? node.inputs[i] : kAbsent; }
 
@@ -69,9 +78,19 @@ class Translator {
         LQ_RETURN_IF_ERROR(Translate(*op, node));
       } else if (IsConcat(node)) {
         LQ_RETURN_IF_ERROR(TranslateConcat(node));
-      } else if (ReadsCodes(node)) {
+      } else if (IsWhere(node)) {
+        LQ_RETURN_IF_ERROR(TranslateWhere(node));
+      } else if (IsMovement(node) && QuantizerOf(Input(node, 0)) != nullptr && SetsCodeZero(node)) {
         Surround(std::move(node));
+      } else if (IsMovement(node) && !Interpolates(node) && HoldsCodes(Input(node, 0))) {
+        moved_.emplace(node.outputs[0], node);
+        graph_.nodes.push_back(std::move(node));  // for other readers; RemoveDeadNodes takes what has none
+      } else if (IsDequantize(node) && moved_.count(Input(node, 0)) != 0) {
+        LQ_RETURN_IF_ERROR(DequantizeMoved(node));
       } else {
+        if (IsArgument(node) && QuantizerOf(Input(node, 0)) != nullptr) {
+          node.inputs[0] = Dequantized(node.name, node.inputs[0], *QuantizerOf(node.inputs[0]));
+        }
         if (IsQuantize(node) && !node.outputs.empty()) Remember(node.outputs[0], Input(node, 1), Input(node, 2));
         graph_.nodes.push_back(std::move(node));
       }
@@ -96,11 +115,65 @@ class Translator {
     return found.has_value() ? &*found : nullptr;
   }
 
-  bool ReadsCodes(const Node& node) const {
-    const bool moves =
-        node.domain.empty() && std::find(std::begin(kMovements), std::end(kMovements), node.op) != std::end(kMovements);
-    if (node.op == "Resize" && node.String("mode", "nearest") != "nearest") return false;
-    return moves && node.outputs.size() == 1 && QuantizerOf(Input(node, 0)) != nullptr;
+  // ONNX Runtime interpolates codes and cuts off what is behind the point: that needs their zero point. False where it
+  // is computed.
+  bool SetsCodeZero(Node& node) const {
+    if (!Interpolates(node)) return true;
+    const ValueId id = QuantizerOf(node.inputs[0])->zero_point;
+    int64_t zero = 0;
+    if (id != kAbsent) {
+      const std::optional<Constant>& constant = graph_.value(id).constant;
+      if (!constant.has_value() || constant->s64.size() != 1) return false;
+      zero = constant->s64[0];
+    }
+    node.attributes["code_zero"] = zero;
+    return true;
+  }
+
+  // The largest code is that of the largest value.
+  static bool IsArgument(const Node& node) {
+    return node.domain.empty() && (node.op == "ArgMax" || node.op == "ArgMin");
+  }
+
+  // Codes of which only a reader says what they stand for: a constant of the file, such as the table of an embedding,
+  // and what movements make of it.
+  bool HoldsCodes(ValueId id) const {
+    if (id == kAbsent) return false;
+    const std::optional<Constant>& constant = graph_.value(id).constant;
+    const bool is_table = constant.has_value() && constant->dtype == DType::kS64 && constant->file_type != DType::kS64;
+    return is_table || moved_.count(id) != 0;
+  }
+
+  // Of codes that movements made the movements follow the codes' values.
+  ValueId Operand(const Node& node, size_t i) {
+    const Quantizer by{node.inputs[i + 1], Input(node, i + 2)};
+    return moved_.count(node.inputs[i]) != 0 ? MovedValue(node, node.inputs[i], by)
+                                             : Dequantized(node.name, node.inputs[i], by);
+  }
+
+  // The values behind movements of codes: the codes are dequantized first.
+  ValueId MovedValue(const Node& reader, ValueId codes, Quantizer by) {
+    const auto found = moved_.find(codes);
+    if (found == moved_.end()) return Dequantized(reader.name, codes, by);
+    Node node = found->second;
+    node.inputs[0] = MovedValue(reader, node.inputs[0], by);
+    const ValueId real = AddValue(
+        graph_, fmt::format("{} read by {} ({})", graph_.value(codes).name, reader.name, graph_.values.size()));
+    node.outputs = {real};
+    graph_.nodes.push_back(std::move(node));
+    return real;
+  }
+
+  Status DequantizeMoved(const Node& node) {
+    const Quantizer by{Input(node, 1), Input(node, 2)};
+    const std::optional<Constant>* scale = by.scale != kAbsent ? &graph_.value(by.scale).constant : nullptr;
+    if (scale == nullptr || !scale->has_value() || (*scale)->f32.size() != 1 || node.outputs.size() != 1) {
+      return Unsupported(fmt::format("{}: its codes come from {}; supported: one constant scale", graph_.Describe(node),
+                                     graph_.Describe(moved_.at(node.inputs[0]))));
+    }
+    MovedValue(node, node.inputs[0], by);
+    graph_.nodes.back().outputs[0] = node.outputs[0];
+    return OkStatus();
   }
 
   ValueId Dequantized(const std::string& name, ValueId codes, Quantizer by, std::optional<int64_t> axis = {}) {
@@ -150,8 +223,9 @@ class Translator {
     LQ_ASSIGN_OR_RETURN(plain.attributes, AttributesOf(owner, node));
     for (size_t k = 0; k < op.operands; ++k) {
       const std::optional<int64_t> axis = k == 1 ? ChannelAxis(op, node) : std::nullopt;
-      plain.inputs.push_back(
-          Dequantized(node.name, node.inputs[3 * k], {node.inputs[3 * k + 1], Input(node, 3 * k + 2)}, axis));
+      const Quantizer own{node.inputs[3 * k + 1], Input(node, 3 * k + 2)};
+      plain.inputs.push_back(axis.has_value() ? Dequantized(node.name, node.inputs[3 * k], own, axis)
+                                              : Operand(node, 3 * k));
     }
     if (op.bias != kNone && Input(node, op.bias) != kAbsent) {
       LQ_ASSIGN_OR_RETURN(const ValueId bias, BiasOf(owner, op, node));
@@ -177,9 +251,22 @@ class Translator {
     Node concat = MakeNode("Concat", node.name, {}, node.outputs[0]);
     concat.attributes = node.attributes;
     for (size_t i = 2; i < node.inputs.size(); i += 3) {
-      concat.inputs.push_back(Dequantized(node.name, node.inputs[i], {node.inputs[i + 1], node.inputs[i + 2]}));
+      concat.inputs.push_back(Operand(node, i));
     }
     Quantized(std::move(concat), node.outputs[0], {node.inputs[0], node.inputs[1]});
+    return OkStatus();
+  }
+
+  // Inputs: the condition, codes, scale and zero point of both branches, scale and zero point of the result.
+  Status TranslateWhere(const Node& node) {
+    if (node.inputs.size() != 9 || node.outputs.size() != 1 ||
+        std::find(node.inputs.begin(), node.inputs.end(), kAbsent) != node.inputs.end()) {
+      return InvalidArgument(fmt::format("{}: {} inputs and {} outputs; it has 9 and 1", graph_.Describe(node),
+                                         node.inputs.size(), node.outputs.size()));
+    }
+    Node where = MakeNode("Where", node.name, {node.inputs[0]}, node.outputs[0]);
+    for (const size_t i : {1, 4}) where.inputs.push_back(Operand(node, i));
+    Quantized(std::move(where), node.outputs[0], {node.inputs[7], node.inputs[8]});
     return OkStatus();
   }
 
@@ -233,6 +320,7 @@ class Translator {
 
   Graph& graph_;
   std::vector<std::optional<Quantizer>> quantizer_;  // by value: of tensors of codes
+  std::map<ValueId, Node> moved_;                    // by output: movements of codes that no quantizer made
 };
 
 }  // namespace

@@ -24,11 +24,22 @@ std::optional<uint16_t> ZeroCode(const PerTensor& encoding) {
 
 }  // namespace
 
+Result<std::unique_ptr<Step>> Planner::MakeMaximum(const Node& node, size_t tensor) const {
+  const PlanTensor& in = plan_.tensors[tensor];
+  const ValueKind kinds[] = {in.encoding ? ValueKind::kCoded : in.is_real ? ValueKind::kReal : ValueKind::kF32};
+  ValueStepSpec spec;
+  LQ_ASSIGN_OR_RETURN(spec.op, MakePooling({graph_, node, constants_, options_, kinds}));
+  spec.operands.emplace_back();
+  spec.operands.back().encoding = spec.encoding = in.encoding;
+  spec.why = in.encoding ? "its windows are no images" : "its input has no encoding";
+  return MakeValueStep(std::move(spec), options_);
+}
+
 Result<std::unique_ptr<Step>> Planner::MakeMovement(const Node& node, size_t tensor) const {
   const std::string name = graph_.Describe(node);
   const std::optional<PerTensor>& encoding = plan_.tensors[tensor].encoding;
   if (node.op == "MaxPool") {
-    if (!encoding) return Unsupported(fmt::format("{}: its input has no encoding; it runs on codes", name));
+    if (!PoolsCodes(node, tensor)) return MakeMaximum(node, tensor);
     LQ_ASSIGN_OR_RETURN(PoolSpec spec, MakePoolSpec(node, tensor));
     return MakeMaxPoolStep(std::move(spec), options_);
   }

@@ -1,6 +1,8 @@
 // Planning of pools.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "runtime/plan/planner.h"
 #include "runtime/plan/window_attributes.h"
 #include "runtime/status_macros.h"
@@ -26,8 +28,15 @@ Result<PoolSpec> Planner::MakePoolSpec(const Node& node, size_t tensor) const {
   return spec;
 }
 
+bool Planner::PoolsCodes(const Node& node, size_t tensor) const {
+  if (!plan_.tensors[tensor].encoding || plan_.shapes[tensor].rank() != 4) return false;
+  const std::vector<int64_t> dilations = node.Ints("dilations", {});
+  return node.op == "MaxPool" || std::all_of(dilations.begin(), dilations.end(), [](int64_t d) { return d == 1; });
+}
+
 Status Planner::PlanAverage(const Node& node) {
-  LQ_ASSIGN_OR_RETURN(const size_t input, Codes(node, node.inputs[0]));
+  LQ_ASSIGN_OR_RETURN(const size_t input, TensorOf(node, node.inputs[0]));
+  if (!PoolsCodes(node, input)) return PlanValues(node);
   LQ_ASSIGN_OR_RETURN(PoolSpec spec, MakePoolSpec(node, input));
   LQ_ASSIGN_OR_RETURN(Chain chain, TakeChain(node, {}));
   LQ_RETURN_IF_ERROR(FuseClampBehind(chain));

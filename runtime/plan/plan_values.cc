@@ -13,6 +13,14 @@
 #include "runtime/views.h"
 
 namespace lq {
+namespace {
+
+bool HoldsZero(const PerTensor& encoding) {
+  const PerTensor e = ToUnsigned(encoding);
+  return e.offset <= 0 && -e.offset <= e.grid.qmax();
+}
+
+}  // namespace
 
 Result<ValueKind> Planner::KindOf(const Node& node, ValueId value) const {
   if (value == kAbsent) return ValueKind::kF32;  // no operand: what a Resize leaves out
@@ -40,7 +48,7 @@ Result<std::vector<ValueKind>> Planner::KindsOf(const Node& node, std::span<cons
 }
 
 std::optional<PerTensor> Planner::ChosenEncoding(const Node& node, std::span<const ValueId> operands) const {
-  constexpr const char* kChoosing[] = {"ReduceMax", "ReduceMin", "TopK", "Where"};
+  constexpr const char* kChoosing[] = {"GlobalMaxPool", "ReduceMax", "ReduceMin", "TopK", "Trilu", "Where"};
   if (std::find(std::begin(kChoosing), std::end(kChoosing), node.op) == std::end(kChoosing)) return std::nullopt;
   if (node.op == "Where") operands = operands.last(2);  // before them a computed condition
   std::optional<PerTensor> all;
@@ -268,8 +276,8 @@ Status Planner::PlanValues(const Node& node) {
   LQ_ASSIGN_OR_RETURN(const std::vector<ValueKind> kinds, KindsOf(node, operands));
   const ValueNode value_node{graph_, node, constants_, options_, kinds};
   constexpr ValueOperatorResult (*kMakers[])(const ValueNode&) = {
-      MakeSoftmax, MakeNormalization, MakeReduction, MakeResizing,   MakeSelection,
-      MakeProduct, MakeChoice,        MakeCumSum,    MakeRecurrence, MakeDynamic};
+      MakeSoftmax, MakeNormalization, MakeReduction, MakePooling,  MakeResizing,   MakeSelection,
+      MakeProduct, MakeChoice,        MakeCumSum,    MakeTriangle, MakeRecurrence, MakeDynamic};
   for (const auto& make : kMakers) {
     LQ_ASSIGN_OR_RETURN(auto op, make(value_node));
     if (op != nullptr) return EmitValues(std::move(op), node, operands);
@@ -307,6 +315,10 @@ Status Planner::EmitValues(std::unique_ptr<ValueOperator> op, const Node& node, 
   if (spec.encoding) output.value = node.outputs[0];
   if (!spec.encoding) {  // it keeps its input's codes
     spec.encoding = ChosenEncoding(node, operands);
+    if (node.op == "Trilu" && spec.encoding && !HoldsZero(*spec.encoding)) {
+      return Unsupported(fmt::format("{}: 0 is not on the grid of its input, {}", graph_.Describe(node),
+                                     Describe(Encoding(*spec.encoding))));
+    }
     output.encoding = spec.encoding;
   }
   spec.op = std::move(op);

@@ -146,8 +146,12 @@ class Planner {
   // Appends a chain's movements behind the tensor that a step wrote, and registers the chain's result.
   Status EmitMovements(const Chain& chain, size_t tensor);
   Result<std::unique_ptr<Step>> MakeMovement(const Node& node, size_t tensor) const;
+  // A MaxPool on values, which become the same codes again.
+  Result<std::unique_ptr<Step>> MakeMaximum(const Node& node, size_t tensor) const;
   // What a Gather took by indices of several dimensions, as one list, in the shape that ONNX gives it.
   Result<size_t> WithIndexShape(const Node& node, size_t in, size_t gathered);
+  // Whether the kernels of pools run this one: over images of codes, averages without dilation.
+  bool PoolsCodes(const Node& node, size_t tensor) const;
   Result<PoolSpec> MakePoolSpec(const Node& node, size_t tensor) const;
   ChainContext context() const { return {graph_, consumers_, constants_, options_}; }
 

@@ -76,7 +76,7 @@ class Resize final : public Rearrangement {
     Coordinates coordinates;
     Nearest nearest;
     std::vector<float> scales;   // or
-    std::vector<int64_t> sizes;  // one for each dimension
+    std::vector<int64_t> sizes;  // one for each dimension, -1: as it is
   };
   explicit Resize(Spec spec) : spec_(std::move(spec)) {}
 
@@ -112,7 +112,7 @@ class Resize final : public Rearrangement {
 
  private:
   int64_t Length(const Shape& in, size_t d) const {
-    if (!spec_.sizes.empty()) return spec_.sizes[d];
+    if (!spec_.sizes.empty()) return spec_.sizes[d] == -1 ? in[d] : spec_.sizes[d];
     return static_cast<int64_t>(static_cast<double>(in[d]) * double{spec_.scales[d]});
   }
   double Rounded(double at) const {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include "runtime/plan/broadcast.h"
@@ -22,7 +23,9 @@ struct ResizeSpec {
   std::string name;
   Coordinates coordinates;
   std::vector<float> scales;   // one for each dimension, or
-  std::vector<int64_t> sizes;  // the output's
+  std::vector<int64_t> sizes;  // the output's, -1: as it is
+  // The codes are interpolated, of this zero point, and cut to integers, as ONNX Runtime does in its QOperator form.
+  std::optional<int64_t> code_zero;
 };
 
 // Lengths of one axis that changes, and where its elements lie.
@@ -34,15 +37,17 @@ struct Axis {
 
 class ResizeOperator final : public ElementOperator {
  public:
-  explicit ResizeOperator(ResizeSpec spec) : ElementOperator(ValueKind::kReal, true), spec_(std::move(spec)) {}
+  explicit ResizeOperator(ResizeSpec spec)
+      : ElementOperator(spec.code_zero ? ValueKind::kCoded : ValueKind::kReal, true), spec_(std::move(spec)) {}
 
   Result<Shape> OutputShape(std::span<const Shape> in) const override {
     const Shape& shape = in[0];
     Shape out = shape;
     bool fits = (spec_.sizes.empty() ? spec_.scales.size() : spec_.sizes.size()) == shape.rank();
     for (size_t d = 0; fits && d < shape.rank(); ++d) {
-      const double length =
-          spec_.sizes.empty() ? std::floor(double(shape[d]) * double(spec_.scales[d])) : double(spec_.sizes[d]);
+      const double length = spec_.sizes.empty()    ? std::floor(double(shape[d]) * double(spec_.scales[d]))
+                            : spec_.sizes[d] == -1 ? double(shape[d])
+                                                   : double(spec_.sizes[d]);
       fits = shape[d] >= 1 && length >= 1 && length <= double(Shape::kMaxDim);
       if (fits) out[d] = static_cast<int64_t>(length);
     }
@@ -67,13 +72,24 @@ class ResizeOperator final : public ElementOperator {
     const std::span<const Axis> list(axes.data(), changed);
     for (size_t i = elements.begin; i < elements.end; ++i) {
       const auto index = static_cast<int64_t>(i);
-      out.real[i] = Between(in[0].real + OffsetOf(index, out.shape.dims(), kept), index, list);
+      const ptrdiff_t at = OffsetOf(index, out.shape.dims(), kept);
+      if (!spec_.code_zero) {
+        out.real[i] = Between(in[0].real + at, index, list);
+      } else {
+        const double code = std::trunc(Between(in[0].centred + at, index, list));
+        out.real[i] = (code - static_cast<double>(*spec_.code_zero)) * in[0].scale;
+      }
     }
   }
 
  private:
-  double Between(const double* x, int64_t index, std::span<const Axis> axes) const {
-    if (axes.empty()) return *x;
+  // What an element counts as.
+  double At(double x) const { return x; }
+  double At(int32_t centred) const { return static_cast<double>(centred + *spec_.code_zero); }
+
+  template <class T>
+  double Between(const T* x, int64_t index, std::span<const Axis> axes) const {
+    if (axes.empty()) return At(*x);
     const Axis& axis = axes.front();
     const double at = std::clamp(Source(axis, index / axis.after % axis.out), 0.0, double(axis.in - 1));
     const double whole = std::floor(at), part = at - whole;
@@ -107,7 +123,9 @@ ValueOperatorResult MakeResizing(const ValueNode& n) {
   if (n.node.op != "Resize") return std::unique_ptr<ValueOperator>();
   const std::string mode = n.node.String("mode", "nearest"),
                     coordinates = n.node.String("coordinate_transformation_mode", "half_pixel");
-  ResizeSpec spec{n.Name(), Coordinates::kHalfPixel, {}, {}};
+  ResizeSpec spec{n.Name(), Coordinates::kHalfPixel, {}, {}, {}};
+  if (n.node.attributes.count("code_zero") != 0) spec.code_zero = n.node.Int("code_zero", 0);
+  if (spec.code_zero && !n.AllCoded()) return Unsupported(fmt::format("{}: its input holds no codes", spec.name));
   const Constant* scales = n.node.inputs.size() > 2 ? n.constants.Find(n.node.inputs[2]) : nullptr;
   if (scales != nullptr) spec.scales = scales->f32;
   LQ_ASSIGN_OR_RETURN(spec.sizes, IntegersOf(n.graph, n.node, n.constants, 3, ""));

@@ -191,7 +191,7 @@ Result<SimTensor> RunResize(const Resizing& node, const SimTensor& x) {
   std::vector<double> scales(rank);
   for (size_t d = 0; d < rank; ++d) {
     if (node.sizes.empty()) out[d] = static_cast<int64_t>(std::floor(double(x.shape[d]) * double(node.scales[d])));
-    if (!node.sizes.empty()) out[d] = node.sizes[d];
+    if (!node.sizes.empty() && node.sizes[d] != -1) out[d] = node.sizes[d];  // -1: as it is, see FoldShapes
     scales[d] = node.sizes.empty() ? double(node.scales[d]) : double(out[d]) / double(x.shape[d]);
   }
   return Rearrange(node.name, x, out, [&](const Position& p) {

@@ -29,7 +29,7 @@ Result<reference::ConvGeometry> Geometry(const Conv& conv, const Shape& in) {
         fmt::format("{}: input of shape {}, but the weight {} in {} groups needs (batch, {}, height, width)",
                     window.name, in.ToString(), w.ToString(), conv.groups, w[1] * conv.groups));
   }
-  LQ_ASSIGN_OR_RETURN(const Placement placement, Place(window, in[2], in[3]));
+  LQ_ASSIGN_OR_RETURN(const Placement placement, Place(window, in.dims().subspan(2)));
   LQ_RETURN_IF_ERROR(CheckSize(window.name, {in[0], w[0], placement.out[0], placement.out[1]}));
   const auto size = [](int64_t value) { return static_cast<size_t>(value); };
   return reference::ConvGeometry{.batch = size(in[0]),
@@ -86,8 +86,7 @@ Result<RunNode> PrepareConv(const NodeContext& context) {
   const int64_t groups = context.node.Int("group", 1);
   LQ_RETURN_IF_ERROR(CheckWeight(context, groups));
   LQ_ASSIGN_OR_RETURN(Weights weights, ReadWeights(context, 1, 0));
-  const std::array<int64_t, 2> kernel{weights.shape[2], weights.shape[3]};
-  LQ_ASSIGN_OR_RETURN(Window window, ReadWindow(context, &kernel));
+  LQ_ASSIGN_OR_RETURN(Window window, ReadWindow(context, {weights.shape[2], weights.shape[3]}));
   window.ceil_mode = false;  // a Conv has none
   LQ_ASSIGN_OR_RETURN(Bias bias, ReadBias(context, static_cast<size_t>(weights.shape[0]), 1.0f));
   Conv conv{std::move(window), groups, std::move(weights), std::move(bias), context.options.record};

@@ -15,29 +15,12 @@ namespace lq::simulator {
 namespace {
 
 struct Conv3d {
-  Window depth;  // along the first axis, as a window of width 1
-  Window plane;
+  Window window;
   int64_t groups;
   Weights weights;  // [out channels][in channels / groups][depth][height][width]
   Bias bias;
   bool record;
 };
-
-// The node with the numbers of some of its three dimensions; a depth alone is an image of width 1.
-Node WithDimensions(const Node& node, bool depth) {
-  Node out = node;
-  for (const char* key : {"kernel_shape", "strides", "dilations", "pads"}) {
-    const std::vector<int64_t> all = node.Ints(key, {});
-    const int64_t rest = key == std::string("pads") ? 0 : 1;
-    std::vector<int64_t> some;
-    for (size_t i = 0; i + 3 <= all.size(); i += 3) {
-      if (depth) some.insert(some.end(), {all[i], rest});
-      if (!depth) some.insert(some.end(), {all[i + 1], all[i + 2]});
-    }
-    if (!all.empty() && all.size() % 3 == 0) out.attributes[key] = some;
-  }
-  return out;
-}
 
 // [outer][planes][inner] -> [outer][inner], one of the planes.
 template <class T>
@@ -79,34 +62,33 @@ Result<Volume> VolumeOf(const Conv3d& conv, const Shape& in) {
   if (in.rank() != 5 || in[1] != w[1] * conv.groups) {
     return InvalidArgument(
         fmt::format("{}: input of shape {}, but the weight {} in {} groups needs (batch, {}, depth, height, width)",
-                    conv.plane.name, in.ToString(), w.ToString(), conv.groups, w[1] * conv.groups));
+                    conv.window.name, in.ToString(), w.ToString(), conv.groups, w[1] * conv.groups));
   }
-  LQ_ASSIGN_OR_RETURN(const Placement depth, Place(conv.depth, in[2], 1));
-  LQ_ASSIGN_OR_RETURN(const Placement plane, Place(conv.plane, in[3], in[4]));
-  LQ_RETURN_IF_ERROR(CheckSize(conv.plane.name, {in[0], w[0], depth.out[0], plane.out[0], plane.out[1]}));
+  LQ_ASSIGN_OR_RETURN(const Placement placement, Place(conv.window, in.dims().subspan(2)));
+  LQ_RETURN_IF_ERROR(CheckSize(conv.window.name, {in[0], w[0], placement.out[0], placement.out[1], placement.out[2]}));
   const auto size = [](int64_t value) { return static_cast<size_t>(value); };
   return Volume{.plane = {.batch = size(in[0]),
                           .in_channels = size(in[1]),
                           .in_height = size(in[3]),
                           .in_width = size(in[4]),
                           .out_channels = size(w[0]),
-                          .out_height = size(plane.out[0]),
-                          .out_width = size(plane.out[1]),
+                          .out_height = size(placement.out[1]),
+                          .out_width = size(placement.out[2]),
                           .groups = size(conv.groups),
                           .kernel_height = size(w[3]),
                           .kernel_width = size(w[4]),
-                          .stride_height = size(conv.plane.stride[0]),
-                          .stride_width = size(conv.plane.stride[1]),
-                          .dilation_height = size(conv.plane.dilation[0]),
-                          .dilation_width = size(conv.plane.dilation[1]),
-                          .pad_top = size(plane.pads[0]),
-                          .pad_left = size(plane.pads[1])},
+                          .stride_height = size(conv.window.stride[1]),
+                          .stride_width = size(conv.window.stride[2]),
+                          .dilation_height = size(conv.window.dilation[1]),
+                          .dilation_width = size(conv.window.dilation[2]),
+                          .pad_top = size(placement.pads[1]),
+                          .pad_left = size(placement.pads[2])},
                 .depth = size(in[2]),
-                .out_depth = size(depth.out[0]),
+                .out_depth = size(placement.out[0]),
                 .kernel_depth = size(w[2]),
-                .stride = conv.depth.stride[0],
-                .dilation = conv.depth.dilation[0],
-                .begin = depth.pads[0]};
+                .stride = conv.window.stride[0],
+                .dilation = conv.window.dilation[0],
+                .begin = placement.pads[0]};
 }
 
 Result<SimTensor> RunConv3d(const Conv3d& conv, const SimTensor& x) {
@@ -135,14 +117,9 @@ Result<RunNode> PrepareConv3d(const NodeContext& context) {
                                        context.InputName(1), w.ToString(), groups));
   }
   LQ_ASSIGN_OR_RETURN(Weights weights, ReadWeights(context, 1, 0));
-  const Node depth_node = WithDimensions(context.node, true), plane_node = WithDimensions(context.node, false);
-  const std::array<int64_t, 2> depth_kernel{w[2], 1}, plane_kernel{w[3], w[4]};
-  LQ_ASSIGN_OR_RETURN(const Window depth,
-                      ReadWindow({context.graph, depth_node, context.options, context.constants}, &depth_kernel));
-  LQ_ASSIGN_OR_RETURN(const Window plane,
-                      ReadWindow({context.graph, plane_node, context.options, context.constants}, &plane_kernel));
+  LQ_ASSIGN_OR_RETURN(Window window, ReadWindow(context, {w[2], w[3], w[4]}));
   LQ_ASSIGN_OR_RETURN(Bias bias, ReadBias(context, static_cast<size_t>(w[0]), 1.0f));
-  Conv3d conv{depth, plane, groups, std::move(weights), std::move(bias), context.options.record};
+  Conv3d conv{std::move(window), groups, std::move(weights), std::move(bias), context.options.record};
   return RunNode([conv = std::move(conv)](Inputs in) { return RunConv3d(conv, *in[0]); });
 }
 

@@ -89,8 +89,7 @@ Result<RunNode> PrepareConvTranspose(const NodeContext& context) {
     return Unsupported(fmt::format("{}: weight '{}' of shape {} in {} groups; supported: 2-D", context.Name(),
                                    context.InputName(1), w.ToString(), groups));
   }
-  const std::array<int64_t, 2> kernel{w[2], w[3]};
-  LQ_ASSIGN_OR_RETURN(Window window, ReadWindow(context, &kernel));
+  LQ_ASSIGN_OR_RETURN(Window window, ReadWindow(context, {w[2], w[3]}));
   const std::vector<int64_t> more = context.node.Ints("output_padding", {0, 0});
   if (window.auto_pad != AutoPad::kNotSet || context.node.attributes.count("output_shape") != 0 || more.size() != 2) {
     return Unsupported(fmt::format("{}: auto_pad, output_shape or {} numbers of output_padding; supported: pads",

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include "runtime/simulator/operators.h"
@@ -15,7 +16,11 @@ struct Interpolation {
   std::string name, coordinates;
   std::vector<float> scales;   // one for each dimension, or
   std::vector<int64_t> sizes;  // the sizes
+  // The codes are interpolated, of this zero point, and cut to integers, as ONNX Runtime does in its QOperator form.
+  std::optional<int64_t> code_zero;
 };
+
+double CodeOf(const SimTensor& x, size_t i, int64_t zero) { return static_cast<double>(x.w[i] + zero); }
 
 struct Lengths {
   int64_t in, out;
@@ -58,7 +63,9 @@ Result<SimTensor> RunInterpolation(const Interpolation& node, const SimTensor& x
   const bool by_scales = node.sizes.empty();
   bool fits = (by_scales ? node.scales.size() : node.sizes.size()) == rank && x.size() > 0;
   for (size_t d = 0; fits && d < rank; ++d) {
-    const double length = by_scales ? std::floor(double(x.shape[d]) * double(node.scales[d])) : double(node.sizes[d]);
+    const double length = by_scales             ? std::floor(double(x.shape[d]) * double(node.scales[d]))
+                          : node.sizes[d] == -1 ? double(x.shape[d])  // as it is, see FoldShapes
+                                                : double(node.sizes[d]);
     fits = length >= 1 && length <= double(Shape::kMaxDim);
     if (!fits) break;
     out[d] = static_cast<int64_t>(length);
@@ -69,11 +76,19 @@ Result<SimTensor> RunInterpolation(const Interpolation& node, const SimTensor& x
                                        node.sizes.size(), x.shape.ToString()));
   }
   LQ_RETURN_IF_ERROR(CheckSize(node.name, out));
+  if (node.code_zero.has_value() && x.kind != Kind::kCoded) {
+    return Unsupported(fmt::format("{}: its input holds no codes", node.name));
+  }
   std::vector<double> y = Reals(x);
+  for (size_t i = 0; i < y.size() && node.code_zero.has_value(); ++i) y[i] = CodeOf(x, i, *node.code_zero);
   int64_t inner = static_cast<int64_t>(x.size());
   for (size_t d = 0; d < rank; ++d) {
     inner /= x.shape[d];
     if (scales[d] != 1) y = AlongAxis(node.coordinates, y, {x.shape[d], out[d], scales[d]}, inner);
+  }
+  for (double& value : y) {
+    if (!node.code_zero.has_value()) break;
+    value = (std::trunc(value) - static_cast<double>(*node.code_zero)) * static_cast<double>(x.encoding.scale);
   }
   SimTensor result = MakeReal(out, std::move(y));
   result.of_function = x.of_function;
@@ -83,7 +98,8 @@ Result<SimTensor> RunInterpolation(const Interpolation& node, const SimTensor& x
 }  // namespace
 
 Result<RunNode> PrepareInterpolation(const NodeContext& context) {
-  Interpolation node{context.Name(), context.node.String("coordinate_transformation_mode", "half_pixel"), {}, {}};
+  Interpolation node{context.Name(), context.node.String("coordinate_transformation_mode", "half_pixel"), {}, {}, {}};
+  if (context.node.attributes.count("code_zero") != 0) node.code_zero = context.node.Int("code_zero", 0);
   if (const GraphConstant* given = context.ConstantInput(2)) node.scales = given->data->f32;
   if (context.Has(3)) {
     LQ_ASSIGN_OR_RETURN(node.sizes, IntegerConstant(context, 3));

@@ -82,9 +82,9 @@ Result<RunNode> PrepareConstantOfShape(const NodeContext& context);
 Result<RunNode> PrepareRelu(const NodeContext& context);
 Result<RunNode> PrepareClip(const NodeContext& context);
 Result<RunNode> PrepareBatchNormalization(const NodeContext& context);
-Result<RunNode> PrepareAveragePool(const NodeContext& context);
-Result<RunNode> PrepareGlobalAveragePool(const NodeContext& context);
+Result<RunNode> PrepareAveragePool(const NodeContext& context);  // and the global ones of these three
 Result<RunNode> PrepareMaxPool(const NodeContext& context);
+Result<RunNode> PrepareLpPool(const NodeContext& context);
 Result<RunNode> PrepareFlatten(const NodeContext& context);
 Result<RunNode> PrepareIdentity(const NodeContext& context);
 Result<RunNode> PrepareCast(const NodeContext& context);

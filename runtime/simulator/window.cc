@@ -17,7 +17,7 @@ Status ReadNumbers(const NodeContext& context, const std::string& key, int64_t l
   const std::vector<int64_t> numbers = context.node.Ints(key, {out.begin(), out.end()});
   if (numbers.size() != out.size()) {
     return Unsupported(
-        fmt::format("{}: {} has {} numbers, but 2-D needs {}", context.Name(), key, numbers.size(), out.size()));
+        fmt::format("{}: {} has {} numbers, but {} are needed", context.Name(), key, numbers.size(), out.size()));
   }
   for (size_t i = 0; i < out.size(); ++i) {
     if (numbers[i] < low || numbers[i] > kMax) {
@@ -56,18 +56,25 @@ void PlaceSame(const Window& window, size_t axis, int64_t in, Placement& placeme
   const int64_t begin = window.auto_pad == AutoPad::kSameUpper ? total / 2 : total - total / 2;
   placement.out[axis] = out;
   placement.pads[axis] = begin;
-  placement.pads[axis + 2] = total - begin;
+  placement.pads[axis + window.rank()] = total - begin;
 }
 
 }  // namespace
 
-Result<Window> ReadWindow(const NodeContext& context, const std::array<int64_t, 2>* kernel) {
-  Window window{context.Name(), {0, 0}, {1, 1}, {1, 1}, {0, 0, 0, 0}, AutoPad::kNotSet, false};
-  if (kernel != nullptr) window.kernel = *kernel;
+Result<Window> ReadWindow(const NodeContext& context, std::vector<int64_t> kernel) {
+  Window window;
+  window.name = context.Name();
+  window.kernel = kernel.empty() ? context.node.Ints("kernel_shape", {}) : kernel;
+  const size_t rank = window.rank();
+  if (rank < 1 || rank > 3) {
+    return Unsupported(fmt::format("{}: kernel_shape has {} numbers; supported: 1 to 3", window.name, rank));
+  }
+  window.stride = window.dilation = std::vector<int64_t>(rank, 1);
+  window.pads = std::vector<int64_t>(2 * rank, 0);
   LQ_RETURN_IF_ERROR(ReadNumbers(context, "kernel_shape", 1, window.kernel));
-  if (kernel != nullptr && window.kernel != *kernel) {
-    return InvalidArgument(fmt::format("{}: kernel_shape {} x {}, but the weight is {} x {}", window.name,
-                                       window.kernel[0], window.kernel[1], (*kernel)[0], (*kernel)[1]));
+  if (!kernel.empty() && window.kernel != kernel) {
+    return InvalidArgument(fmt::format("{}: kernel_shape {}, but the weight is {}", window.name,
+                                       fmt::join(window.kernel, " x "), fmt::join(kernel, " x ")));
   }
   LQ_RETURN_IF_ERROR(ReadNumbers(context, "strides", 1, window.stride));
   LQ_RETURN_IF_ERROR(ReadNumbers(context, "dilations", 1, window.dilation));
@@ -77,28 +84,28 @@ Result<Window> ReadWindow(const NodeContext& context, const std::array<int64_t, 
   return window;
 }
 
-Result<Placement> Place(const Window& window, int64_t in_height, int64_t in_width) {
-  const std::array<int64_t, 2> in{in_height, in_width};
-  Placement placement{{0, 0}, {0, 0, 0, 0}};
-  for (size_t axis = 0; axis < 2; ++axis) {
+Result<Placement> Place(const Window& window, std::span<const int64_t> in) {
+  const size_t rank = window.rank();
+  Placement placement{std::vector<int64_t>(rank, 0), std::vector<int64_t>(2 * rank, 0)};
+  for (size_t axis = 0; axis < rank; ++axis) {
     if (window.auto_pad == AutoPad::kSameUpper || window.auto_pad == AutoPad::kSameLower) {
       PlaceSame(window, axis, in[axis], placement);
     } else {
       if (window.auto_pad == AutoPad::kNotSet) {
         placement.pads[axis] = window.pads[axis];
-        placement.pads[axis + 2] = window.pads[axis + 2];
+        placement.pads[axis + rank] = window.pads[axis + rank];
       }
-      placement.out[axis] = OutputSize(window, axis, in[axis], placement.pads[axis], placement.pads[axis + 2]);
+      placement.out[axis] = OutputSize(window, axis, in[axis], placement.pads[axis], placement.pads[axis + rank]);
     }
     if (in[axis] >= 1 && placement.out[axis] >= 1) continue;
-    return InvalidArgument(fmt::format("{}: the window does not fit an input of {} x {}", window.name, in[0], in[1]));
+    return InvalidArgument(
+        fmt::format("{}: the window does not fit an input of {}", window.name, fmt::join(in, " x ")));
   }
   return placement;
 }
 
-Status CheckNoEmptyWindow(const Window& window, const Placement& placement, int64_t in_height, int64_t in_width) {
-  const std::array<int64_t, 2> in{in_height, in_width};
-  for (size_t axis = 0; axis < 2; ++axis) {
+Status CheckNoEmptyWindow(const Window& window, const Placement& placement, std::span<const int64_t> in) {
+  for (size_t axis = 0; axis < window.rank(); ++axis) {
     for (int64_t o = 0; o < placement.out[axis]; ++o) {
       bool inside = false;
       for (int64_t i = 0; i < window.kernel[axis] && !inside; ++i) {
@@ -106,8 +113,8 @@ Status CheckNoEmptyWindow(const Window& window, const Placement& placement, int6
         inside = p >= 0 && p < in[axis];
       }
       if (inside) continue;
-      return Unsupported(fmt::format("{}: window {} along axis {} holds only padding of an input of {} x {}",
-                                     window.name, o, axis + 2, in[0], in[1]));
+      return Unsupported(fmt::format("{}: window {} along axis {} holds only padding of an input of {}", window.name, o,
+                                     axis + 2, fmt::join(in, " x ")));
     }
   }
   return OkStatus();

@@ -2,10 +2,11 @@
 #ifndef LANEQUANT_RUNTIME_SIMULATOR_WINDOW_H_
 #define LANEQUANT_RUNTIME_SIMULATOR_WINDOW_H_
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "lanequant/status.h"
 #include "runtime/simulator/operators.h"
@@ -15,28 +16,30 @@ namespace lq::simulator {
 enum class AutoPad { kNotSet, kSameUpper, kSameLower, kValid };
 
 struct Window {
-  std::string name;                                 // of the node, for messages
-  std::array<int64_t, 2> kernel, stride, dilation;  // height, width
-  std::array<int64_t, 4> pads;                      // top, left, bottom, right
-  AutoPad auto_pad;
-  bool ceil_mode;
+  std::string name;                               // of the node, for messages
+  std::vector<int64_t> kernel, stride, dilation;  // by spatial dimension: (depth, height, width), (height, width), ...
+  std::vector<int64_t> pads;                      // all begins, then all ends
+  AutoPad auto_pad = AutoPad::kNotSet;
+  bool ceil_mode = false;
+
+  size_t rank() const { return kernel.size(); }
 };
 
 // A window placed over an input of known size.
 struct Placement {
-  std::array<int64_t, 2> out;   // height, width
-  std::array<int64_t, 4> pads;  // as Window, auto_pad resolved
+  std::vector<int64_t> out;   // by spatial dimension
+  std::vector<int64_t> pads;  // as Window, auto_pad resolved
 };
 
-// kernel_shape, strides, dilations, pads, auto_pad and ceil_mode; `kernel` is the size that the weight has, or null
+// kernel_shape, strides, dilations, pads, auto_pad and ceil_mode; `kernel` is the size that the weight has, or empty
 // where the attribute is all there is.
-Result<Window> ReadWindow(const NodeContext& context, const std::array<int64_t, 2>* kernel);
+Result<Window> ReadWindow(const NodeContext& context, std::vector<int64_t> kernel);
 
-// Error: an input smaller than the window.
-Result<Placement> Place(const Window& window, int64_t in_height, int64_t in_width);
+// `in`: the spatial dimensions of the input. Error: an input smaller than the window.
+Result<Placement> Place(const Window& window, std::span<const int64_t> in);
 
 // Error: a window that lies wholly in the padding: its maximum and its mean do not exist.
-Status CheckNoEmptyWindow(const Window& window, const Placement& placement, int64_t in_height, int64_t in_width);
+Status CheckNoEmptyWindow(const Window& window, const Placement& placement, std::span<const int64_t> in);
 
 }  // namespace lq::simulator
 

@@ -24,7 +24,7 @@ using testing::Random;
 class OperatorChain {
  public:
   explicit OperatorChain(Random& random) : random_(random) {
-    const size_t rank = random.Size(2, 4);
+    const size_t rank = random.Size(2, 5);
     std::vector<int64_t> dims;
     for (size_t d = 0; d < rank; ++d) dims.push_back(random.Int(1, d == 0 ? 2 : 6));
     input_shape_ = shape_ = Shape(dims);
@@ -67,7 +67,9 @@ class OperatorChain {
   }
 
   void Append() {
-    switch (random_.Int(0, 6)) {
+    switch (random_.Int(0, 7)) {
+      case 7:
+        return Pool();
       case 0:
         return Function();
       case 1:
@@ -210,6 +212,37 @@ class OperatorChain {
     out[axis] = 1;
     Emit(kOps[random_.Size(0, std::size(kOps) - 1)], {builder_.Ints({static_cast<int64_t>(axis)})},
          {{"keepdims", int64_t{1}}}, out);
+  }
+
+  void Pool() {
+    constexpr const char* kOps[] = {"AveragePool", "LpPool", "MaxPool"};
+    if (shape_.rank() < 3)
+      return Emit("Trilu", {builder_.Ints({random_.Int(-2, 2)})}, {{"upper", random_.Int(0, 1)}}, shape_);
+    const std::string op = kOps[random_.Size(0, std::size(kOps) - 1)];
+    Shape out = shape_;
+    if (random_.Chance(0.2)) {
+      for (size_t d = 2; d < out.rank(); ++d) out[d] = 1;
+      return Emit("Global" + op, {}, {}, out);
+    }
+    const size_t n = shape_.rank() - 2;
+    std::vector<int64_t> kernel, strides, dilations, pads(2 * n);
+    for (size_t a = 0; a < n; ++a) {
+      const int64_t length = shape_[a + 2];
+      kernel.push_back(random_.Int(1, std::min<int64_t>(length, 3)));
+      dilations.push_back(kernel[a] == 1 ? 1 : random_.Int(1, std::max<int64_t>((length - 1) / (kernel[a] - 1), 1)));
+      strides.push_back(random_.Int(1, 2));
+      if (dilations[a] == 1) pads[a] = random_.Int(0, kernel[a] - 1);
+      if (dilations[a] == 1) pads[a + n] = random_.Int(0, kernel[a] - 1);
+      out[a + 2] = (length + pads[a] + pads[a + n] - (kernel[a] - 1) * dilations[a] - 1) / strides[a] + 1;
+    }
+    Emit(op, {},
+         {{"kernel_shape", kernel},
+          {"strides", strides},
+          {"dilations", dilations},
+          {"pads", pads},
+          {"count_include_pad", random_.Int(0, 1)},
+          {"p", random_.Int(1, 3)}},
+         out);
   }
 
   void Move() {

@@ -54,14 +54,62 @@ TEST_F(Shapes, BecomeTheConstantOfAReshape) {
   EXPECT_EQ(Integers(graph, graph.nodes[0], 1), (std::vector<int64_t>{-1, 24}));
 }
 
-TEST_F(Shapes, OpenDimensionsComeFromTheFile) {
+TEST_F(Shapes, OpenDimensionsFollowFromTheOthers) {
   Reshape({Dimension(0), builder_.Ints({2, -1})});
+  Graph& graph = builder_.graph();
+  ASSERT_TRUE(FoldShapes(graph).ok());
+  EXPECT_EQ(Integers(graph, graph.nodes[0], 1), (std::vector<int64_t>{-1, 2, 12}));
+}
+
+TEST_F(Shapes, OpenDimensionsComeFromTheFile) {
+  const ValueId split = builder_.Node("Unknown", {x_}),
+                dims = builder_.Node("Concat", {Dimension(0), builder_.Ints({2, -1})});
+  builder_.Output(builder_.Node("Reshape", {split, dims}));
   Graph unknown = builder_.graph();
   ExpectUnsupported(FoldShapes(unknown), {"Reshape", "batch"});
   Graph& graph = builder_.graph();
   graph.value(graph.outputs[0]).shape = Shape{-1, 2, 12};
   ASSERT_TRUE(FoldShapes(graph).ok());
-  EXPECT_EQ(Integers(graph, graph.nodes[0], 1), (std::vector<int64_t>{-1, 2, 12}));
+  EXPECT_EQ(Integers(graph, graph.nodes[1], 1), (std::vector<int64_t>{-1, 2, 12}));
+}
+
+// The heads of an attention: (batch, length, 6) -> (batch, length, 2, 3), and back behind a Transpose.
+TEST_F(Shapes, SeveralDynamicDimensionsAreCopied) {
+  builder_.graph().value(x_).shape = Shape{-1, -1, 6};
+  const ValueId rows = Dimension(0), length = Dimension(1), all = Dimension(2);
+  const ValueId heads =
+      builder_.Node("Reshape", {x_, builder_.Node("Concat", {rows, length, builder_.Ints({2}),
+                                                             builder_.Node("Div", {all, builder_.Ints({2})})})});
+  const ValueId turned = builder_.Node("Transpose", {heads}, {{"perm", std::vector<int64_t>{0, 2, 1, 3}}});
+  const ValueId back = builder_.Node("Transpose", {turned}, {{"perm", std::vector<int64_t>{0, 2, 1, 3}}});
+  builder_.Output(builder_.Node("Reshape", {back, shape_}));
+  const ValueId flat = builder_.Node("Concat", {builder_.Node("Mul", {rows, length}), builder_.Ints({6})});
+  builder_.Output(builder_.Node("Reshape", {x_, flat}));
+  builder_.Output(builder_.Node("Reshape", {turned, flat}));
+  Graph& graph = builder_.graph();
+  const Status status = FoldShapes(graph);
+  ASSERT_TRUE(status.ok()) << status.message();
+  EXPECT_EQ(Integers(graph, graph.nodes[0], 1), (std::vector<int64_t>{0, 0, 2, 3}));
+  EXPECT_EQ(Integers(graph, graph.nodes[3], 1), (std::vector<int64_t>{0, 0, 6}));
+  EXPECT_EQ(Integers(graph, graph.nodes[4], 1), (std::vector<int64_t>{-1, 6}));
+  EXPECT_EQ(graph.value(turned).shape, (Shape{-1, 2, -1, 3}));
+}
+
+TEST_F(Shapes, StatesOfZerosAreLeftOut) {
+  const ValueId state =
+      builder_.Node("Expand", {builder_.Floats({1, 1, 1}, {0}),
+                               builder_.Node("Concat", {builder_.Ints({1}), Dimension(0), builder_.Ints({3})})});
+  const ValueId weight = builder_.Floats({1, 9, 4}, {}), recurrent = builder_.Floats({1, 9, 3}, {});
+  builder_.Output(
+      builder_.Node("GRU", {x_, weight, recurrent, kAbsent, kAbsent, state}, {{"hidden_size", int64_t{3}}}));
+  Graph& graph = builder_.graph();
+  Graph other = graph;
+  const Status status = FoldShapes(graph);
+  ASSERT_TRUE(status.ok()) << status.message();
+  EXPECT_EQ(Operators(graph), Names{"GRU"});
+  EXPECT_EQ(graph.nodes[0].inputs[5], kAbsent);
+  other.nodes.back().op = "Add";
+  ExpectUnsupported(FoldShapes(other), {"Add", "Expand", "zeros", "GRU"});
 }
 
 TEST_F(Shapes, SlicesQuotientsAndSums) {
@@ -90,9 +138,22 @@ TEST_F(Shapes, DimensionsThatAreChosen) {
   EXPECT_EQ(Integers(graph, graph.nodes[0], 1), (std::vector<int64_t>{-1, 6, 4}));
 }
 
+TEST_F(Shapes, WhatAnInputHasIsKept) {
+  const ValueId expanded = builder_.Node("Expand", {x_, shape_});
+  const ValueId end = builder_.Node("Slice", {expanded, builder_.Ints({0}), Dimension(0), builder_.Ints({0})});
+  const ValueId sizes = builder_.Node("Concat", {Dimension(0), builder_.Ints({12, 4})});
+  builder_.Output(builder_.Node("Resize", {end, kAbsent, kAbsent, sizes}));
+  Graph& graph = builder_.graph();
+  const Status status = FoldShapes(graph);
+  ASSERT_TRUE(status.ok()) << status.message();
+  EXPECT_EQ(Integers(graph, graph.nodes[0], 1), (std::vector<int64_t>{1, 6, 4}));
+  EXPECT_EQ(Integers(graph, graph.nodes[1], 2), std::vector<int64_t>{INT64_MAX});
+  EXPECT_EQ(Integers(graph, graph.nodes[2], 3), (std::vector<int64_t>{-1, 12, 4}));
+}
+
 TEST_F(Shapes, TheBatchGoesNowhereElse) {
-  builder_.Output(builder_.Node("Expand", {x_, shape_}));
-  ExpectUnsupported(FoldShapes(builder_.graph()), {"Expand", "Shape", "batch"});
+  builder_.Output(builder_.Node("Tile", {x_, shape_}));
+  ExpectUnsupported(FoldShapes(builder_.graph()), {"Tile", "Shape", "batch"});
 }
 
 // AIMET declares no shape of a tensor that it quantizes: here that of a group normalization's input.
@@ -125,10 +186,10 @@ TEST(InferredShapes, AreLeftOpenWhereTheyAreNotKnown) {
   };
   EXPECT_EQ(shape("MatMul", {-1, 7, 4}, {4, 5}, {}), (Shape{-1, 7, 5}));
   EXPECT_EQ(shape("Gemm", {-1, 4}, {5, 4}, {}, {{"transB", int64_t{1}}}), (Shape{-1, 5}));
-  EXPECT_EQ(shape("MatMul", {-1, 4}, {3, 4, 5}, {}), std::nullopt);
+  EXPECT_EQ(shape("MatMul", {-1, 4}, {3, 4, 5}, {}), (Shape{3, -1, 5}));
   EXPECT_EQ(shape("Reshape", {-1, 7, 4}, {}, {-1, 28}), (Shape{-1, 28}));
-  EXPECT_EQ(shape("Reshape", {-1, 7, 4}, {}, {-1, 4}), std::nullopt);  // not the batch
-  EXPECT_EQ(shape("Reshape", {-1, 7, 4}, {}, {2, -1}), std::nullopt);
+  EXPECT_EQ(shape("Reshape", {-1, 7, 4}, {}, {-1, 4}), (Shape{-1, 4}));
+  EXPECT_EQ(shape("Reshape", {-1, 7, 4}, {}, {3, -1}), std::nullopt);  // no multiple of 3 for every batch
   EXPECT_EQ(shape("Reshape", {2, 7, 4}, {}, {-1, 14}), (Shape{4, 14}));
   EXPECT_EQ(shape("Add", {-1, 7, 4}, {3, 1}, {}), std::nullopt);
   EXPECT_EQ(shape("Conv", {-1, 3, 5}, {6, 3, 7}, {}), std::nullopt);  // wider than its input
