@@ -28,10 +28,10 @@ std::vector<StepInfo> DescribeSteps(const Graph& graph, const Plan& plan) {
   std::vector<StepInfo> infos;
   for (const PlannedStep& step : plan.steps) {
     const PlanTensor& out = plan.tensors[step.output];
-    infos.push_back(
-        {step.op, step.name, out.value == kAbsent ? "" : graph.value(out.value).name,
-         out.place == PlanTensor::Place::kGraphOutput ? plan.shapes[step.output] : OnnxShape(plan.shapes[step.output]),
-         out.encoding ? lq::Describe(Encoding(*out.encoding)) : NameOf(out.dtype()), step.step->info()});
+    infos.push_back({step.op, step.name, out.value == kAbsent ? "" : graph.value(out.value).name,
+                     out.place == PlanTensor::Place::kGraphOutput ? plan.shapes[step.output]
+                                                                  : plan.layout.OnnxShape(plan.shapes[step.output]),
+                     out.encoding ? lq::Describe(Encoding(*out.encoding)) : NameOf(out.dtype()), step.step->info()});
   }
   return infos;
 }

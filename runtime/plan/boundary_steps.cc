@@ -27,7 +27,7 @@ class QuantizeStep final : public Step {
   Status Run(const StepRun& run) const override {
     const size_t bytes = CodeBytes(encoding_.grid);
     const float* in = run.in[0].data<float>();
-    const bool image = run.out.shape.rank() == 4;
+    const bool image = IsTurned(run.out.shape);
     std::byte* codes = image ? run.scratch.data() : run.out.bytes.data();
     RunRanges(run.executor, static_cast<size_t>(run.out.shape.NumElements()), kGrain, [&](Range r) {
       kernel_.run({.in = in + r.begin,
@@ -101,7 +101,7 @@ class OutputStep final : public Step {
     }
     const size_t bytes = CodeBytes(encoding_->grid);
     const std::byte* codes = in.bytes.data();
-    if (in.shape.rank() == 4) {
+    if (IsTurned(in.shape)) {
       if (bytes == 1) ToOnnxOrder(in.data<uint8_t>(), in.shape, reinterpret_cast<uint8_t*>(run.scratch.data()));
       if (bytes == 2) ToOnnxOrder(in.data<uint16_t>(), in.shape, reinterpret_cast<uint16_t*>(run.scratch.data()));
       codes = run.scratch.data();

@@ -114,11 +114,11 @@ class MatmulStep final : public Step {
     }
   };
 
-  // Memory for an image in ONNX's order; null for other shapes, which are in it.
-  static std::byte* TakeImage(const Shape& plan, size_t element, Pieces& pieces) {
-    return plan.rank() == 4 ? pieces.Take(static_cast<size_t>(plan.NumElements()) * element) : nullptr;
+  // Memory for a turned tensor in ONNX's order; null for others, which are in it.
+  std::byte* TakeImage(const Shape& plan, size_t element, Pieces& pieces) const {
+    return IsTurned(plan) ? pieces.Take(static_cast<size_t>(plan.NumElements()) * element) : nullptr;
   }
-  static Operand InOrder(const ConstTensorView& in, Pieces& pieces) {
+  Operand InOrder(const ConstTensorView& in, Pieces& pieces) const {
     std::byte* ordered = TakeImage(in.shape, SizeOf(in.dtype), pieces);
     if (ordered != nullptr) ToOnnxOrder(in.bytes.data(), in.shape, SizeOf(in.dtype), ordered);
     return {in.dtype, OnnxShape(in.shape), ordered != nullptr ? ordered : in.bytes.data()};

@@ -74,7 +74,7 @@ Result<size_t> Planner::Requantized(const Node& node, size_t tensor, const PerTe
 Result<size_t> Planner::WithIndexShape(const Node& node, size_t in, size_t gathered) {
   const Constant* indices = node.op == "Gather" ? constants_.Find(node.inputs[1]) : nullptr;
   if (indices == nullptr || indices->shape.rank() < 2) return gathered;
-  const Shape shape = OnnxShape(plan_.shapes[in]);
+  const Shape shape = plan_.layout.OnnxShape(plan_.shapes[in]);
   LQ_ASSIGN_OR_RETURN(const size_t axis, AxisOf(graph_.Describe(node), node.Int("axis", 0), shape.rank()));
   Movement movement{graph_.Describe(node), std::nullopt, {}, false};
   for (size_t d = 0; d < shape.rank(); ++d) {

@@ -245,7 +245,7 @@ Status Planner::PlanProduct(const Node& node) {
   spec.b = ToUnsigned(EncodingOf(b));
   if (encoding) spec.output = ToUnsigned(*encoding);
   LQ_ASSIGN_OR_RETURN(Matmul matmul, Matmul::Prepare(spec, options_));
-  const Shape shape = OnnxShape(plan_.shapes[a]);
+  const Shape shape = plan_.layout.OnnxShape(plan_.shapes[a]);
   if (shape.rank() > 0 && static_cast<size_t>(shape[shape.rank() - 1]) > matmul.LargestK()) return PlanValues(node);
   PlanTensor output = NewTensor(encoding, true);
   if (encoding) output.value = node.outputs[0];

@@ -24,6 +24,7 @@ struct Plan {
   std::vector<PlanTensor> tensors;
   std::vector<PlannedStep> steps;  // in execution order
   std::vector<Shape> shapes;       // of the tensors, plan order, for the batch in the file (dynamic: 1)
+  Layout layout;
 };
 
 class Planner {
