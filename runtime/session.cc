@@ -24,25 +24,47 @@ std::vector<TensorInfo> Describe(const Graph& graph, const std::vector<ValueId>&
   return infos;
 }
 
+// The encodings of graph inputs and outputs are those of the tensors behind and before their steps.
+void DescribeEncodings(const Plan& plan, std::vector<TensorInfo>& inputs, std::vector<TensorInfo>& outputs) {
+  for (const PlannedStep& step : plan.steps) {
+    const PlanTensor &in = plan.tensors[step.inputs[0]], &out = plan.tensors[step.output];
+    if (in.place == PlanTensor::Place::kGraphInput) inputs[in.index].encoding = out.encoding;
+    if (out.place == PlanTensor::Place::kGraphOutput) outputs[out.index].encoding = in.encoding;
+  }
+}
+
 std::vector<StepInfo> DescribeSteps(const Graph& graph, const Plan& plan) {
   std::vector<StepInfo> infos;
   for (const PlannedStep& step : plan.steps) {
     const PlanTensor& out = plan.tensors[step.output];
     LayerInfo layer = step.step->info();
     if (!step.why.empty()) layer.weights += "; " + step.why;
-    infos.push_back(
-        {step.op, step.name, out.value == kAbsent ? "" : graph.value(out.value).name,
-         out.place == PlanTensor::Place::kGraphOutput ? plan.shapes[step.output] : OnnxShape(plan.shapes[step.output]),
-         out.encoding ? lq::Describe(Encoding(*out.encoding)) : NameOf(out.dtype()), std::move(layer)});
+    infos.push_back({step.op, step.name, out.value == kAbsent ? "" : graph.value(out.value).name,
+                     out.place == PlanTensor::Place::kGraphOutput ? plan.shapes[step.output]
+                                                                  : plan.layout.OnnxShape(plan.shapes[step.output]),
+                     out.encoding ? lq::Describe(Encoding(*out.encoding)) : NameOf(out.dtype()), std::move(layer)});
   }
   return infos;
 }
 
-// Every fixed dimension as it is, every dynamic one at least 1.
+// Every fixed dimension as it is, a dynamic batch at least 1.
 bool Fits(const Shape& shape, const Shape& declared) {
   bool fits = shape.rank() == declared.rank();
-  for (size_t d = 0; fits && d < shape.rank(); ++d) fits = declared[d] < 0 ? shape[d] >= 1 : shape[d] == declared[d];
+  for (size_t d = 0; fits && d < shape.rank(); ++d) {
+    fits = declared[d] < 0 ? shape[d] >= (d == 0 ? 1 : 0) : shape[d] == declared[d];
+  }
   return fits;
+}
+
+// Steps with an empty output are not run. Others may read empty tensors where they only join them.
+Status CheckEmpty(const PlannedStep& step, std::span<const Shape> in, const Shape& out) {
+  if (step.op == "Concat" || out.NumElements() == 0) return OkStatus();
+  for (const Shape& shape : in) {
+    if (shape.NumElements() != 0) continue;
+    return InvalidArgument(fmt::format("{} '{}': an input of shape {} is empty, but its output of shape {} is not",
+                                       step.op, step.name, shape.ToString(), out.ToString()));
+  }
+  return OkStatus();
 }
 
 // From the step that writes a tensor to the last one that reads it.
@@ -67,6 +89,7 @@ size_t LargestScratch(const Plan& plan, const std::vector<Shape>& shapes, size_t
   for (const PlannedStep& step : plan.steps) {
     std::vector<Shape> in;
     for (size_t input : step.inputs) in.push_back(shapes[input]);
+    if (shapes[step.output].NumElements() == 0) continue;
     for (size_t w = 1; w <= workers; ++w) scratch = std::max(scratch, step.step->ScratchBytes(in, w));
   }
   return scratch;
@@ -98,6 +121,7 @@ Result<Session> Session::Prepare(const Model& model, const SessionOptions& optio
   LQ_ASSIGN_OR_RETURN(impl->plan, Planner::Build(graph, options));
   impl->inputs = Describe(graph, graph.inputs);
   impl->outputs = Describe(graph, graph.outputs);
+  DescribeEncodings(impl->plan, impl->inputs, impl->outputs);
   impl->steps = DescribeSteps(graph, impl->plan);
   return Session(std::move(impl));
 }
@@ -130,7 +154,7 @@ Result<std::vector<Shape>> Session::Impl::ShapesFor(std::span<const Shape> input
     shapes[t] = input_shapes[plan.tensors[t].index];
     if (!Fits(shapes[t], input.shape)) {
       return InvalidArgument(
-          fmt::format("shape {} does not fit input '{}' of shape {}; dynamic dimensions need 1 or more",
+          fmt::format("shape {} does not fit input '{}' of shape {}; a dynamic batch needs 1 or more, others 0",
                       shapes[t].ToString(), input.name, input.shape.ToString()));
     }
   }
@@ -138,6 +162,7 @@ Result<std::vector<Shape>> Session::Impl::ShapesFor(std::span<const Shape> input
     std::vector<Shape> in;
     for (size_t input : step.inputs) in.push_back(shapes[input]);
     LQ_ASSIGN_OR_RETURN(shapes[step.output], step.step->OutputShape(in));
+    LQ_RETURN_IF_ERROR(CheckEmpty(step, in, shapes[step.output]));
     const int64_t elements = shapes[step.output].NumElements();
     if (elements >= 0 && elements <= kLargestTensor) continue;
     return InvalidArgument(
@@ -207,9 +232,11 @@ Status Session::Impl::CheckRun(std::span<const ConstTensorView> in, std::span<co
     const bool input = tensor.place == PlanTensor::Place::kGraphInput;
     const ConstTensorView view = input ? in[tensor.index] : ConstTensorView(out[tensor.index]);
     const std::string& name = input ? inputs[tensor.index].name : outputs[tensor.index].name;
-    if (view.dtype != DType::kF32) {
+    const std::optional<PerTensor>& encoding = input ? inputs[tensor.index].encoding : outputs[tensor.index].encoding;
+    if (view.dtype != DType::kF32 && !(encoding && view.dtype == CodeDType(encoding->grid))) {
+      const std::string codes = encoding ? fmt::format(" or {}", NameOf(CodeDType(encoding->grid))) : "";
       return InvalidArgument(
-          fmt::format("{} '{}' has type {}, not f32", input ? "input" : "output", name, NameOf(view.dtype)));
+          fmt::format("{} '{}' has type {}, not f32{}", input ? "input" : "output", name, NameOf(view.dtype), codes));
     }
     LQ_RETURN_IF_ERROR(CheckView(name, input ? "(input)" : "(output)", view, workspace.tensors[t].shape));
   }
@@ -219,6 +246,7 @@ Status Session::Impl::CheckRun(std::span<const ConstTensorView> in, std::span<co
 Status Session::Impl::RunStep(size_t index, std::span<const ConstTensorView> in, std::span<const TensorView> out,
                               const Workspace::Impl& workspace, Executor& executor) const {
   const PlannedStep& step = plan.steps[index];
+  if (workspace.tensors[step.output].shape.NumElements() == 0) return OkStatus();
   std::array<ConstTensorView, kMostInputs> views;
   for (size_t i = 0; i < step.inputs.size(); ++i) {
     const PlanTensor& tensor = plan.tensors[step.inputs[i]];

@@ -14,16 +14,17 @@ namespace {
 // Shows the codes of a tensor on its own grid and in ONNX's order, and takes back what the observer made of them.
 // T: of the codes.
 template <class T>
-void Observe(const PlanTensor& tensor, const TensorView& view, const Observer& observer) {
+void Observe(const PlanTensor& tensor, const TensorView& view, const Layout& layout, const Observer& observer) {
   const auto n = static_cast<size_t>(view.shape.NumElements());
   const auto low = static_cast<int32_t>(tensor.encoding->grid.qmin());
   T* codes = view.data<T>();
   std::vector<int32_t> plan_order(n);
   for (size_t i = 0; i < n; ++i) plan_order[i] = codes[i] + low;
-  ObservedTensor observed{tensor.value, OnnxShape(view.shape), *tensor.encoding, std::vector<int32_t>(n), {}, {}};
-  ToOnnxOrder(plan_order.data(), view.shape, observed.codes.data());
+  ObservedTensor observed{
+      tensor.value, layout.OnnxShape(view.shape), *tensor.encoding, std::vector<int32_t>(n), {}, {}};
+  layout.ToOnnxOrder(plan_order.data(), view.shape, observed.codes.data());
   observer(observed);
-  FromOnnxOrder(observed.codes.data(), view.shape, plan_order.data());
+  layout.FromOnnxOrder(observed.codes.data(), view.shape, plan_order.data());
   for (size_t i = 0; i < n; ++i) codes[i] = static_cast<T>(plan_order[i] - low);
 }
 
@@ -41,9 +42,9 @@ Status SessionInspector::Run(const Session& session, std::span<const ConstTensor
     const PlanTensor& tensor = impl.plan.tensors[output];
     if (!observer || tensor.value == kAbsent || !tensor.encoding) continue;
     if (tensor.dtype() == DType::kU8) {
-      Observe<uint8_t>(tensor, memory.tensors[output], observer);
+      Observe<uint8_t>(tensor, memory.tensors[output], impl.plan.layout, observer);
     } else {
-      Observe<uint16_t>(tensor, memory.tensors[output], observer);
+      Observe<uint16_t>(tensor, memory.tensors[output], impl.plan.layout, observer);
     }
   }
   return OkStatus();

@@ -42,7 +42,7 @@ LQ_EXPORT lq_status lq_session_prepare(const lq_model* model, const lq_session_o
                                        lq_message* message);
 LQ_EXPORT void lq_session_free(lq_session* session);
 
-// An input or output of the network, always f32 in the ONNX layout (NCHW). The name lives as long as the session.
+// An input or output of the network in the ONNX layout (NCHW). The name lives as long as the session.
 typedef struct lq_tensor_info {
   const char* name;
   int32_t rank;
@@ -63,14 +63,27 @@ LQ_EXPORT lq_status lq_session_output(const lq_session* session, size_t index, i
 // one that needs more than half of the machine's memory.
 LQ_EXPORT lq_status lq_workspace_create(const lq_session* session, int64_t batch, size_t threads,
                                         lq_workspace** workspace, lq_message* message);
+
+typedef struct lq_shape {
+  int32_t rank;  // 0 (a scalar) to LQ_MAX_RANK
+  int64_t dims[LQ_MAX_RANK];
+} lq_shape;
+
+// The same for inputs of these shapes, `count` of them in the order of lq_session_input: where other dimensions than
+// the batch are dynamic, as the lengths of a sequence and of its cache. Errors: shapes that do not fit.
+LQ_EXPORT lq_status lq_workspace_create_shaped(const lq_session* session, const lq_shape* input_shapes, size_t count,
+                                               size_t threads, lq_workspace** workspace, lq_message* message);
+// The shape of output `index` of its runs. Errors: an index beyond the outputs.
+LQ_EXPORT lq_status lq_workspace_output_shape(const lq_workspace* workspace, size_t index, lq_shape* shape,
+                                              lq_message* message);
 LQ_EXPORT size_t lq_workspace_bytes(const lq_workspace* workspace);
 LQ_EXPORT void lq_workspace_free(lq_workspace* workspace);
 
 typedef struct lq_run {
   size_t struct_size;
-  const lq_tensor* inputs;  // in the order of lq_session_input, each f32
+  const lq_tensor* inputs;  // in the order of lq_session_input, each f32, or codes of its encoding if it has one
   size_t input_count;
-  const lq_tensor* outputs;  // in the order of lq_session_output, each f32; their data is written
+  const lq_tensor* outputs;  // in the order of lq_session_output, likewise; their data is written
   size_t output_count;
   lq_workspace* workspace;  // of this session, used by no other run now
   lq_executor* executor;    // null: the caller's thread

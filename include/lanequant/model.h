@@ -5,10 +5,12 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "lanequant/encoding.h"
 #include "lanequant/executor.h"
 #include "lanequant/export.h"
 #include "lanequant/layer.h"
@@ -42,10 +44,12 @@ struct SessionOptions : PrepareOptions {
       false;  // no fusion that would skip an encoded activation (same codes, for comparing layers)
 };
 
-// A graph input or output: its ONNX name and shape; -1 is a dynamic dimension, the first one the batch.
+// A graph input or output: its ONNX name and shape; -1 is a dynamic dimension, the first one the batch. With an
+// encoding it may cross as codes.
 struct TensorInfo {
   std::string name;
   Shape shape;
+  std::optional<PerTensor> encoding = {};
 };
 
 // What `inspect` shows: one line per step of the plan.
@@ -92,10 +96,13 @@ class LQ_EXPORT Session {
   // it will be run with. Error: other dimensions of an input are dynamic.
   Result<Workspace> NewWorkspace(int64_t batch, size_t workers) const;
   // The same for any shapes that fit the inputs, in their order: the length of a sequence, of its cache. Plans memory;
-  // the packed weights are shared by all workspaces. Errors: shapes that do not fit, also those between nodes.
+  // the packed weights are shared by all workspaces. A cache may be empty: length 0, of what is only joined to others
+  // (Concat). Errors: shapes that do not fit, also those between nodes.
   Result<Workspace> NewWorkspace(std::span<const Shape> input_shapes, size_t workers) const;
 
-  // Inputs f32 in the order of inputs(), outputs f32 in the order of outputs(), ONNX layout (NCHW).
+  // Inputs in the order of inputs(), outputs in the order of outputs(), ONNX layout (NCHW). Each f32, or where it has
+  // an encoding codes on its grid: u8 or s8 up to 8 bits, u16 or s16 above (input codes beyond the grid become its
+  // largest one). A cache of keys and values that crosses so costs a quarter of the memory traffic, and no arithmetic.
   // Errors: number of tensors, shapes, types, a workspace of another session or of fewer workers.
   Status Run(std::span<const ConstTensorView> inputs, std::span<const TensorView> outputs, Workspace& workspace,
              Executor& executor) const;

@@ -62,6 +62,11 @@ void Describe(const std::string& name, const Shape& shape, lq_tensor_info* info)
   std::copy(shape.dims().begin(), shape.dims().end(), info->dims);
 }
 
+lq_workspace* NewWorkspace(const lq_session* session, Workspace made) {
+  return new lq_workspace{std::move(made), std::vector<ConstTensorView>(lq_session_input_count(session)),
+                          std::vector<TensorView>(lq_session_output_count(session))};
+}
+
 // `name`: "inputs"; a tensor is then "inputs[2]".
 template <class View>
 Status ReadTensors(const char* name, const lq_tensor* tensors, std::span<View> views) {
@@ -138,8 +143,46 @@ lq_status lq_workspace_create(const lq_session* session, int64_t batch, size_t t
     LQ_RETURN_IF_ERROR(CheckPointer("session", session));
     LQ_RETURN_IF_ERROR(CheckPointer("workspace", workspace));
     LQ_ASSIGN_OR_RETURN(Workspace made, session->session.NewWorkspace(batch, threads));
-    *workspace = new lq_workspace{std::move(made), std::vector<ConstTensorView>(lq_session_input_count(session)),
-                                  std::vector<TensorView>(lq_session_output_count(session))};
+    *workspace = NewWorkspace(session, std::move(made));
+    return OkStatus();
+  });
+}
+
+lq_status lq_workspace_create_shaped(const lq_session* session, const lq_shape* input_shapes, size_t count,
+                                     size_t threads, lq_workspace** workspace, lq_message* message) {
+  return Call(message, [&]() -> Status {
+    LQ_RETURN_IF_ERROR(CheckPointer("session", session));
+    LQ_RETURN_IF_ERROR(CheckPointer("workspace", workspace));
+    if (count > 0) LQ_RETURN_IF_ERROR(CheckPointer("input_shapes", input_shapes));
+    if (count != lq_session_input_count(session)) {
+      return InvalidArgument(
+          fmt::format("{} input shapes, but the model has {} inputs", count, lq_session_input_count(session)));
+    }
+    std::vector<Shape> shapes;
+    for (size_t i = 0; i < count; ++i) {
+      const lq_shape& shape = input_shapes[i];
+      if (shape.rank < 0 || shape.rank > LQ_MAX_RANK) {
+        return InvalidArgument(fmt::format("input_shapes[{}]: rank {} is not in 0 to {}", i, shape.rank, LQ_MAX_RANK));
+      }
+      shapes.emplace_back(std::span(shape.dims).first(static_cast<size_t>(shape.rank)));
+    }
+    LQ_ASSIGN_OR_RETURN(Workspace made, session->session.NewWorkspace(shapes, threads));
+    *workspace = NewWorkspace(session, std::move(made));
+    return OkStatus();
+  });
+}
+
+lq_status lq_workspace_output_shape(const lq_workspace* workspace, size_t index, lq_shape* shape, lq_message* message) {
+  return Call(message, [&]() -> Status {
+    LQ_RETURN_IF_ERROR(CheckPointer("workspace", workspace));
+    LQ_RETURN_IF_ERROR(CheckPointer("shape", shape));
+    const std::vector<Shape>& shapes = workspace->workspace.output_shapes();
+    if (index >= shapes.size()) {
+      return InvalidArgument(fmt::format("output {}, but the session has {}", index, shapes.size()));
+    }
+    *shape = {};
+    shape->rank = static_cast<int32_t>(shapes[index].rank());
+    std::copy(shapes[index].dims().begin(), shapes[index].dims().end(), shape->dims);
     return OkStatus();
   });
 }

@@ -46,6 +46,8 @@ void AddBench(CLI::App& app, Command& chosen) {
       .add_option("--input-shapes", options->input_shapes,
                   "network: the shapes of its inputs, 1x512x2048,...: lengths of sequences that are dynamic")
       ->delimiter(',');
+  command.add_flag("--codes", options->codes,
+                   "network: inputs and outputs that have encodings cross as codes, as a cache of keys and values may");
   AddTarget(command, options->target);
   AddThreads(command, options->threads);
   command.add_flag("--json", options->json, "As JSON");

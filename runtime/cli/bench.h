@@ -20,6 +20,7 @@ struct BenchOptions {
   std::string encodings;                  // of a network
   int64_t batch = 1;                      // of a network whose batch is dynamic
   std::vector<std::string> input_shapes;  // of a network, for all its inputs; replaces the batch
+  bool codes = false;                     // cross into and out of a network where there are encodings
   std::string target;
   size_t threads = 1;
   bool json = false;

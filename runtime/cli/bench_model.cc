@@ -17,6 +17,7 @@
 #include "runtime/cli/progress.h"
 #include "runtime/measure/clock.h"
 #include "runtime/status_macros.h"
+#include "runtime/views.h"
 
 namespace lq::cli {
 namespace {
@@ -52,12 +53,18 @@ class ModelRun {
     LQ_ASSIGN_OR_RETURN(Workspace workspace, MakeWorkspace(session, options, workers));
     ModelRun run(session, std::move(workspace));
     std::mt19937 engine(1);
-    for (const Shape& shape : run.workspace_.input_shapes()) {
-      std::vector<float>& values = run.in_.emplace_back(static_cast<size_t>(shape.NumElements()));
-      for (float& value : values) value = static_cast<float>(static_cast<int32_t>(engine())) * 0x1p-31f;
+    for (size_t i = 0; i < session.inputs().size(); ++i) {
+      Array& array = run.Add(session.inputs()[i], run.workspace_.input_shapes()[i], options.codes, run.in_);
+      if (array.dtype == DType::kF32) {
+        for (float& value : std::span(reinterpret_cast<float*>(array.bytes.data()), array.bytes.size() / 4)) {
+          value = static_cast<float>(static_cast<int32_t>(engine())) * 0x1p-31f;
+        }
+      } else {
+        for (std::byte& byte : array.bytes) byte = static_cast<std::byte>(engine());
+      }
     }
-    for (const Shape& shape : run.workspace_.output_shapes()) {
-      run.out_.emplace_back(static_cast<size_t>(shape.NumElements()));
+    for (size_t i = 0; i < session.outputs().size(); ++i) {
+      run.Add(session.outputs()[i], run.workspace_.output_shapes()[i], options.codes, run.out_);
     }
     return run;
   }
@@ -65,12 +72,8 @@ class ModelRun {
   Status Run(Executor& executor) {
     std::vector<ConstTensorView> in;
     std::vector<TensorView> out;
-    for (size_t i = 0; i < in_.size(); ++i) {
-      in.push_back({DType::kF32, workspace_.input_shapes()[i], std::as_bytes(std::span(in_[i]))});
-    }
-    for (size_t i = 0; i < out_.size(); ++i) {
-      out.push_back({DType::kF32, workspace_.output_shapes()[i], std::as_writable_bytes(std::span(out_[i]))});
-    }
+    for (const Array& array : in_) in.push_back({array.dtype, array.shape, array.bytes});
+    for (Array& array : out_) out.push_back({array.dtype, array.shape, array.bytes});
     return session_.Run(in, out, workspace_, executor);
   }
 
@@ -80,11 +83,22 @@ class ModelRun {
   }
 
  private:
+  struct Array {
+    DType dtype;
+    Shape shape;
+    std::vector<std::byte> bytes;
+  };
+
   ModelRun(const Session& session, Workspace workspace) : session_(session), workspace_(std::move(workspace)) {}
+
+  static Array& Add(const TensorInfo& info, const Shape& shape, bool codes, std::vector<Array>& arrays) {
+    const DType dtype = codes && info.encoding ? CodeDType(info.encoding->grid) : DType::kF32;
+    return arrays.emplace_back(Array{dtype, shape, std::vector<std::byte>(BytesOf(dtype, shape.NumElements()))});
+  }
 
   const Session& session_;
   Workspace workspace_;
-  std::vector<std::vector<float>> in_, out_;
+  std::vector<Array> in_, out_;
 };
 
 Result<std::vector<double>> Time(ModelRun& run, Executor& executor) {

@@ -4,11 +4,14 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "runtime/cli/command.h"
+#include "runtime/cli/inspect_quark.h"
 #include "runtime/cli/json.h"
 #include "runtime/cli/model_options.h"
 #include "runtime/cli/table.h"
@@ -107,6 +110,10 @@ void PrintJson(const Inspection& inspection) {
 }
 
 Result<int> Inspect(const Options& options) {
+  std::error_code error;
+  if (std::filesystem::is_directory(options.model.model, error)) {
+    return InspectQuark(options.model.model, options.json);
+  }
   LQ_ASSIGN_OR_RETURN(const SessionOptions session_options,
                       MakeSessionOptions(options.model, RoundingProfile::kAimetDiv));
   LQ_ASSIGN_OR_RETURN(const Model model, LoadModel(options.model));
@@ -130,7 +137,9 @@ Result<int> Inspect(const Options& options) {
 
 void AddInspect(CLI::App& app, Command& chosen) {
   auto options = std::make_shared<Options>();
-  CLI::App& command = *app.add_subcommand("inspect", "Shows a network's layers, encodings, memory and kernels");
+  CLI::App& command = *app.add_subcommand(
+      "inspect",
+      "Shows a network's layers, encodings, memory and kernels; or the Linear layers of a folder exported by Quark");
   options->model.AddTo(command);
   command.add_flag("--json", options->json, "As JSON");
   command.callback([options, &chosen] { chosen = [options] { return Inspect(*options); }; });

@@ -154,7 +154,7 @@ class AddStep final : public Step {
     std::array<const std::byte*, 2> data;
     std::array<Strides, 2> strides;
     for (size_t i = 0; i < 2; ++i) {
-      strides[i] = BroadcastStrides(onnx[i], IsActivation(i), out);
+      strides[i] = BroadcastStrides(onnx[i], IsActivation(i) ? layout() : Layout(false), out, layout());
       data[i] = IsActivation(i) ? run.in[next++].bytes.data()
                                 : reinterpret_cast<const std::byte*>(spec_.operands[i].values.data());
     }

@@ -1,4 +1,6 @@
 // The steps at the two ends of a plan: from the caller's floats to codes, and back.
+#include <algorithm>
+
 #include "runtime/output_arrays.h"
 #include "runtime/plan/layout.h"
 #include "runtime/plan/steps.h"
@@ -14,7 +16,8 @@ constexpr size_t kGrain = 1 << 16;  // elements that are worth a task: about 10 
 class QuantizeStep final : public Step {
  public:
   QuantizeStep(const PerTensor& encoding, const PrepareOptions& options)
-      : encoding_(ToUnsigned(encoding)),
+      : grid_(encoding.grid),
+        encoding_(ToUnsigned(encoding)),
         profile_(options.profile),
         kernel_(Choose(kernels::QuantizeAffineVariants(), options.max_isa)) {}
 
@@ -26,11 +29,13 @@ class QuantizeStep final : public Step {
 
   Status Run(const StepRun& run) const override {
     const size_t bytes = CodeBytes(encoding_.grid);
-    const float* in = run.in[0].data<float>();
-    const bool image = run.out.shape.rank() == 4;
+    const bool image = IsTurned(run.out.shape);
     std::byte* codes = image ? run.scratch.data() : run.out.bytes.data();
     RunRanges(run.executor, static_cast<size_t>(run.out.shape.NumElements()), kGrain, [&](Range r) {
-      kernel_.run({.in = in + r.begin,
+      if (run.in[0].dtype != DType::kF32) {
+        return EnterCodes(run.in[0].bytes.data() + r.begin * bytes, r.end - r.begin, codes + r.begin * bytes);
+      }
+      kernel_.run({.in = run.in[0].data<float>() + r.begin,
                    .n = r.end - r.begin,
                    .layout = {&encoding_.scale, &encoding_.offset, 1, r.end - r.begin},
                    .qmin = 0,
@@ -46,6 +51,18 @@ class QuantizeStep final : public Step {
   LayerInfo info() const override { return {"quantize_affine/" + kernel_.name, kernel_.why_not_better, "", 0}; }
 
  private:
+  // Codes on the encoding's own grid; what lies beyond it becomes the largest one.
+  void EnterCodes(const std::byte* in, size_t n, std::byte* out) const {
+    ShiftCodes(grid_, -grid_.qmin(), in, n, out);
+    const int64_t largest = encoding_.grid.qmax();
+    if (largest < 255) Clamp(reinterpret_cast<uint8_t*>(out), n, static_cast<uint8_t>(largest));
+    if (largest > 255 && largest < 65535) Clamp(reinterpret_cast<uint16_t*>(out), n, static_cast<uint16_t>(largest));
+  }
+  template <class T>
+  static void Clamp(T* codes, size_t n, T largest) {
+    for (size_t i = 0; i < n; ++i) codes[i] = std::min(codes[i], largest);
+  }
+
   void ToChannelsLast(const std::byte* codes, const StepRun& run) const {
     const auto images = static_cast<size_t>(run.out.shape[0]);
     const size_t size = CodeBytes(encoding_.grid);
@@ -59,6 +76,7 @@ class QuantizeStep final : public Step {
     });
   }
 
+  Grid grid_;  // in the file
   PerTensor encoding_;
   RoundingProfile profile_;
   Chosen<kernels::QuantizeAffineFn> kernel_;
@@ -78,6 +96,7 @@ class OutputStep final : public Step {
   OutputStep(const std::optional<PerTensor>& encoding, const PrepareOptions& options)
       : kernel_(Choose(kernels::DequantizeAffineVariants(), options.max_isa)) {
     if (encoding) encoding_ = ToUnsigned(*encoding);
+    if (encoding) grid_ = encoding->grid;
   }
 
   Result<Shape> OutputShape(std::span<const Shape> in) const override { return OnnxShape(in[0]); }
@@ -88,6 +107,10 @@ class OutputStep final : public Step {
 
   Status Run(const StepRun& run) const override {
     const ConstTensorView& in = run.in[0];
+    if (run.out.dtype != DType::kF32) {
+      LeaveCodes(run);
+      return OkStatus();
+    }
     auto* out = run.out.data<float>();
     if (in.dtype == DType::kF64) {  // the real value, rounded once
       auto* ordered = reinterpret_cast<double*>(run.scratch.data());
@@ -101,7 +124,7 @@ class OutputStep final : public Step {
     }
     const size_t bytes = CodeBytes(encoding_->grid);
     const std::byte* codes = in.bytes.data();
-    if (in.shape.rank() == 4) {
+    if (IsTurned(in.shape)) {
       if (bytes == 1) ToOnnxOrder(in.data<uint8_t>(), in.shape, reinterpret_cast<uint8_t*>(run.scratch.data()));
       if (bytes == 2) ToOnnxOrder(in.data<uint16_t>(), in.shape, reinterpret_cast<uint16_t*>(run.scratch.data()));
       codes = run.scratch.data();
@@ -122,7 +145,20 @@ class OutputStep final : public Step {
   }
 
  private:
+  // Codes on the encoding's own grid.
+  void LeaveCodes(const StepRun& run) const {
+    const ConstTensorView& in = run.in[0];
+    const bool turned = IsTurned(in.shape);
+    if (turned) ToOnnxOrder(in.bytes.data(), in.shape, SizeOf(in.dtype), run.out.bytes.data());
+    const std::byte* from = turned ? run.out.bytes.data() : in.bytes.data();
+    const size_t size = CodeBytes(grid_);
+    RunRanges(run.executor, static_cast<size_t>(in.shape.NumElements()), kGrain, [&](Range r) {
+      ShiftCodes(grid_, grid_.qmin(), from + r.begin * size, r.end - r.begin, run.out.bytes.data() + r.begin * size);
+    });
+  }
+
   std::optional<PerTensor> encoding_;
+  Grid grid_;  // in the file
   Chosen<kernels::DequantizeAffineFn> kernel_;
 };
 

@@ -4,15 +4,13 @@
 
 #include <algorithm>
 
-#include "runtime/plan/layout.h"
-
 namespace lq {
 namespace {
 
 // Row-major strides of a shape; of a channels-last image they are given for the dimensions in ONNX's order.
 Strides MemoryStrides(const Shape& shape, bool channels_last) {
   Strides strides{};
-  if (channels_last && shape.rank() == 4) {
+  if (channels_last) {
     strides[0] = shape[1] * shape[2] * shape[3];
     strides[1] = 1;
     strides[2] = shape[3] * shape[1];
@@ -55,13 +53,13 @@ Strides BroadcastStrides(const Shape& operand, const Shape& out) {
   return strides;
 }
 
-Strides BroadcastStrides(const Shape& operand, bool channels_last, const Shape& plan_out) {
-  const Strides memory = MemoryStrides(operand, channels_last);
+Strides BroadcastStrides(const Shape& operand, const Layout& memory, const Shape& plan_out, const Layout& plan) {
+  const Strides in_memory = MemoryStrides(operand, memory.IsTurned(operand));
   const size_t shift = plan_out.rank() - operand.rank();
   Strides strides{};
   for (size_t i = 0; i < plan_out.rank(); ++i) {
-    const size_t dim = OnnxDimension(i, plan_out.rank());
-    if (dim >= shift && operand[dim - shift] != 1) strides[i] = memory[dim - shift];
+    const size_t dim = plan.OnnxDimension(i, plan_out.rank());
+    if (dim >= shift && operand[dim - shift] != 1) strides[i] = in_memory[dim - shift];
   }
   return strides;
 }

@@ -11,6 +11,7 @@
 
 #include "lanequant/status.h"
 #include "lanequant/tensor.h"
+#include "runtime/plan/layout.h"
 
 namespace lq {
 
@@ -31,8 +32,8 @@ inline ptrdiff_t OffsetOf(int64_t index, std::span<const int64_t> dims, const St
   return offset;
 }
 
-// `operand` is an ONNX shape; its memory is channels last if `channels_last`, else in ONNX's order.
-Strides BroadcastStrides(const Shape& operand, bool channels_last, const Shape& plan_out);
+// `operand` is an ONNX shape, whose memory has the layout `memory`; the output has its plan's.
+Strides BroadcastStrides(const Shape& operand, const Layout& memory, const Shape& plan_out, const Layout& plan);
 
 }  // namespace lq
 

@@ -53,7 +53,7 @@ class GatherStep final : public Step {
     ToOnnxOrder(in.bytes.data(), in.shape, SizeOf(in.dtype), ordered);
     std::byte* numbers = pieces.Take(count * sizeof(double));
     decoder_.Decode(ordered, in.dtype, count, ValueKind::kReal, numbers);
-    const bool image = run.out.shape.rank() == 4;
+    const bool image = IsTurned(run.out.shape);
     std::byte* out = image ? pieces.Take(run.out.bytes.size()) : run.out.bytes.data();
     LQ_RETURN_IF_ERROR(Gather({reinterpret_cast<const double*>(numbers), count}, out));
     if (image) FromOnnxOrder(out, run.out.shape, SizeOf(run.out.dtype), run.out.bytes.data());

@@ -44,57 +44,61 @@ struct Dims {
   size_t batch, pixels, channels;
 };
 
-Dims DimsOf(const Shape& plan) {
-  if (plan.rank() != 4) return {1, 1, static_cast<size_t>(plan.NumElements())};
+Dims DimsOf(const Shape& plan, bool turned) {
+  if (!turned) return {1, 1, static_cast<size_t>(plan.NumElements())};
   return {static_cast<size_t>(plan[0]), static_cast<size_t>(plan[1] * plan[2]), static_cast<size_t>(plan[3])};
 }
 
 }  // namespace
 
-Shape PlanShape(const Shape& onnx) { return onnx.rank() == 4 ? Shape{onnx[0], onnx[2], onnx[3], onnx[1]} : onnx; }
+Shape Layout::PlanShape(const Shape& onnx) const {
+  return IsTurned(onnx) ? Shape{onnx[0], onnx[2], onnx[3], onnx[1]} : onnx;
+}
 
-Shape OnnxShape(const Shape& plan) { return plan.rank() == 4 ? Shape{plan[0], plan[3], plan[1], plan[2]} : plan; }
+Shape Layout::OnnxShape(const Shape& plan) const {
+  return IsTurned(plan) ? Shape{plan[0], plan[3], plan[1], plan[2]} : plan;
+}
 
-size_t OnnxDimension(size_t d, size_t rank) {
+size_t Layout::OnnxDimension(size_t d, size_t rank) const {
   constexpr size_t kChannelsLast[] = {0, 2, 3, 1};
-  return rank == 4 ? kChannelsLast[d] : d;
+  return channels_last_ && rank == 4 ? kChannelsLast[d] : d;
 }
 
 template <class T>
-void ToOnnxOrder(const T* in, const Shape& plan, T* out) {
-  const Dims d = DimsOf(plan);
+void Layout::ToOnnxOrder(const T* in, const Shape& plan, T* out) const {
+  const Dims d = DimsOf(plan, IsTurned(plan));
   Transpose(in, d.batch, d.pixels, d.channels, out);
 }
 
 template <class T>
-void FromOnnxOrder(const T* in, const Shape& plan, T* out) {
-  const Dims d = DimsOf(plan);
+void Layout::FromOnnxOrder(const T* in, const Shape& plan, T* out) const {
+  const Dims d = DimsOf(plan, IsTurned(plan));
   Transpose(in, d.batch, d.channels, d.pixels, out);
 }
 
-void ToOnnxOrder(const std::byte* in, const Shape& plan, size_t size, std::byte* out) {
+void Layout::ToOnnxOrder(const std::byte* in, const Shape& plan, size_t size, std::byte* out) const {
   if (size == 1) ToOnnxOrder(reinterpret_cast<const uint8_t*>(in), plan, reinterpret_cast<uint8_t*>(out));
   if (size == 2) ToOnnxOrder(reinterpret_cast<const uint16_t*>(in), plan, reinterpret_cast<uint16_t*>(out));
   if (size == 4) ToOnnxOrder(reinterpret_cast<const float*>(in), plan, reinterpret_cast<float*>(out));
   if (size == 8) ToOnnxOrder(reinterpret_cast<const double*>(in), plan, reinterpret_cast<double*>(out));
 }
 
-void FromOnnxOrder(const std::byte* in, const Shape& plan, size_t size, std::byte* out) {
+void Layout::FromOnnxOrder(const std::byte* in, const Shape& plan, size_t size, std::byte* out) const {
   if (size == 1) FromOnnxOrder(reinterpret_cast<const uint8_t*>(in), plan, reinterpret_cast<uint8_t*>(out));
   if (size == 2) FromOnnxOrder(reinterpret_cast<const uint16_t*>(in), plan, reinterpret_cast<uint16_t*>(out));
   if (size == 4) FromOnnxOrder(reinterpret_cast<const float*>(in), plan, reinterpret_cast<float*>(out));
   if (size == 8) FromOnnxOrder(reinterpret_cast<const double*>(in), plan, reinterpret_cast<double*>(out));
 }
 
-template void ToOnnxOrder(const uint8_t*, const Shape&, uint8_t*);
-template void ToOnnxOrder(const uint16_t*, const Shape&, uint16_t*);
-template void ToOnnxOrder(const float*, const Shape&, float*);
-template void ToOnnxOrder(const int32_t*, const Shape&, int32_t*);
-template void ToOnnxOrder(const double*, const Shape&, double*);
-template void FromOnnxOrder(const uint8_t*, const Shape&, uint8_t*);
-template void FromOnnxOrder(const uint16_t*, const Shape&, uint16_t*);
-template void FromOnnxOrder(const float*, const Shape&, float*);
-template void FromOnnxOrder(const int32_t*, const Shape&, int32_t*);
-template void FromOnnxOrder(const double*, const Shape&, double*);
+template void Layout::ToOnnxOrder(const uint8_t*, const Shape&, uint8_t*) const;
+template void Layout::ToOnnxOrder(const uint16_t*, const Shape&, uint16_t*) const;
+template void Layout::ToOnnxOrder(const float*, const Shape&, float*) const;
+template void Layout::ToOnnxOrder(const int32_t*, const Shape&, int32_t*) const;
+template void Layout::ToOnnxOrder(const double*, const Shape&, double*) const;
+template void Layout::FromOnnxOrder(const uint8_t*, const Shape&, uint8_t*) const;
+template void Layout::FromOnnxOrder(const uint16_t*, const Shape&, uint16_t*) const;
+template void Layout::FromOnnxOrder(const float*, const Shape&, float*) const;
+template void Layout::FromOnnxOrder(const int32_t*, const Shape&, int32_t*) const;
+template void Layout::FromOnnxOrder(const double*, const Shape&, double*) const;
 
 }  // namespace lq

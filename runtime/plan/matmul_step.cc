@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "runtime/plan/layout.h"
 #include "runtime/plan/pieces.h"
@@ -41,11 +42,11 @@ Status ForEachCall(const ProductPairs& pairs, const Matmul::Sizes& each, const F
 
 class MatmulStep final : public Step {
  public:
-  MatmulStep(std::string name, Matmul matmul, const std::array<DType, 3>& dtypes)
-      : name_(std::move(name)), matmul_(std::move(matmul)), dtypes_(dtypes) {}
+  MatmulStep(std::string name, Matmul matmul, const std::array<DType, 3>& dtypes, bool turns_b)
+      : name_(std::move(name)), matmul_(std::move(matmul)), dtypes_(dtypes), turns_b_(turns_b) {}
 
   Result<Shape> OutputShape(std::span<const Shape> in) const override {
-    const Shape a = OnnxShape(in[0]), b = OnnxShape(in[1]);
+    const Shape a = OnnxShape(in[0]), b = RightShape(in[1]);
     LQ_ASSIGN_OR_RETURN(const Shape out, ProductShape(name_, a, b));
     const auto k = static_cast<size_t>(a[a.rank() - 1]);
     if (k > matmul_.LargestK()) {
@@ -59,7 +60,7 @@ class MatmulStep final : public Step {
     const Result<Shape> out = OutputShape(in);
     if (!out.ok()) return 0;
     size_t most = 0;
-    const Shape a = OnnxShape(in[0]), b = OnnxShape(in[1]), y = OnnxShape(*out);
+    const Shape a = OnnxShape(in[0]), b = RightShape(in[1]), y = OnnxShape(*out);
     const Status status = ForEachCall(ProductPairs(a, b, y), EachSize(a, b), [&](const Call& call) {
       most = std::max(most, matmul_.WorkspaceBytes(call.sizes, workers));
       return OkStatus();
@@ -74,16 +75,17 @@ class MatmulStep final : public Step {
   Status Run(const StepRun& run) const override {
     Pieces pieces(run.scratch.data());
     const Operand a = InOrder(run.in[0], pieces), b = InOrder(run.in[1], pieces);
+    const Shape right = RightShape(run.in[1].shape);
     const Shape shape = OnnxShape(run.out.shape);
     const size_t element = SizeOf(run.out.dtype);
     std::byte* ordered = TakeImage(run.out.shape, element, pieces);
     std::byte* out = ordered != nullptr ? ordered : run.out.bytes.data();
     const std::span<std::byte> workspace = run.scratch.subspan(pieces.used());
     LQ_RETURN_IF_ERROR(
-        ForEachCall(ProductPairs(a.shape, b.shape, shape), EachSize(a.shape, b.shape), [&](const Call& call) {
+        ForEachCall(ProductPairs(a.shape, right, shape), EachSize(a.shape, right), [&](const Call& call) {
           const auto& [batch, m, n, k] = call.sizes;
           std::byte* y = out + call.out * SizeOfMatrix(shape) * element;
-          return matmul_.Run(a.Part(call.a, batch, m, k), b.Part(call.b, batch, k, n),
+          return matmul_.Run(a.Part(call.a, batch, m, k), b.Part(call.b, batch, turns_b_ ? n : k, turns_b_ ? k : n),
                              {run.out.dtype, Dims(batch, m, n), {y, batch * m * n * element}}, workspace, run.executor);
         }));
     if (ordered != nullptr) FromOnnxOrder(ordered, run.out.shape, element, run.out.bytes.data());
@@ -100,6 +102,13 @@ class MatmulStep final : public Step {
     return static_cast<size_t>(shape[shape.rank() - 2] * shape[shape.rank() - 1]);
   }
 
+  // Of the second input as a factor: (.., k, n).
+  Shape RightShape(const Shape& plan) const {
+    Shape b = OnnxShape(plan);
+    if (turns_b_) std::swap(b[b.rank() - 2], b[b.rank() - 1]);
+    return b;
+  }
+
   // Codes in ONNX's order.
   struct Operand {
     DType dtype;
@@ -114,11 +123,11 @@ class MatmulStep final : public Step {
     }
   };
 
-  // Memory for an image in ONNX's order; null for other shapes, which are in it.
-  static std::byte* TakeImage(const Shape& plan, size_t element, Pieces& pieces) {
-    return plan.rank() == 4 ? pieces.Take(static_cast<size_t>(plan.NumElements()) * element) : nullptr;
+  // Memory for a turned tensor in ONNX's order; null for others, which are in it.
+  std::byte* TakeImage(const Shape& plan, size_t element, Pieces& pieces) const {
+    return IsTurned(plan) ? pieces.Take(static_cast<size_t>(plan.NumElements()) * element) : nullptr;
   }
-  static Operand InOrder(const ConstTensorView& in, Pieces& pieces) {
+  Operand InOrder(const ConstTensorView& in, Pieces& pieces) const {
     std::byte* ordered = TakeImage(in.shape, SizeOf(in.dtype), pieces);
     if (ordered != nullptr) ToOnnxOrder(in.bytes.data(), in.shape, SizeOf(in.dtype), ordered);
     return {in.dtype, OnnxShape(in.shape), ordered != nullptr ? ordered : in.bytes.data()};
@@ -131,12 +140,14 @@ class MatmulStep final : public Step {
   std::string name_;
   Matmul matmul_;
   std::array<DType, 3> dtypes_;  // of a, b and the output
+  bool turns_b_;
 };
 
 }  // namespace
 
-std::unique_ptr<Step> MakeMatmulStep(std::string name, Matmul matmul, const std::array<DType, 3>& dtypes) {
-  return std::make_unique<MatmulStep>(std::move(name), std::move(matmul), dtypes);
+std::unique_ptr<Step> MakeMatmulStep(std::string name, Matmul matmul, const std::array<DType, 3>& dtypes,
+                                     bool turns_b) {
+  return std::make_unique<MatmulStep>(std::move(name), std::move(matmul), dtypes, turns_b);
 }
 
 }  // namespace lq

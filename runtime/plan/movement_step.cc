@@ -119,10 +119,10 @@ class MovementStep final : public Step {
 
  private:
   template <class T>
-  static void Move(const StepRun& run) {
+  void Move(const StepRun& run) const {
     const T* in = run.in[0].data<T>();
     T* out = run.out.data<T>();
-    const bool from_image = run.in[0].shape.rank() == 4, to_image = run.out.shape.rank() == 4;
+    const bool from_image = IsTurned(run.in[0].shape), to_image = IsTurned(run.out.shape);
     if (from_image && to_image) {
       T* ordered = reinterpret_cast<T*>(run.scratch.data());
       ToOnnxOrder(in, run.in[0].shape, ordered);

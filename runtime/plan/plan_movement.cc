@@ -85,7 +85,7 @@ Result<size_t> Planner::Requantized(const Node& node, size_t tensor, const PerTe
 Result<size_t> Planner::WithIndexShape(const Node& node, size_t in, size_t gathered) {
   const Constant* indices = node.op == "Gather" ? constants_.Find(node.inputs[1]) : nullptr;
   if (indices == nullptr || indices->shape.rank() < 2) return gathered;
-  const Shape shape = OnnxShape(plan_.shapes[in]);
+  const Shape shape = plan_.layout.OnnxShape(plan_.shapes[in]);
   LQ_ASSIGN_OR_RETURN(const size_t axis, AxisOf(graph_.Describe(node), node.Int("axis", 0), shape.rank()));
   Movement movement{graph_.Describe(node), std::nullopt, {}, false};
   for (size_t d = 0; d < shape.rank(); ++d) {
@@ -97,7 +97,28 @@ Result<size_t> Planner::WithIndexShape(const Node& node, size_t in, size_t gathe
   return Emit(MakeMovementStep(std::move(movement)), node.op, node, {gathered}, tensor);
 }
 
+bool Planner::IsReadTurned(const Node& node) const {
+  if (node.op != "Transpose" || options_.keep_encoded_tensors || !IsCoded(node.inputs[0])) return false;
+  const ptrdiff_t reader = consumers_.Only(node.outputs[0]);
+  const std::vector<int64_t> order = node.Ints("perm", {});
+  if (reader < 0 || order.size() < 2) return false;
+  for (size_t d = 0; d < order.size(); ++d) {
+    const size_t from = d + 2 < order.size() ? d : 2 * order.size() - 3 - d;
+    if (order[d] != static_cast<int64_t>(from)) return false;
+  }
+  const Node& product = graph_.nodes[static_cast<size_t>(reader)];
+  const std::optional<Encoding>& encoding = graph_.value(node.outputs[0]).encoding;
+  return product.op == "MatMul" && product.inputs[1] == node.outputs[0] &&
+         (!encoding || *encoding == Encoding(EncodingOf(tensor_of_.at(node.inputs[0]))));
+}
+
 Status Planner::PlanMovement(const Node& node) {
+  if (!IsReadTurned(node)) return EmitMovement(node);
+  turned_[node.outputs[0]] = &node;
+  return OkStatus();
+}
+
+Status Planner::EmitMovement(const Node& node) {
   LQ_ASSIGN_OR_RETURN(size_t tensor, TensorOf(node, node.inputs[0]));
   const PlanTensor in = plan_.tensors[tensor];
   const bool moves = !MovesNothing(node.op);

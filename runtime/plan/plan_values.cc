@@ -244,22 +244,30 @@ Status Planner::PlanElementwise(const Node& node) {
 }
 
 Status Planner::PlanProduct(const Node& node) {
-  if (!IsCoded(node.inputs[0]) || !IsCoded(node.inputs[1])) return PlanValues(node);
-  const size_t a = tensor_of_.at(node.inputs[0]), b = tensor_of_.at(node.inputs[1]);
+  const auto turned = turned_.find(node.inputs[1]);
+  const bool turns_b = turned != turned_.end();
+  const ValueId right = turns_b ? turned->second->inputs[0] : node.inputs[1];
+  const auto on_values = [&]() -> Status {
+    if (turns_b) LQ_RETURN_IF_ERROR(EmitMovement(*turned->second));
+    return PlanValues(node);
+  };
+  if (!IsCoded(node.inputs[0]) || !IsCoded(right)) return on_values();
+  const size_t a = tensor_of_.at(node.inputs[0]), b = tensor_of_.at(right);
   LQ_ASSIGN_OR_RETURN(const std::optional<PerTensor> encoding, EncodingOfValue(node.outputs[0]));
   MatmulSpec spec;
   spec.name = graph_.Describe(node);
   spec.a = ToUnsigned(EncodingOf(a));
   spec.b = ToUnsigned(EncodingOf(b));
   if (encoding) spec.output = ToUnsigned(*encoding);
+  spec.b_is_transposed = turns_b;
   LQ_ASSIGN_OR_RETURN(Matmul matmul, Matmul::Prepare(spec, options_));
-  const Shape shape = OnnxShape(plan_.shapes[a]);
-  if (shape.rank() > 0 && static_cast<size_t>(shape[shape.rank() - 1]) > matmul.LargestK()) return PlanValues(node);
+  const Shape shape = plan_.layout.OnnxShape(plan_.shapes[a]);
+  if (shape.rank() > 0 && static_cast<size_t>(shape[shape.rank() - 1]) > matmul.LargestK()) return on_values();
   PlanTensor output = NewTensor(encoding, true);
   if (encoding) output.value = node.outputs[0];
   const std::array<DType, 3> dtypes = {plan_.tensors[a].dtype(), plan_.tensors[b].dtype(), output.dtype()};
-  LQ_ASSIGN_OR_RETURN(tensor_of_[node.outputs[0]],
-                      Emit(MakeMatmulStep(spec.name, std::move(matmul), dtypes), node.op, node, {a, b}, output));
+  LQ_ASSIGN_OR_RETURN(tensor_of_[node.outputs[0]], Emit(MakeMatmulStep(spec.name, std::move(matmul), dtypes, turns_b),
+                                                        node.op, node, {a, b}, output));
   return OkStatus();
 }
 

@@ -9,9 +9,22 @@
 #include "runtime/status_macros.h"
 
 namespace lq {
+namespace {
+
+// Whether there are steps that read channels last.
+bool HasImages(const Graph& graph) {
+  return std::any_of(graph.nodes.begin(), graph.nodes.end(), [](const Node& node) {
+    return node.op == "Conv" || node.op == "ConvTranspose" || node.op == "BatchNormalization" ||
+           node.op.find("Pool") != std::string::npos;
+  });
+}
+
+}  // namespace
 
 Planner::Planner(const Graph& graph, const SessionOptions& options)
-    : graph_(graph), options_(options), constants_(graph), consumers_(graph), absorbed_(graph.nodes.size(), false) {}
+    : graph_(graph), options_(options), constants_(graph), consumers_(graph), absorbed_(graph.nodes.size(), false) {
+  plan_.layout = Layout(HasImages(graph));
+}
 
 Result<Plan> Planner::Build(const Graph& graph, const SessionOptions& options) {
   LQ_RETURN_IF_ERROR(ValidateTarget(options.max_isa));
@@ -127,6 +140,7 @@ Result<size_t> Planner::Emit(std::unique_ptr<Step> step, const std::string& op, 
                              std::vector<size_t> inputs, PlanTensor output) {
   std::vector<Shape> shapes;
   for (size_t input : inputs) shapes.push_back(plan_.shapes[input]);
+  step->SetLayout(plan_.layout);
   LQ_ASSIGN_OR_RETURN(const Shape shape, step->OutputShape(shapes));
   const size_t tensor = plan_.tensors.size();
   plan_.tensors.push_back(std::move(output));

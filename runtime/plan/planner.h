@@ -24,6 +24,7 @@ struct Plan {
   std::vector<PlanTensor> tensors;
   std::vector<PlannedStep> steps;  // in execution order
   std::vector<Shape> shapes;       // of the tensors, plan order, for the batch in the file (dynamic: 1)
+  Layout layout;
 };
 
 class Planner {
@@ -45,6 +46,10 @@ class Planner {
   Status PlanAverage(const Node& node);
   Status PlanUnary(const Node& node);
   Status PlanMovement(const Node& node);
+  // A Transpose of the last two dimensions of codes that only one MatMul reads, as its second operand: the product
+  // reads the codes as they are.
+  bool IsReadTurned(const Node& node) const;
+  Status EmitMovement(const Node& node);
   Status PlanConcat(const Node& node);
   Status PlanGather(const Node& node);  // of a constant, by indices that are computed
   Status PlanConvTranspose(const Node& node);
@@ -162,6 +167,7 @@ class Planner {
   std::vector<bool> absorbed_;
   std::map<ValueId, size_t> tensor_of_;
   std::map<ValueId, Function> functions_;
+  std::map<ValueId, const Node*> turned_;  // outputs of transposes that IsReadTurned, by the node
   // Tensors that were looked up from another one: its codes' codes.
   struct Lookup {
     size_t source;

@@ -15,6 +15,7 @@
 #include "lanequant/status.h"
 #include "lanequant/tensor.h"
 #include "runtime/graph.h"
+#include "runtime/plan/layout.h"
 
 namespace lq {
 
@@ -34,7 +35,7 @@ struct PlanTensor {
   }
 };
 
-// What a step gets for one run. Shapes are the plan's (channels last).
+// What a step gets for one run. Shapes are in the plan's layout.
 struct StepRun {
   std::span<const ConstTensorView> in;
   TensorView out;
@@ -42,14 +43,19 @@ struct StepRun {
   Executor& executor;
 };
 
-class Step {
+// PlanShape, ToOnnxOrder and the like are those of the plan's layout.
+class Step : protected Layout {
  public:
   virtual ~Step() = default;
+  void SetLayout(const Layout& layout) { static_cast<Layout&>(*this) = layout; }  // before anything else
   // The output's shape (plan order) for these inputs. Errors name the node and the shapes.
   virtual Result<Shape> OutputShape(std::span<const Shape> in) const = 0;
   virtual size_t ScratchBytes(std::span<const Shape> in, size_t workers) const;
   virtual Status Run(const StepRun& run) const = 0;
   virtual LayerInfo info() const;
+
+ protected:
+  const Layout& layout() const { return *this; }
 };
 
 constexpr size_t kMostInputs = 16;  // of a Concat

@@ -40,8 +40,9 @@ struct Conv3dWindow {
   uint16_t zero;  // the code of planes beyond the image
 };
 std::unique_ptr<Step> MakeConv3dStep(std::string name, Conv2d conv, const Conv3dWindow& window);
-// Batch dimensions broadcast. The encodings are on unsigned grids; `dtypes`: of a, b and the output.
-std::unique_ptr<Step> MakeMatmulStep(std::string name, Matmul matmul, const std::array<DType, 3>& dtypes);
+// Batch dimensions broadcast. The encodings are on unsigned grids; `dtypes`: of a, b and the output. `turns_b`: the
+// second input is (.., n, k), as the matmul was prepared for.
+std::unique_ptr<Step> MakeMatmulStep(std::string name, Matmul matmul, const std::array<DType, 3>& dtypes, bool turns_b);
 
 // out = table[channel][code], one table for all channels or one for each (the plan's last dimension).
 std::unique_ptr<Step> MakeLookupStep(std::vector<uint8_t> tables, const PrepareOptions& options);

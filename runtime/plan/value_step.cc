@@ -33,7 +33,7 @@ class ValueStep final : public Step {
     Pieces pieces(nullptr);
     for (const Shape& shape : in) {
       const auto n = static_cast<size_t>(shape.NumElements());
-      pieces.Take(shape.rank() == 4 ? n * sizeof(double) : 0);
+      pieces.Take(IsTurned(shape) ? n * sizeof(double) : 0);
       pieces.Take(n * BytesOf(spec_.op->form()));
     }
     const Result<Shape> out = OutputShape(in);
@@ -59,7 +59,7 @@ class ValueStep final : public Step {
     }
     const Shape onnx = OnnxShape(run.out.shape);
     const auto n = static_cast<size_t>(onnx.NumElements());
-    const bool image = onnx.rank() == 4, real = spec_.op->is_real();
+    const bool image = IsTurned(onnx), real = spec_.op->is_real();
     std::byte* values = !encoder_ && !image ? run.out.bytes.data() : pieces.Take(n * sizeof(double));
     ValueResult result{onnx, nullptr, nullptr, nullptr};
     if (real) result.real = reinterpret_cast<double*>(values);
@@ -109,7 +109,7 @@ class ValueStep final : public Step {
   ValueArray Decoded(const ValueDecoder& decoder, const ConstTensorView& in, Pieces& pieces, Executor& executor) const {
     const auto n = static_cast<size_t>(in.shape.NumElements());
     const std::byte* elements = in.bytes.data();
-    if (in.shape.rank() == 4) {
+    if (IsTurned(in.shape)) {
       std::byte* ordered = pieces.Take(n * sizeof(double));
       ToOnnxOrder(elements, in.shape, SizeOf(in.dtype), ordered);
       elements = ordered;

@@ -3,6 +3,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -55,6 +56,33 @@ class Session {
     return Workspace(workspace);
   }
 
+  Workspace NewWorkspaceFor(const std::vector<std::vector<int64_t>>& input_shapes) const {
+    std::vector<lq_shape> shapes;
+    for (const std::vector<int64_t>& dims : input_shapes) {
+      if (dims.size() > LQ_MAX_RANK)
+        throw Error("an input has more than " + std::to_string(LQ_MAX_RANK) + " dimensions");
+      lq_shape& shape = shapes.emplace_back(lq_shape{static_cast<int32_t>(dims.size()), {}});
+      std::copy(dims.begin(), dims.end(), shape.dims);
+    }
+    lq_workspace* workspace = nullptr;
+    Call([&](lq_message* message) {
+      return lq_workspace_create_shaped(session_.get(), shapes.data(), shapes.size(), lq_executor_threads(executor_),
+                                        &workspace, message);
+    });
+    return Workspace(workspace);
+  }
+
+  // Of the outputs, for a workspace.
+  std::vector<std::vector<int64_t>> OutputShapes(const lq_workspace* workspace) const {
+    std::vector<std::vector<int64_t>> shapes;
+    for (size_t i = 0; i < lq_session_output_count(session_.get()); ++i) {
+      lq_shape shape;
+      Call([&](lq_message* message) { return lq_workspace_output_shape(workspace, i, &shape, message); });
+      shapes.emplace_back(shape.dims, shape.dims + shape.rank);
+    }
+    return shapes;
+  }
+
   void Run(const std::vector<Tensor>& inputs, const std::vector<Tensor>& outputs, lq_workspace* workspace) const {
     std::vector<lq_tensor> in, out;
     for (const Tensor& tensor : inputs) in.push_back(tensor.c());
@@ -99,6 +127,12 @@ void BindModel(nb::module_& module) {
       .def("inputs", &Session::Inputs)
       .def("outputs", &Session::Outputs)
       .def("workspace", [](const Session& self, int64_t batch) { return PyWorkspace{self.NewWorkspace(batch)}; })
+      .def("workspace_for",
+           [](const Session& self, const std::vector<std::vector<int64_t>>& shapes) {
+             return PyWorkspace{self.NewWorkspaceFor(shapes)};
+           })
+      .def("output_shapes", [](const Session& self,
+                               const PyWorkspace& workspace) { return self.OutputShapes(workspace.workspace.get()); })
       .def("run", [](const Session& self, const std::vector<Tensor>& inputs, const std::vector<Tensor>& outputs,
                      PyWorkspace& workspace) { self.Run(inputs, outputs, workspace.workspace.get()); });
 }

@@ -188,6 +188,18 @@ TEST_F(CliTest, InspectShowsStepsAndMemory) {
   EXPECT_TRUE(Contains(json.out, "\"tensor\": \"/conv2/act/Relu_output_0\"")) << json.out;
 }
 
+TEST_F(CliTest, InspectShowsLayersOfQuark) {
+  const Outcome text = Run("inspect " + GoldenPath("quark_torch/mxfp4"));
+  EXPECT_EQ(text.exit_status, 0) << text.err;
+  for (const char* part : {"fc2", "32 x 64", "fp4, per group of 32, dynamic", "matmul_f32s8"}) {
+    EXPECT_TRUE(Contains(text.out, part)) << part << " is not in:\n" << text.out;
+  }
+  const Outcome json = Run("inspect --json " + GoldenPath("quark_torch/fp8_e4m3"));
+  EXPECT_EQ(json.exit_status, 0) << json.err;
+  EXPECT_TRUE(Contains(json.out, "\"weight\": \"fp8_e4m3, per tensor\"")) << json.out;
+  EXPECT_EQ(Run("inspect " + GoldenPath("digits_cnn")).exit_status, 2);  // a folder without config.json
+}
+
 TEST_F(CliTest, DemoRunsWithoutArguments) {
   const Outcome outcome = Run("demo");
   EXPECT_EQ(outcome.exit_status, 0) << outcome.err;

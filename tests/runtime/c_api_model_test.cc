@@ -65,6 +65,35 @@ class CApiModelTest : public ::testing::Test {
   std::vector<float> expected_;
 };
 
+TEST_F(CApiModelTest, WorkspacesForShapesOfTheInputs) {
+  lq_shape shape{4, {kRows, 1, 8, 8}};
+  lq_workspace* made = nullptr;
+  ExpectOk([&](lq_message* m) { return lq_workspace_create_shaped(session_.get(), &shape, 1, 2, &made, m); });
+  workspace_.reset(made);
+  run_.workspace = made;
+  ExpectOk([&](lq_message* m) { return Run(m); });
+  EXPECT_EQ(std::vector<float>(out_.data(), out_.data() + kOut), expected_);
+  lq_shape out{};
+  ExpectOk([&](lq_message* m) { return lq_workspace_output_shape(made, 0, &out, m); });
+  EXPECT_EQ(out.rank, 2);
+  EXPECT_EQ(out.dims[0], kRows);
+  EXPECT_EQ(out.dims[1], 10);
+  const auto refuses = [&](const lq_shape* shapes, size_t count, std::initializer_list<const char*> parts) {
+    lq_workspace* none = nullptr;
+    ExpectFails([&](lq_message* m) { return lq_workspace_create_shaped(session_.get(), shapes, count, 1, &none, m); },
+                LQ_INVALID_ARGUMENT, parts);
+    EXPECT_EQ(none, nullptr);
+  };
+  refuses(nullptr, 1, {"input_shapes"});
+  refuses(&shape, 0, {"0 input shapes", "1 inputs"});
+  shape.rank = 9;
+  refuses(&shape, 1, {"input_shapes[0]", "rank 9"});
+  shape = {4, {kRows, 1, 8, 9}};
+  refuses(&shape, 1, {"(3, 1, 8, 9)", "input"});
+  ExpectFails([&](lq_message* m) { return lq_workspace_output_shape(made, 1, &out, m); }, LQ_INVALID_ARGUMENT,
+              {"output 1", "1"});
+}
+
 TEST_F(CApiModelTest, RunsAsCxxDoes) {
   lq_executor* two = nullptr;
   ExpectOk([&](lq_message* m) { return lq_executor_create(2, &two, m); });
@@ -133,7 +162,7 @@ TEST_F(CApiModelTest, RunRefusesWhatDoesNotFit) {
   refuses([&] { run_.outputs = nullptr; }, {"outputs is null"});
   refuses([&] { run_.input_count = 0; }, {"0 inputs and 1 outputs", "1 and 1"});
   refuses([&] { run_.output_count = 2; }, {"1 inputs and 2 outputs", "1 and 1"});
-  refuses([&] { input_.dtype = LQ_U8; }, {"input 'input'", "u8", "f32"});
+  refuses([&] { input_.dtype = LQ_S16; }, {"input 'input'", "s16", "f32"});
   refuses([&] { input_.dtype = 99; }, {"inputs[0]: dtype 99"});
   refuses([&] { output_.rank = 9; }, {"outputs[0]: rank 9"});
   refuses([&] { input_.dims[0] = 2; }, {"(2, 1, 8, 8)", "(3, 1, 8, 8)"});

@@ -12,6 +12,7 @@ namespace {
 // Elements move in tiles of 32 x 32: sizes below, at and beyond.
 template <class T>
 void ExpectBothWays() {
+  const Layout layout;
   for (const int64_t channels : {1, 2, 7, 8, 9, 16, 31, 32, 33, 71}) {
     for (const int64_t width : {1, 3, 8, 15, 40, 64}) {
       const Shape plan{2, 3, width, channels};
@@ -19,12 +20,12 @@ void ExpectBothWays() {
                  wide = static_cast<size_t>(channels);
       std::vector<T> image(count), onnx(count), back(count);
       for (size_t i = 0; i < count; ++i) image[i] = static_cast<T>(i * 7919 % 65521);
-      ToOnnxOrder(image.data(), plan, onnx.data());
+      layout.ToOnnxOrder(image.data(), plan, onnx.data());
       for (size_t i = 0; i < count; ++i) {
         const size_t b = i / (pixels * wide), c = i / pixels % wide, p = i % pixels;
         ASSERT_EQ(onnx[i], image[(b * pixels + p) * wide + c]) << plan.ToString() << " " << i;
       }
-      FromOnnxOrder(onnx.data(), plan, back.data());
+      layout.FromOnnxOrder(onnx.data(), plan, back.data());
       EXPECT_EQ(back, image) << plan.ToString();
     }
   }

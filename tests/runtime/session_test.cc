@@ -107,8 +107,9 @@ TEST_F(SessionTest, RefusesWhatDoesNotFit) {
   const ConstTensorView few_bytes{DType::kF32, {16, 1, 8, 8}, in.bytes.first(100)};
   EXPECT_EQ(message({&few_bytes, 1}, {&view, 1}, *workspace, SerialExecutor()),
             "input (input): 100 bytes, but shape (16, 1, 8, 8) of f32 needs 4096");
-  const ConstTensorView codes{DType::kU8, {16, 1, 8, 8}, in.bytes};
-  EXPECT_EQ(message({&codes, 1}, {&view, 1}, *workspace, SerialExecutor()), "input 'input' has type u8, not f32");
+  const ConstTensorView codes{DType::kS16, {16, 1, 8, 8}, in.bytes};
+  EXPECT_EQ(message({&codes, 1}, {&view, 1}, *workspace, SerialExecutor()),
+            "input 'input' has type s16, not f32 or u8");
   testing::ThreadExecutor two(2);
   EXPECT_EQ(message({&in, 1}, {&view, 1}, *workspace, two), "the workspace is for 1 workers, but the executor has 2");
   const Result<Session> other = Session::Prepare(bundle_->model, {});

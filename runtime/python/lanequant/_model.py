@@ -50,22 +50,25 @@ class Model:
             choose("bias", bias, BIASES),
             threads_of(threads),
         )
-        self._idle = []  # (batch, workspace), as many as there were runs at once
+        self._idle = []  # (batch or shapes, workspace), as many as there were runs at once
+        self._has_lengths = any(size < 0 for shape in self.inputs.values() for size in shape[1:])
 
     @property
     def inputs(self):
-        """The shape of each input by name; -1: the batch."""
+        """The shape of each input by name; -1: a dynamic dimension, the first one the batch."""
         return {name: tuple(shape) for name, shape in self._session.inputs(-1)}
 
     @property
     def outputs(self):
-        """The shape of each output by name; -1: the batch."""
+        """The shape of each output by name; -1: the batch; other dynamic dimensions are as for inputs of length 1."""
         return {name: tuple(shape) for name, shape in self._session.outputs(-1)}
 
     def run(self, inputs):
         """The network's outputs, a dict of float32 arrays by name.
 
-        inputs: a dict with a float32 array for each input; a dynamic batch is the first array's first dimension.
+        inputs: a dict with an array for each input, of float32, or of codes of its encoding (a cache of keys and values
+        may cross so). A dynamic batch is the first array's first dimension; other dynamic dimensions, as the lengths of
+        a sequence and of its cache, may have any length in each run, that of a cache also 0.
 
         ValueError: names, shapes, types.
         """
@@ -74,15 +77,16 @@ class Model:
             raise ValueError(f"inputs: a dict of arrays is needed, not {type(inputs).__name__}")
         if set(inputs) != set(known):
             raise ValueError(f"inputs {sorted(inputs)} are given, but the model has {sorted(known)}")
-        batch = self._batch(inputs, known)
+        size = tuple(shape_of(name, inputs[name]) for name in known) if self._has_lengths else self._batch(inputs, known)
         in_tensors = [tensor(name, inputs[name]) for name in known]
-        arrays = {name: np.empty(shape, np.float32) for name, shape in self._session.outputs(batch)}
-        out_tensors = [tensor(name, array, writable=True) for name, array in arrays.items()]
-        workspace = self._take_workspace(batch)
+        workspace = self._take_workspace(size)
         try:
+            shapes = zip(self.outputs, self._session.output_shapes(workspace))
+            arrays = {name: np.empty(shape, np.float32) for name, shape in shapes}
+            out_tensors = [tensor(name, array, writable=True) for name, array in arrays.items()]
             self._session.run(in_tensors, out_tensors, workspace)
         finally:
-            self._idle.append((batch, workspace))
+            self._idle.append((size, workspace))
         return arrays
 
     def _batch(self, inputs, known):
@@ -91,9 +95,11 @@ class Model:
             return shape[0] if shape else 1
         return (shape_of(name, inputs[name]) or (1,))[0]
 
-    def _take_workspace(self, batch):
+    def _take_workspace(self, size):
         try:
             made_for, workspace = self._idle.pop()
         except IndexError:
             made_for = None
-        return workspace if made_for == batch else self._session.workspace(batch)
+        if made_for == size:
+            return workspace
+        return self._session.workspace_for(size) if self._has_lengths else self._session.workspace(size)
