@@ -208,10 +208,10 @@ Status Planner::PlanMatrix(const Node& node) {
                in_features = weight.dim(rows_are_channels ? 1 : 0);
   LQ_ASSIGN_OR_RETURN(const Chain chain, TakeWeightedChain(node, static_cast<int64_t>(out_features)));
   const size_t rank = plan_.shapes[input.tensor].rank();
-  if (rank == 4 || node.Int("transA", 0) != 0 || (rank != 2 && chain.batch_norm != nullptr)) {
+  if (node.Int("transA", 0) != 0 || (rank != 2 && chain.batch_norm != nullptr)) {
     return Unsupported(
-        fmt::format("{}: input '{}' of rank {}, transA {}; layers take rows of features of rank 1 to 3, with a batch "
-                    "normalization of rank 2",
+        fmt::format("{}: input '{}' of rank {}, transA {}; layers take rows of features, with a batch normalization of "
+                    "rank 2",
                     graph_.Describe(node), graph_.value(node.inputs[0]).name, rank, node.Int("transA", 0)));
   }
   StageArrays arrays;
