@@ -52,6 +52,7 @@ Result<FloatDepthwise> FloatDepthwise::Prepare(const FloatWeights& weights, cons
   layer.info_.weights = "binary64";
   layer.info_.packed_bytes = layer.weights_.size() * sizeof(double);
   layer.info_.sums_floats = true;
+  layer.info_.float_error = FloatError(0);
   return layer;
 }
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "runtime/run_tasks.h"
 #include "runtime/status_macros.h"
 #include "runtime/variants.h"
@@ -52,6 +54,8 @@ Result<FloatGemm> FloatGemm::Prepare(const FloatWeights& weights, const std::opt
   gemm.info_.weights = gemm.packed_->description;
   gemm.info_.packed_bytes = gemm.packed_->bytes.size();
   gemm.info_.sums_floats = true;
+  const auto block = static_cast<double>(gemm.packed_->block), k = static_cast<double>(gemm.k());
+  gemm.info_.float_error = FloatError(block + std::ceil(k / block) + 2);
   return gemm;
 }
 

@@ -31,6 +31,10 @@ struct FloatRows {
 Result<OutputArrays> RealOutputArrays(const std::string& name, size_t channels, size_t groups, const OutputStage& stage,
                                       const PrepareOptions& options);
 
+// LayerInfo::float_error of sums of so many roundings: one more each for an input that was a real or a code, a weight
+// that was rounded to a float, LPBQ's float scale, and the output's float. 1.01: what is beyond the first order.
+inline double FloatError(double roundings) { return 1.01 * (roundings + 4) * 0x1p-24; }
+
 class FloatGemm {
  public:
   // `weights` holds all groups: n channels each. Errors: of PackFloatScaleWeights and OutputArrays.

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "runtime/measure/clock.h"
 #include "runtime/output_arrays.h"
 #include "runtime/plan/layout.h"
@@ -64,6 +66,25 @@ Status SessionInspector::Time(const Session& session, std::span<const ConstTenso
     seconds[i] = measure::Now() - start;
   }
   return OkStatus();
+}
+
+std::map<ValueId, double> SessionInspector::FloatErrors(const Session& session) {
+  const Plan& plan = session.impl_->plan;
+  std::map<ValueId, double> errors;
+  std::vector<double> of_tensor(plan.tensors.size(), 0.0);
+  for (const PlannedStep& step : plan.steps) {
+    double error = 0;
+    for (size_t input : step.inputs) {
+      // Codes that are only moved have not been seen yet.
+      const bool seen = plan.tensors[input].encoding && plan.tensors[input].value != kAbsent;
+      if (!seen) error = std::max(error, of_tensor[input]);
+    }
+    error += step.step->info().float_error;
+    of_tensor[step.output] = error;
+    const PlanTensor& out = plan.tensors[step.output];
+    if (error > 0 && out.value != kAbsent) errors[out.value] = std::max(errors[out.value], error);
+  }
+  return errors;
 }
 
 }  // namespace lq

@@ -54,7 +54,8 @@ struct LayerInfo {
   std::string weights;  // "4-bit LPBQ, block 64, 8650752 bytes", "expanded to int8: block 6 is not a multiple of 4";
                         // of a step that runs on values, why: "'/erf' has no encoding"
   size_t packed_bytes = 0;
-  bool sums_floats = false;  // within the bound in float_linear.h of the exact simulator, not with its bits
+  bool sums_floats = false;  // within the bound in float_linear.h of the exact simulator, not with its bits:
+  double float_error = 0;    // at most this * (sum of |x| * (|q| + |offset|) * |scale|) off; all roundings together
 };
 
 }  // namespace lq

@@ -54,6 +54,10 @@ bool IsConstantPerChannel(const PerBlock& encoding, const Shape& shape);
 std::vector<double> RoundToGrid(std::span<const float> values, const Shape& shape, const Encoding& encoding,
                                 RoundingProfile profile);
 
+// (|q| + |offset|) * scale of each, q on the signed grid: what the rounding errors of sums of floats grow with.
+std::vector<double> GridMagnitudes(std::span<const float> values, const Shape& shape, const Encoding& encoding,
+                                   RoundingProfile profile);
+
 // acc[i][j] = sum over k of x[i][k] * w[j][k]; x holds q + o.
 void MatmulAcc(std::span<const int32_t> x, std::span<const int32_t> w, size_t m, size_t n, size_t k,
                std::span<int64_t> acc);

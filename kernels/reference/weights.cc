@@ -113,4 +113,16 @@ std::vector<double> RoundToGrid(std::span<const float> values, const Shape& shap
   return out;
 }
 
+std::vector<double> GridMagnitudes(std::span<const float> values, const Shape& shape, const Encoding& encoding,
+                                   RoundingProfile profile) {
+  const RoundingProfile rounding = ProfileFor(encoding, profile);
+  std::vector<double> out(values.size());
+  ForEachElement(values.size(), shape, encoding, [&](size_t i, const ElementQuantizer& e) {
+    const int64_t middle = e.grid.is_signed ? 0 : int64_t{1} << (e.grid.bitwidth - 1);
+    const int64_t q = QuantizeF32(values[i], e.grid, e.scale, e.offset, rounding).code - middle;
+    out[i] = static_cast<double>((std::abs(q) + std::abs(e.offset + middle)) * e.factor) * e.channel_scale;
+  });
+  return out;
+}
+
 }  // namespace lq::reference

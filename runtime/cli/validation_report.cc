@@ -20,6 +20,12 @@ std::string Cell(const CodeDifference& difference) {
   return fmt::format("{} ({})", difference.different, difference.largest);
 }
 
+// "12 (1) ~": of a tensor behind sums of floats; "!": some are beyond the bound.
+std::string KernelCell(const LayerValidation& layer) {
+  if (!layer.sums_floats) return Cell(layer.kernel_isolated);
+  return Cell(layer.kernel_isolated) + (layer.kernel_beyond > 0 ? " !" : " ~");
+}
+
 std::string TieCell(const LayerValidation& layer) {
   if (layer.aimet_isolated.compared == 0) return "-";
   if (layer.aimet_isolated.different == 0) return "";
@@ -48,6 +54,13 @@ std::string NotComparedSentence(const Validation& validation) {
 }
 
 std::string KernelSentence(const Validation& validation) {
+  if (validation.sums_floats) {
+    return fmt::format("~ sums of floats: kernels {} their bound{}, {} of {} codes and {} of {} outputs differ",
+                       validation.KernelsAgree() ? "within" : "beyond",
+                       validation.KernelsAgree() ? "" : fmt::format(" {} times", validation.kernel_beyond),
+                       validation.kernel.different, validation.kernel.compared, validation.outputs_different,
+                       validation.output_elements);
+  }
   if (validation.KernelsAgree()) return "kernels = exact simulator in every code";
   return fmt::format("kernels differ from the exact simulator in {} of {} codes and {} of {} outputs",
                      validation.kernel.different, validation.kernel.compared, validation.outputs_different,
@@ -77,8 +90,8 @@ Table MakeTable(const Validation& validation, size_t name_width) {
   for (const LayerValidation& layer : validation.layers) {
     const uint64_t codes = layer.kernel_isolated.compared;
     table.AddRow({ShortenLeft(layer.name, name_width), layer.op.substr(0, kOpWidth), std::to_string(codes),
-                  Cell(layer.kernel_isolated), Cell(layer.aimet_isolated), TieCell(layer),
-                  Cell(layer.kernel_cumulative), Cell(layer.aimet_cumulative)});
+                  KernelCell(layer), Cell(layer.aimet_isolated), TieCell(layer), Cell(layer.kernel_cumulative),
+                  Cell(layer.aimet_cumulative)});
   }
   return table;
 }
@@ -94,6 +107,7 @@ void WriteLayer(const LayerValidation& layer, JsonWriter& json) {
   WriteDifference("aimet_isolated", layer.aimet_isolated, json);
   WriteDifference("kernel_cumulative", layer.kernel_cumulative, json);
   WriteDifference("aimet_cumulative", layer.aimet_cumulative, json);
+  json.Bool("sums_floats", layer.sums_floats).Number("kernel_beyond", layer.kernel_beyond);
   json.Number("unexplained", layer.tie.unexplained).Number("tie_distance", layer.tie.distance);
   json.Number("tie_allowance", layer.tie.allowance).End();
 }
@@ -119,6 +133,7 @@ std::string ValidationJson(const Validation& validation, const SessionOptions& o
   WriteDifference("kernel", validation.kernel, json);
   WriteDifference("aimet_isolated", validation.aimet_isolated, json);
   WriteDifference("aimet_cumulative", validation.aimet_cumulative, json);
+  json.Bool("sums_floats", validation.sums_floats).Number("kernel_beyond", validation.kernel_beyond);
   json.Number("unexplained", validation.unexplained);
   json.Number("outputs_compared", validation.output_elements).Number("outputs_different", validation.outputs_different);
   json.BeginArray("not_compared");

@@ -42,6 +42,19 @@ void TieDistance::Add(const ObservedTensor& simulated, std::span<const int32_t> 
   }
 }
 
+uint64_t CountBeyond(const ObservedTensor& simulated, std::span<const int32_t> codes, double error) {
+  uint64_t beyond = 0;
+  for (size_t i = 0; i < codes.size(); ++i) {
+    const int64_t steps = Distance(codes[i], simulated.codes[i]);
+    if (steps == 0) continue;
+    const double t = simulated.t[i], above = t - std::floor(t + 0.5);  // of its own code, -0.5 to 0.5
+    const double to_code = static_cast<double>(steps) - 0.5 - (codes[i] > simulated.codes[i] ? above : -above);
+    // near_tie is what 8 * 2^-24 of the magnitude makes, in codes. Written so that NaN counts.
+    if (error == 0 || !(to_code <= simulated.near_tie[i] * (error / 0x1p-21))) ++beyond;
+  }
+  return beyond;
+}
+
 double DistanceFromTie(double t) {
   const double magnitude = std::abs(t);
   return std::abs(magnitude - std::floor(magnitude) - 0.5);

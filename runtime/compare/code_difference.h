@@ -27,6 +27,10 @@ struct TieDistance {
   void Add(const ObservedTensor& simulated, std::span<const int32_t> reference);
 };
 
+// Of the codes that differ from the simulator's, those that no value within `error` * magnitude of its value rounds to.
+// `simulated` was recorded.
+uint64_t CountBeyond(const ObservedTensor& simulated, std::span<const int32_t> codes, double error);
+
 // | |frac(t)| - 1/2 |
 double DistanceFromTie(double t);
 

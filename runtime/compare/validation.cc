@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <utility>
 
 #include "runtime/compare/rows.h"
 #include "runtime/compare/session_rows.h"
 #include "runtime/compare/share_graph.h"
+#include "runtime/session_inspector.h"
 #include "runtime/simulator/simulator.h"
 #include "runtime/status_macros.h"
 
@@ -30,18 +32,6 @@ std::string OpOf(const Graph& graph, ValueId id) {
   return std::find(graph.inputs.begin(), graph.inputs.end(), id) != graph.inputs.end() ? "input" : "none";
 }
 
-// Layers on floats keep to a bound (float_linear.h), not to the simulator's bits, which are what is compared here.
-Status CheckExact(const Session& session) {
-  for (const StepInfo& step : session.steps()) {
-    if (!step.layer.sums_floats) continue;
-    return Unsupported(
-        fmt::format("{} '{}' is added up in float32 ({}), within a bound of the exact simulator but not with its bits; "
-                    "networks of layers on codes are validated",
-                    step.op, step.name, step.layer.variant));
-  }
-  return OkStatus();
-}
-
 class Validator {
  public:
   explicit Validator(const ValidationRequest& request) : request_(request), graph_(request.model.graph()) {}
@@ -56,6 +46,11 @@ class Validator {
   Status RunKernels(const Session& session, Feed feed, Rows rows, const std::vector<Simulator::Output>& expected);
   void CompareWithAimet(const ObservedTensor& tensor, Feed feed, Rows rows, LayerValidation& layer);
   void CompareKernels(ObservedTensor& tensor, Feed feed, Rows rows);
+  void CompareOutput(ValueId id, Feed feed, std::span<const float> got, const Simulator::Output& expected);
+  double ErrorOf(ValueId id) const {
+    const auto found = float_errors_.find(id);
+    return found == float_errors_.end() ? 0 : found->second;
+  }
   LayerValidation& LayerOf(ValueId id);
   Result<OtherBias> TryOtherBias();
   Result<Simulator> MakeSimulator(BiasMode bias) const;
@@ -66,8 +61,9 @@ class Validator {
   const Graph& graph_;
   std::vector<Rows> slices_;
   std::map<ValueId, size_t> index_;  // into result_.layers
-  std::map<ValueId, std::vector<int32_t>> simulated_;
-  Status mismatch_;  // of an observer, which cannot return one
+  std::map<ValueId, ObservedTensor> simulated_;
+  std::map<ValueId, double> float_errors_;  // of the session
+  Status mismatch_;                         // of an observer, which cannot return one
   Validation result_;
   size_t slices_done_ = 0;
 };
@@ -78,7 +74,8 @@ Result<Simulator> Validator::MakeSimulator(BiasMode bias) const {
 
 LayerValidation& Validator::LayerOf(ValueId id) {
   const auto [found, is_new] = index_.emplace(id, result_.layers.size());
-  if (is_new) result_.layers.push_back({graph_.value(id).name, OpOf(graph_, id), {}, {}, {}, {}, {}});
+  if (is_new)
+    result_.layers.push_back({graph_.value(id).name, OpOf(graph_, id), {}, {}, {}, {}, {}, ErrorOf(id) > 0, 0});
   return result_.layers[found->second];
 }
 
@@ -102,7 +99,7 @@ Result<std::vector<Simulator::Output>> Validator::RunSimulator(const Simulator& 
   auto outputs = simulator.Run(inputs, [&](ObservedTensor& tensor) {
     CompareWithAimet(tensor, feed, rows, LayerOf(tensor.id));
     const std::span<const int32_t> reference = request_.reference.Codes(tensor.id, rows);
-    simulated_[tensor.id] = tensor.codes;
+    simulated_[tensor.id] = tensor;
     if (feed == Feed::kIsolated && reference.size() == tensor.codes.size()) {
       std::copy(reference.begin(), reference.end(), tensor.codes.begin());
     }
@@ -113,16 +110,30 @@ Result<std::vector<Simulator::Output>> Validator::RunSimulator(const Simulator& 
 
 void Validator::CompareKernels(ObservedTensor& tensor, Feed feed, Rows rows) {
   LayerValidation& layer = LayerOf(tensor.id);
-  const std::vector<int32_t>& expected = simulated_[tensor.id];
+  const ObservedTensor& simulated = simulated_[tensor.id];
+  const std::vector<int32_t>& expected = simulated.codes;
   if (expected.size() != tensor.codes.size()) {
     mismatch_ = InvalidArgument(fmt::format("'{}': the kernels compute {} elements, but the simulator {}", layer.name,
                                             tensor.codes.size(), expected.size()));
     return;
   }
   (feed == Feed::kIsolated ? layer.kernel_isolated : layer.kernel_cumulative).Add(tensor.codes, expected);
+  if (feed != Feed::kIsolated) return;
+  layer.kernel_beyond += CountBeyond(simulated, tensor.codes, ErrorOf(tensor.id));
   const std::span<const int32_t> reference = request_.reference.Codes(tensor.id, rows);
-  if (feed == Feed::kIsolated && !reference.empty())
-    std::copy(reference.begin(), reference.end(), tensor.codes.begin());
+  const std::span<const int32_t> next = reference.empty() ? std::span<const int32_t>(expected) : reference;
+  std::copy(next.begin(), next.end(), tensor.codes.begin());
+}
+
+void Validator::CompareOutput(ValueId id, Feed feed, std::span<const float> got, const Simulator::Output& expected) {
+  result_.output_elements += got.size();
+  result_.outputs_different += DifferentBits(got, expected.values);
+  if (feed != Feed::kIsolated) return;
+  for (size_t i = 0; i < got.size(); ++i) {
+    if (DifferentBits(got.subspan(i, 1), std::span(expected.values).subspan(i, 1)) == 0) continue;
+    const double off = std::abs(double{got[i]} - double{expected.values[i]});
+    if (!(off <= ErrorOf(id) * expected.magnitude[i])) ++result_.kernel_beyond;
+  }
 }
 
 Status Validator::RunKernels(const Session& session, Feed feed, Rows rows,
@@ -137,8 +148,7 @@ Status Validator::RunKernels(const Session& session, Feed feed, Rows rows,
       return InvalidArgument(fmt::format("output '{}' has {} elements from the kernels, but {} from the simulator",
                                          session.outputs()[i].name, outputs[i].size(), expected[i].values.size()));
     }
-    result_.output_elements += outputs[i].size();
-    result_.outputs_different += DifferentBits(outputs[i], expected[i].values);
+    CompareOutput(graph_.outputs[i], feed, outputs[i], expected[i]);
   }
   return OkStatus();
 }
@@ -166,6 +176,7 @@ void Validator::SumUp() {
     result_.aimet_isolated.Add(layer.aimet_isolated);
     result_.aimet_cumulative.Add(layer.aimet_cumulative);
     result_.unexplained += layer.tie.unexplained;
+    result_.kernel_beyond += layer.kernel_beyond;
   }
 }
 
@@ -207,7 +218,8 @@ Result<Validation> Validator::Run() {
   SessionOptions options = request_.options;
   options.keep_encoded_tensors = true;
   LQ_ASSIGN_OR_RETURN(const Session session, Session::Prepare(request_.model, options));
-  LQ_RETURN_IF_ERROR(CheckExact(session));
+  float_errors_ = SessionInspector::FloatErrors(session);
+  result_.sums_floats = !float_errors_.empty();
   LQ_ASSIGN_OR_RETURN(const Simulator simulator, MakeSimulator(options.bias));
   LQ_RETURN_IF_ERROR(RunPass(simulator, &session, Feed::kIsolated));
   LQ_RETURN_IF_ERROR(RunPass(simulator, &session, Feed::kCumulative));

@@ -3,13 +3,17 @@
 
 #include <algorithm>
 
+#include "runtime/plan/layout.h"
+#include "runtime/plan/pieces.h"
 #include "runtime/plan/steps.h"
 #include "runtime/run_tasks.h"
+#include "runtime/status_macros.h"
 
 namespace lq {
 namespace {
 
-// Rows of features, all dimensions but the last. Layer: Linear or FloatLinear.
+// Rows of features, all dimensions but ONNX's last one: of tensors that the plan holds in another order
+// through copies. Layer: Linear or FloatLinear.
 template <class Layer>
 class LinearStep final : public Step {
  public:
@@ -20,21 +24,37 @@ class LinearStep final : public Step {
         out_features_(static_cast<int64_t>(out_features)) {}
 
   Result<Shape> OutputShape(std::span<const Shape> in) const override {
-    Shape out = in[0];
+    Shape out = OnnxShape(in[0]);
     if (out.rank() == 0 || out[out.rank() - 1] != in_features_) {
       return InvalidArgument(
           fmt::format("{}: input of shape {}, but its last dimension must be {}", name_, out.ToString(), in_features_));
     }
     out[out.rank() - 1] = out_features_;
-    return out;
+    return PlanShape(out);
   }
   size_t ScratchBytes(std::span<const Shape> in, size_t workers) const override {
-    return layer_.WorkspaceBytes(static_cast<size_t>(Rows(in[0])), workers);
+    const auto rows = static_cast<size_t>(Rows(in[0]));
+    Pieces pieces(nullptr);
+    pieces.Take(IsTurned(in[0]) ? rows * static_cast<size_t>(in_features_) * sizeof(float) : 0);
+    pieces.Take(IsTurned(in[0]) ? rows * static_cast<size_t>(out_features_) * sizeof(double) : 0);
+    pieces.Take(layer_.WorkspaceBytes(rows, workers));
+    return pieces.used();
   }
   Status Run(const StepRun& run) const override {
     const int64_t rows = Rows(run.in[0].shape);
-    return layer_.Run({run.in[0].dtype, {rows, in_features_}, run.in[0].bytes},
-                      {run.out.dtype, {rows, out_features_}, run.out.bytes}, run.scratch, run.executor);
+    ConstTensorView in{run.in[0].dtype, {rows, in_features_}, run.in[0].bytes};
+    TensorView out{run.out.dtype, {rows, out_features_}, run.out.bytes};
+    const bool copies = IsTurned(run.in[0].shape);
+    Pieces pieces(run.scratch.data());
+    if (copies) {
+      std::byte* ordered = pieces.Take(in.bytes.size());
+      ToOnnxOrder(in.bytes.data(), run.in[0].shape, SizeOf(in.dtype), ordered);
+      in.bytes = {ordered, in.bytes.size()};
+      out.bytes = {pieces.Take(out.bytes.size()), out.bytes.size()};
+    }
+    LQ_RETURN_IF_ERROR(layer_.Run(in, out, run.scratch.subspan(pieces.used()), run.executor));
+    if (copies) FromOnnxOrder(out.bytes.data(), run.out.shape, SizeOf(out.dtype), run.out.bytes.data());
+    return OkStatus();
   }
   LayerInfo info() const override { return layer_.info(); }
 

@@ -208,12 +208,11 @@ Status Planner::PlanMatrix(const Node& node) {
                in_features = weight.dim(rows_are_channels ? 1 : 0);
   LQ_ASSIGN_OR_RETURN(const Chain chain, TakeWeightedChain(node, static_cast<int64_t>(out_features)));
   const size_t rank = plan_.shapes[input.tensor].rank();
-  const bool turned = plan_.layout.IsTurned(plan_.shapes[input.tensor]);
-  if (turned || node.Int("transA", 0) != 0 || (rank != 2 && chain.batch_norm != nullptr)) {
-    return Unsupported(fmt::format(
-        "{}: input '{}' of rank {}, transA {}; layers take rows of features, beside convolutions of any rank but "
-        "4, with a batch normalization of rank 2",
-        graph_.Describe(node), graph_.value(node.inputs[0]).name, rank, node.Int("transA", 0)));
+  if (node.Int("transA", 0) != 0 || (rank != 2 && chain.batch_norm != nullptr)) {
+    return Unsupported(
+        fmt::format("{}: input '{}' of rank {}, transA {}; layers take rows of features, with a batch normalization of "
+                    "rank 2",
+                    graph_.Describe(node), graph_.value(node.inputs[0]).name, rank, node.Int("transA", 0)));
   }
   StageArrays arrays;
   LQ_ASSIGN_OR_RETURN(const OutputStage stage, MakeStage(node, chain, out_features, arrays));

@@ -48,7 +48,8 @@ Weights Transposed(const Weights& weights) {
           .per_channel = static_cast<size_t>(weights.shape[weights.shape.rank() - 2]),
           .w_int = Transposed(weights.w_int, weights.shape),
           .scale = weights.scale,
-          .real = Transposed(weights.real, weights.shape)};
+          .real = Transposed(weights.real, weights.shape),
+          .magnitude = Transposed(weights.magnitude, weights.shape)};
 }
 
 // An activation [.., k, n] as the second operand: one scale for all its columns.

@@ -89,8 +89,9 @@ Status CheckCodes(const Value& value, const ObservedTensor& seen, size_t element
   return OkStatus();
 }
 
-Simulator::Output ToOutput(const SimTensor& tensor) {
-  Simulator::Output out{tensor.shape, std::vector<float>(tensor.size())};
+Simulator::Output ToOutput(const SimTensor& tensor, bool record) {
+  Simulator::Output out{tensor.shape, std::vector<float>(tensor.size()), {}};
+  if (record) out.magnitude = simulator::Magnitudes(tensor);
   for (size_t i = 0; i < out.values.size(); ++i) {
     out.values[i] = tensor.kind == simulator::Kind::kReal ? static_cast<float>(tensor.real[i]) : tensor.F32(i);
   }
@@ -258,7 +259,7 @@ Result<std::vector<Simulator::Output>> Simulator::Run(std::span<const ConstTenso
     if (tensor == nullptr) {
       return InvalidArgument(fmt::format("output '{}' is made by no node", impl_->graph->value(id).name));
     }
-    outputs.push_back(ToOutput(*tensor));
+    outputs.push_back(ToOutput(*tensor, impl_->options.record));
   }
   return outputs;
 }

@@ -35,6 +35,7 @@ class Simulator {
   struct Output {
     Shape shape;
     std::vector<float> values;
+    std::vector<double> magnitude;  // if recorded: what errors of sums of floats grow with
   };
   Result<std::vector<Output>> Run(std::span<const ConstTensorView> inputs, const Observer& observer) const;
 

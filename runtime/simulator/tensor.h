@@ -26,7 +26,8 @@ struct SimTensor {
   PerTensor encoding;
   std::vector<double> real;
 
-  // Recording only, real tensors behind a weighted layer: sum |x^ w^| + |b|, by which float32 sums may be off.
+  // Recording only, real tensors behind a weighted layer: sum |x^ w^| + |b|, by which float32 sums may be off. Behind a
+  // layer that sums floats |q| and |offset| of the weight count apart.
   std::vector<double> magnitude;
   // Made by an exponential, a root or the like: float32 tools round those differently (section 8).
   bool of_function = false;

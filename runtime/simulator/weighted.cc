@@ -61,7 +61,8 @@ void SumReals(const WeightedLayer& layer, const LayerSums& sums, SimTensor& out)
   sums.real(Reals(layer.x), w, out.real);
   if (!layer.record) return;
   out.magnitude.resize(out.size());
-  sums.real(Magnitudes(layer.x), Absolute(w), out.magnitude);
+  const std::vector<double>& own = layer.weights.magnitude;
+  sums.real(Magnitudes(layer.x), own.empty() ? Absolute(w) : own, out.magnitude);
 }
 
 // b^ of each channel. Mode int32: codes of scale fl32(s_x * s_w), where both operands have scales.
@@ -83,6 +84,10 @@ Result<Weights> ReadWeights(const NodeContext& context, size_t input, size_t cha
   Weights weights;
   weights.shape = shape;
   weights.per_channel = constant.data->f32.size() / static_cast<size_t>(std::max<int64_t>(shape[channel_axis], 1));
+  if (constant.encoding != nullptr && context.options.record) {
+    weights.magnitude =
+        reference::GridMagnitudes(constant.data->f32, shape, *constant.encoding, context.options.profile);
+  }
   if (constant.encoding != nullptr && HasChannelScales(*constant.encoding, shape, channel_axis)) {
     reference::IntWeights integers = reference::QuantizeWeights(constant.data->f32, shape, channel_axis,
                                                                 *constant.encoding, context.options.profile);

@@ -22,6 +22,8 @@ struct Weights {
   std::vector<int32_t> w_int;
   std::vector<double> scale;  // one per channel
   std::vector<double> real;   // w^, filled only where there are no integers
+  // Recording only: of each weight under an encoding, what errors of sums of floats grow with; else empty.
+  std::vector<double> magnitude;
 
   bool is_integer() const { return !scale.empty(); }
 };

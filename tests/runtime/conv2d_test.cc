@@ -174,12 +174,21 @@ TEST(Conv2d, RefusesWhatDoesNotFit) {
     s.padding = {1, 1, 1, 1};
     s.input->offset = 5;
   });
+  refused("multiplied by integers, but the weight has no encoding", [](Conv2dSpec& s) { s.weight_encoding.reset(); });
   c.spec.padding = {0, 0, 0, 0};
   const Result<Conv2d> conv = Conv2d::Prepare(c.spec);
   ASSERT_TRUE(conv.ok()) << conv.status().message();
   EXPECT_FALSE(conv->OutputShape({1, 2, 9, 4}).ok());
   EXPECT_FALSE(conv->OutputShape({1, 9, 9, 5}).ok());
   EXPECT_FALSE(conv->OutputShape({9, 9, 4}).ok());
+  c.spec.input.reset();
+  const Result<Conv2d> floats = Conv2d::Prepare(c.spec);
+  ASSERT_TRUE(floats.ok()) << floats.status().message();
+  EXPECT_TRUE(floats->info().sums_floats);
+  std::vector<std::byte> codes(36), out(24), workspace(floats->WorkspaceBytes({1, 3, 3, 4}, 1));
+  const Status status =
+      floats->Run({DType::kU8, {1, 3, 3, 4}, codes}, {DType::kF32, {1, 1, 1, 6}, out}, workspace, SerialExecutor());
+  EXPECT_NE(status.message().find("input: type u8, but it is f32"), std::string::npos) << status.message();
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ using testing::Random;
 struct Case {
   size_t rows, n, k;
   std::vector<float> weight, bias;
-  Encoding encoding;
+  std::optional<Encoding> encoding;  // absent: floats
   RowMode mode = RowMode::kAsFloats;
   DType in_type = DType::kF32;
   std::optional<PerTensor> output = {};
@@ -46,7 +46,8 @@ std::vector<int32_t> Offsets(Random& random, const Grid& grid, size_t count) {
   return offsets;
 }
 
-Encoding DrawEncoding(Random& random, const Case& c) {
+std::optional<Encoding> DrawEncoding(Random& random, const Case& c) {
+  if (c.mode == RowMode::kAsFloats && random.Chance(0.15)) return std::nullopt;
   const Grid grid = {static_cast<int>(random.Int(2, 8)), random.Chance(0.6)};
   const auto scales = [&](size_t count) {
     std::vector<float> values(count);
@@ -125,23 +126,29 @@ struct Coded {
 
 Coded CodesOf(const Case& c) {
   Coded coded{{}, {}, {}, c.k};
+  if (!c.encoding) {
+    coded.block = std::min<size_t>(c.k, 64);
+    coded.q = c.weight;
+    coded.scale.assign(c.n * ((c.k + coded.block - 1) / coded.block), 1.0f);
+    return coded;
+  }
   Grid grid = {4, true};
   std::vector<int32_t> offset;
-  if (const auto* e = std::get_if<PerTensor>(&c.encoding)) {
+  if (const auto* e = std::get_if<PerTensor>(&*c.encoding)) {
     grid = e->grid;
     coded.scale.assign(c.n, e->scale);
     offset.assign(c.n, e->offset);
-  } else if (const auto* channels = std::get_if<PerChannel>(&c.encoding)) {
+  } else if (const auto* channels = std::get_if<PerChannel>(&*c.encoding)) {
     grid = channels->grid;
     coded.scale = channels->scale;
     offset = channels->offset;
-  } else if (const auto* blocks = std::get_if<PerBlock>(&c.encoding)) {
+  } else if (const auto* blocks = std::get_if<PerBlock>(&*c.encoding)) {
     grid = blocks->grid;
     coded.scale = blocks->scale;
     offset = blocks->offset;
     coded.block = static_cast<size_t>(blocks->block_size);
   } else {
-    const auto& lpbq = std::get<Lpbq>(c.encoding);
+    const auto& lpbq = std::get<Lpbq>(*c.encoding);
     coded.block = static_cast<size_t>(lpbq.block_size);
     const size_t count = lpbq.per_block_int_scale.size();
     for (size_t i = 0; i < count; ++i) {
@@ -165,7 +172,7 @@ Coded CodesOf(const Case& c) {
 
 std::vector<double> ExpectedFromFloats(const Case& c) {
   const Coded coded = CodesOf(c);
-  const size_t blocks = c.k / coded.block;
+  const size_t blocks = coded.scale.size() / c.n;
   std::vector<double> y;
   for (size_t i = 0; i < c.rows * c.n; ++i) {
     const size_t channel = i % c.n;
@@ -209,7 +216,7 @@ DynamicRow QuantizeRow(std::span<const float> row, RowMode mode) {
 std::vector<double> ExpectedFromDynamicRows(const Case& c) {
   const Shape shape{static_cast<int64_t>(c.n), static_cast<int64_t>(c.k)};
   const reference::IntWeights w =
-      reference::QuantizeWeights(c.weight, shape, 0, c.encoding, RoundingProfile::kAimetDiv);
+      reference::QuantizeWeights(c.weight, shape, 0, *c.encoding, RoundingProfile::kAimetDiv);
   std::vector<double> y;
   for (size_t i = 0; i < c.rows; ++i) {
     const DynamicRow row = QuantizeRow(std::span(c.x).subspan(i * c.k, c.k), c.mode);
@@ -317,7 +324,7 @@ void ExpectRefusal(const Case& c, const char* words) {
 
 TEST(FloatLinear, PrepareRefusesWhatItCannotRun) {
   Case c{1, 2, 4, std::vector<float>(8, 0.5f), {}, PerTensor{{8, true}, 0.01f, 0}};
-  Case many_bits = c, blocks = c, codes = c, weights = c;
+  Case many_bits = c, blocks = c, codes = c, weights = c, floats = c;
   many_bits.encoding = PerTensor{{9, true}, 0.01f, 0};
   ExpectRefusal(many_bits, "weights of 9 bits; floats are multiplied by 2 to 8");
   blocks.encoding = PerBlock{{4, true}, 0, 1, 2, {0.1f, 0.2f, 0.1f, 0.1f}, {0, 0, 0, 0}};
@@ -328,6 +335,11 @@ TEST(FloatLinear, PrepareRefusesWhatItCannotRun) {
   ExpectRefusal(codes, "output encoding of scale 0.5");
   weights.k = 5;
   ExpectRefusal(weights, "8 weights, but 2 output channels x 5 inputs");
+  weights.encoding.reset();
+  ExpectRefusal(weights, "8 weights, but 2 output channels x 5 inputs");
+  floats.encoding.reset();
+  floats.mode = RowMode::kDynamicU8;
+  ExpectRefusal(floats, "multiplied by integers, but the weight has no encoding");
 }
 
 TEST(FloatLinear, RunRefusesWrongViews) {

@@ -1,4 +1,4 @@
-// MatMul of two activations in a session, against the simulator.
+// MatMul of two activations in a session, and of one of rank 4 by a weight, against the simulator.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -107,6 +107,33 @@ TEST(ProductStep, LongSumsRunOnValues) {
   const Result<Session> session = Session::Prepare(Model(builder.Share()), {});
   ASSERT_TRUE(session.ok()) << session.status().message();
   EXPECT_EQ(session->steps()[2].layer.variant, "binary64");
+}
+
+// Rows of features of a tensor of rank 4 (a Linear behind a permuted image) by a weight, integers throughout.
+TEST(ProductStep, WeightTakesRowsOfRankFour) {
+  testing::Random random(7);
+  for (size_t i = 0; i < testing::Cases(20); ++i) {
+    SCOPED_TRACE("case " + std::to_string(i));
+    const int64_t k = random.Int(1, 30), n = random.Int(1, 40);
+    std::vector<float> weight(static_cast<size_t>(k * n));
+    for (float& w : weight) w = random.Float(-1, 1);
+    const PerTensor output = DrawEncoding(random, 4);
+    testing::GraphBuilder builder;
+    const Shape shape{-1, random.Int(1, 4), random.Int(1, 4), k};
+    const ValueId x = builder.Input(shape, DrawEncoding(random, 3));
+    const ValueId w = builder.Floats({k, n}, weight, PerTensor{{8, true}, 0.008f, 0});
+    builder.Output(builder.Node("MatMul", {x, w}, {}, output));
+    testing::InputTensor input = DrawInput(random, {2, shape[1], shape[2], k});
+    const testing::Simulated expected = testing::Simulate(builder.Share(), {input});
+    ASSERT_TRUE(expected.status.ok()) << expected.status.message();
+    const Result<Session> session = Session::Prepare(Model(builder.Share()));
+    ASSERT_TRUE(session.ok()) << session.status().message();
+    EXPECT_FALSE(session->steps()[1].layer.sums_floats);
+    const ConstTensorView view{DType::kF32, input.shape, std::as_bytes(std::span<const float>(input.values))};
+    const testing::SessionRun run = testing::RunSession(*session, {&view, 1}, SerialExecutor());
+    ASSERT_TRUE(run.status.ok()) << run.status.message();
+    EXPECT_EQ(run.outputs[0], expected.outputs[0].values);
+  }
 }
 
 }  // namespace

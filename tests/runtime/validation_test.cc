@@ -119,6 +119,51 @@ TEST(ValidationTest, FailsOnAnActivationThatIsNotCompared) {
   EXPECT_FALSE(torn->Passed());
 }
 
+// A weight without an encoding: the layer behind it adds up floats.
+TEST(ValidationTest, KeepsLayersOnFloatsToTheirBound) {
+  testing::GraphBuilder builder;
+  const PerTensor encoding{{8, false}, 0.5f, -100};
+  const ValueId x = builder.Input({-1, 2}, encoding), w = builder.Floats({2, 2}, {0.1f, 0.2f, 0.3f, 0.4f});
+  const ValueId sums = builder.Node("MatMul", {x, w}, {}, encoding);
+  builder.Output(builder.Node("Relu", {sums}, {}, encoding));
+  builder.Output(builder.Node("MatMul", {x, w}));
+  const Model model(builder.Share());
+  const std::vector<float> values{1, -2};
+  const std::vector<ConstTensorView> inputs{{DType::kF32, {1, 2}, std::as_bytes(std::span(values))}};
+  NamedArray array{"input0", DType::kF32, {1, 2}, std::vector<std::byte>(2 * sizeof(float))};
+  std::memcpy(array.bytes.data(), values.data(), array.bytes.size());
+  const auto reference = ReferenceLayers::Make(model.graph(), std::span(&array, 1));
+  ASSERT_TRUE(reference.ok()) << reference.status().message();
+  auto validation = Validate({model, {}, inputs, *reference, SerialExecutor(), nullptr});
+  ASSERT_TRUE(validation.ok()) << validation.status().message();
+  EXPECT_TRUE(validation->Passed());
+  EXPECT_TRUE(validation->sums_floats);
+  for (const LayerValidation& layer : validation->layers) {
+    EXPECT_EQ(layer.sums_floats, layer.name == model.graph().value(sums).name) << layer.name;
+  }
+  validation->kernel.different = 1;  // within the bound
+  EXPECT_TRUE(validation->Passed());
+  validation->kernel_beyond = 1;
+  EXPECT_FALSE(validation->Passed());
+}
+
+// An allowance of 0.02 codes: 10.49 may become 11, but not 12 or 9; 10.2 stays 10.
+TEST(CountBeyondTest, CountsCodesThatTheBoundDoesNotReach) {
+  const ObservedTensor simulated{0, {2}, {{8, false}, 1.0f, 0}, {10, 10}, {10.49, 10.2}, {0.02, 0.02}};
+  const double error = 0x1p-21;
+  const auto count = [&](int32_t first, int32_t second, double e) {
+    const int32_t codes[] = {first, second};
+    return CountBeyond(simulated, codes, e);
+  };
+  EXPECT_EQ(count(10, 10, error), 0u);
+  EXPECT_EQ(count(11, 10, error), 0u);
+  EXPECT_EQ(count(11, 10, error / 4), 1u);
+  EXPECT_EQ(count(11, 10, 0), 1u);
+  EXPECT_EQ(count(11, 11, error), 1u);
+  EXPECT_EQ(count(12, 10, error), 1u);
+  EXPECT_EQ(count(9, 9, error), 2u);
+}
+
 TEST(ValidationTest, BothPassesMustCompare) {
   Validation validation;
   validation.layers.resize(3);

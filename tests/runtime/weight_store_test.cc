@@ -27,8 +27,8 @@ using testing::ReadWhole;
 using testing::TempFolder;
 
 // A layer of each packed format.
-enum class Kind { kS8, kS4, kS16, kBlockS8, kBlockS4 };
-constexpr Kind kKinds[] = {Kind::kS8, Kind::kS4, Kind::kS16, Kind::kBlockS8, Kind::kBlockS4};
+enum class Kind { kS8, kS4, kS16, kBlockS8, kBlockS4, kBlockF32 };
+constexpr Kind kKinds[] = {Kind::kS8, Kind::kS4, Kind::kS16, Kind::kBlockS8, Kind::kBlockS4, Kind::kBlockF32};
 constexpr size_t kOut = 70, kIn = 48, kBlock = 16, kBlocks = kIn / kBlock;
 
 std::vector<float> Weights(uint64_t seed) {
@@ -50,6 +50,7 @@ Encoding EncodingOf(Kind kind) {
     case Kind::kBlockS8:
       return PerBlock{{8, false}, 0, 1, kBlock, blocks, std::vector<int32_t>(kOut * kBlocks, -100)};
     case Kind::kBlockS4:
+    case Kind::kBlockF32:
       break;
   }
   return PerBlock{{4, true}, 0, 1, kBlock, blocks, std::vector<int32_t>(kOut * kBlocks)};
@@ -75,13 +76,13 @@ Prepared Prepare(Kind kind, std::span<const float> weight, WeightStore* store, E
   PrepareOptions options;
   options.store = store;
   options.executor = executor;
-  if (kind == Kind::kBlockS8 || kind == Kind::kBlockS4) {
+  if (kind >= Kind::kBlockS8) {
     FloatLinearSpec spec;
     spec.name = "fc";
     spec.in_features = kIn;
     spec.out_features = kOut;
     spec.weight = weight;
-    spec.weight_encoding = EncodingOf(kind);
+    if (kind != Kind::kBlockF32) spec.weight_encoding = EncodingOf(kind);
     const Result<FloatLinear> layer = FloatLinear::Prepare(spec, options);
     EXPECT_TRUE(layer.ok()) << layer.status().message();
     std::vector<float> in(3 * kIn);

@@ -54,6 +54,7 @@ void FloatLayer::DrawLinear(Random& random) {
   channel_axis_ = op_ == "Gemm" ? 0 : 1;
   weight_shape_ = op_ == "Gemm" ? Shape{n, k} : Shape{k, n};
   input_shape_ = {static_cast<int64_t>(random.LogSize(1, 20)), k};
+  if (op_ == "MatMul" && random.Chance(0.3)) input_shape_ = {random.Int(1, 2), random.Int(1, 3), random.Int(1, 4), k};
   channels_ = Size(n);
   k_ = Size(k);
 }

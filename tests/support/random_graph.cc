@@ -32,9 +32,14 @@ PerTensor RandomGraph::Activation(float scale) {
   return e;
 }
 
-Encoding RandomGraph::Weight(const Shape& shape) {
+std::optional<Encoding> RandomGraph::Weight(const Shape& shape) {
   const auto channels = static_cast<size_t>(shape[0]);
+  if (random_.Chance(0.05)) return std::nullopt;
   if (random_.Chance(0.2)) return PerTensor{{8, true}, 0.01f, 0};
+  if (random_.Chance(0.1)) {
+    const auto offset = static_cast<int32_t>(-random_.Int(0, 255));
+    return PerChannel{{8, false}, 0, Floats(shape[0], 0.004f, 0.02f), std::vector<int32_t>(channels, offset)};
+  }
   if (random_.Chance(0.5)) {
     return PerChannel{{8, true}, 0, Floats(shape[0], 0.004f, 0.02f), std::vector<int32_t>(channels, 0)};
   }
@@ -42,8 +47,14 @@ Encoding RandomGraph::Weight(const Shape& shape) {
   for (int64_t b = 1; b <= shape[1]; ++b) {
     if (shape[1] % b == 0) divisors.push_back(b);
   }
-  Lpbq e{4, 8, 0, 1, divisors[random_.Size(0, divisors.size() - 1)], Floats(shape[0], 0.0005f, 0.002f), {}};
-  for (size_t i = 0; i < channels * static_cast<size_t>(shape[1] / e.block_size); ++i) {
+  const int64_t block = divisors[random_.Size(0, divisors.size() - 1)];
+  const int64_t count = shape[0] * (shape[1] / block);
+  if (random_.Chance(0.1)) {
+    return PerBlock{
+        {4, true}, 0, 1, block, Floats(count, 0.02f, 0.05f), std::vector<int32_t>(static_cast<size_t>(count))};
+  }
+  Lpbq e{4, 8, 0, 1, block, Floats(shape[0], 0.0005f, 0.002f), {}};
+  for (int64_t i = 0; i < count; ++i) {
     e.per_block_int_scale.push_back(static_cast<uint32_t>(random_.Int(1, 16)));
   }
   return e;
@@ -77,7 +88,13 @@ RandomGraph::Tensor RandomGraph::Clip(Tensor x) {
   return Emit("Clip", {x.id, low, high}, {}, x.shape, true, kActivationScale);
 }
 
+RandomGraph::Tensor RandomGraph::MaybeUnencoded(Tensor x) {
+  if (random_.Chance(0.9)) return x;
+  return Emit(random_.Chance(0.5) ? "HardSwish" : "Sigmoid", {x.id}, {}, x.shape, false, 0);
+}
+
 RandomGraph::Tensor RandomGraph::Conv(Tensor x) {
+  x = MaybeUnencoded(x);
   const int64_t in = x.shape[1];
   int64_t groups = 1;
   if (random_.Chance(0.3))
@@ -118,6 +135,7 @@ RandomGraph::Tensor RandomGraph::Add(Tensor x, const Shape& constant, bool encod
 }
 
 RandomGraph::Tensor RandomGraph::Linear(Tensor x) {
+  x = MaybeUnencoded(x);
   const int64_t k = x.shape[1], n = random_.Int(1, 80);
   const Shape shape{x.shape[0], n};
   const float largest = 2 / std::sqrt(static_cast<float>(k));

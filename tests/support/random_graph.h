@@ -28,7 +28,9 @@ class RandomGraph {
   };
 
   PerTensor Activation(float scale);
-  Encoding Weight(const Shape& shape);
+  std::optional<Encoding> Weight(const Shape& shape);
+  // Sometimes a function of x that no encoding covers: then a layer adds up floats.
+  Tensor MaybeUnencoded(Tensor x);
   std::vector<float> Floats(int64_t count, float low, float high);
 
   Tensor Conv(Tensor x);
