@@ -9,6 +9,7 @@
 #include <set>
 #include <utility>
 
+#include "runtime/passes/dynamic_operand.h"
 #include "runtime/passes/infer_shape.h"
 #include "runtime/passes/new_values.h"
 #include "runtime/passes/passes.h"
@@ -42,6 +43,11 @@ class ShapeFolder {
         makers_[node.outputs[0]] = graph_.Describe(node);
         continue;
       }
+      if (RepeatsConstant(node)) {
+        repeated_.insert(node.outputs[0]);
+        makers_[node.outputs[0]] = graph_.Describe(node);
+        node = MakeNode("Identity", node.name, {node.inputs[0]}, node.outputs[0]);
+      }
       std::optional<Numbers> result = Evaluate(node);
       if (result.has_value()) {
         known_[node.outputs[0]] = *std::move(result);
@@ -49,6 +55,7 @@ class ShapeFolder {
         continue;
       }
       for (size_t i = 0; i < node.inputs.size(); ++i) LQ_RETURN_IF_ERROR(Replace(node, i));
+      LQ_RETURN_IF_ERROR(FollowRepeated(node));
       shapes_.Infer(node);
       kept.push_back(std::move(node));
     }
@@ -81,6 +88,49 @@ class ShapeFolder {
     }
     return value != nullptr && value->dtype == DType::kF32 && !value->f32.empty() &&
            std::all_of(value->f32.begin(), value->f32.end(), [](float v) { return v == 0; });
+  }
+
+  bool IsConstant(ValueId id) const { return id != kAbsent && graph_.value(id).constant.has_value(); }
+
+  // An Expand of a constant to a dynamic batch, as of the token that transformers of images begin with: a Concat
+  // repeats it, other operators broadcast it.
+  bool RepeatsConstant(const Node& node) {
+    const bool expands = node.op == "Expand" && node.domain.empty() && node.outputs.size() == 1 &&
+                         IsComputed(node, 1) && (IsConstant(node.inputs[0]) || repeated_.count(node.inputs[0]) != 0);
+    const std::optional<Dims> x = expands ? shapes_.Of(node.inputs[0]) : std::nullopt;
+    if (!x.has_value()) return false;
+    const Dims& target = known_.at(node.inputs[1]).values;
+    bool repeats = target.size() == x->size() && std::any_of(target.begin(), target.end(), IsDynamic);
+    for (size_t d = 0; repeats && d < target.size(); ++d) {
+      repeats = target[d].is_number() ? target[d] == Dim{1} || target[d] == (*x)[d] : (*x)[d] == Dim{1};
+    }
+    return repeats;
+  }
+
+  Status FollowRepeated(Node& node) {
+    constexpr const char* kQuantizers[] = {"Cast", "DequantizeLinear", "Identity", "QuantizeLinear",
+                                           "quantize_dequantize"};
+    constexpr const char* kBroadcasting[] = {"Add", "Div", "Max", "Min", "Mul", "Sub", "Where"};
+    const auto is_one_of = [&node](const auto& names) {
+      return std::find(std::begin(names), std::end(names), node.op) != std::end(names);
+    };
+    const auto repeated =
+        std::find_if(node.inputs.begin(), node.inputs.end(), [this](ValueId id) { return repeated_.count(id) != 0; });
+    if (repeated == node.inputs.end() || node.outputs.empty()) return OkStatus();
+    const bool all = std::all_of(node.inputs.begin(), node.inputs.end(), [this](ValueId id) {
+      return id == kAbsent || IsConstant(id) || repeated_.count(id) != 0;
+    });
+    if (all && (is_one_of(kQuantizers) || is_one_of(kBroadcasting))) {
+      repeated_.insert(node.outputs[0]);
+      makers_[node.outputs[0]] = graph_.Describe(node);
+      return OkStatus();
+    }
+    if (!all && node.op == "Concat") node.attributes["repeats"] = int64_t{1};
+    if (!all && (node.op == "Concat" || is_one_of(kBroadcasting))) return OkStatus();
+    return Unsupported(
+        fmt::format("{}: a constant, repeated by {} for a dynamic batch; supported: with activations in "
+                    "a Concat, Add and the like",
+                    graph_.Describe(node), makers_.at(*repeated)));
   }
 
   // What input i is known to be: computed here, or a constant of up to one dimension.
@@ -270,12 +320,9 @@ class ShapeFolder {
     if (std::none_of(numbers.values.begin(), numbers.values.end(), IsDynamic)) {
       values.emplace();
       for (const Dim& number : numbers.values) values->push_back(number.factor);
-    } else if (node.op == "Reshape" && i == 1 && node.outputs.size() == 1 && node.outputs[0] != kAbsent) {
-      values = ReshapeTo(node, numbers.values);
-    } else if ((node.op == "Expand" && i == 1) || (node.op == "Resize" && i == 3)) {
-      values = AsItIs(node, numbers.values);
-    } else if (node.op == "Slice" && i == 2) {
-      values = ToTheEnd(node, numbers.values);
+    } else if (const std::optional<Dims> x = i > 0 ? shapes_.Of(node.inputs[0]) : std::nullopt; i > 0) {
+      const std::optional<Numbers> axes = Input(node, 3);
+      values = DynamicOperand(graph_, node, i, {x, numbers.values, axes.has_value() ? axes->values : Dims()});
     }
     if (!values.has_value()) {
       return Unsupported(fmt::format(
@@ -300,63 +347,10 @@ class ShapeFolder {
                     graph_.Describe(node), i, makers_.at(node.inputs[i])));
   }
 
-  // One dimension follows from the others; more of them must be copied from the input's own.
-  std::optional<std::vector<int64_t>> ReshapeTo(Node& node, Dims target) {
-    const std::optional<Dims> x = shapes_.Of(node.inputs[0]);
-    const bool allow_zero = node.Int("allowzero", 0) != 0;
-    std::optional<Dims> resolved = x.has_value() ? ReshapedDims(*x, target, allow_zero) : std::nullopt;
-    if (resolved.has_value()) target = *std::move(resolved);
-    // What the file asks for by -1 it may say.
-    const std::optional<Shape>& declared = graph_.value(node.outputs[0]).shape;
-    for (size_t d = 0; d < target.size() && declared.has_value() && declared->rank() == target.size(); ++d) {
-      if (target[d] == Dim{-1}) target[d].factor = (*declared)[d];
-    }
-    const bool many = std::count_if(target.begin(), target.end(), IsDynamic) > 1;
-    std::vector<int64_t> values;
-    for (size_t d = 0; d < target.size(); ++d) {
-      const bool copied = many && x.has_value() && d < x->size() && target[d] == (*x)[d] && !allow_zero;
-      values.push_back(target[d].is_number() ? target[d].factor : copied ? 0 : -1);
-    }
-    return std::count(values.begin(), values.end(), -1) <= 1 ? std::optional(values) : std::nullopt;
-  }
-
-  // Expand and Resize: 1 and -1 keep a length.
-  std::optional<std::vector<int64_t>> AsItIs(const Node& node, const Dims& target) {
-    const std::optional<Dims> x = shapes_.Of(node.inputs[0]);
-    const bool expands = node.op == "Expand";
-    if (!x.has_value() || (expands ? target.size() < x->size() : target.size() != x->size())) return std::nullopt;
-    const size_t shift = target.size() - x->size();
-    std::vector<int64_t> values;
-    for (size_t d = 0; d < target.size(); ++d) {
-      const bool same = d >= shift && target[d] == (*x)[d - shift];
-      if (!same && !target[d].is_number()) return std::nullopt;
-      values.push_back(target[d].is_number() ? target[d].factor : expands ? 1 : -1);
-    }
-    return values;
-  }
-
-  // The ends of a Slice that are those of its input.
-  std::optional<std::vector<int64_t>> ToTheEnd(const Node& node, const Dims& ends) {
-    const std::optional<Dims> x = shapes_.Of(node.inputs[0]);
-    const std::optional<Numbers> axes = Input(node, 3);
-    if (!x.has_value()) return std::nullopt;
-    std::vector<int64_t> values;
-    for (size_t k = 0; k < ends.size(); ++k) {
-      const bool named = axes.has_value() && k < axes->values.size();
-      const int64_t axis = named ? axes->values[k].factor : static_cast<int64_t>(k);
-      const int64_t at = axis < 0 ? axis + static_cast<int64_t>(x->size()) : axis;
-      const bool exists = at >= 0 && at < static_cast<int64_t>(x->size());
-      if (!ends[k].is_number() && !(exists && ends[k] == (*x)[static_cast<size_t>(at)])) return std::nullopt;
-      values.push_back(ends[k].is_number() ? ends[k].factor : INT64_MAX);
-    }
-    return values;
-  }
-
-  static bool IsDynamic(const Dim& dim) { return !dim.is_number(); }
-
   Graph& graph_;
   ShapeInference shapes_;
   std::map<ValueId, Numbers> known_;
+  std::set<ValueId> repeated_;             // of a batch of 1 here
   std::set<ValueId> zeros_;                // of a shape that is not known
   std::map<ValueId, std::string> makers_;  // for messages
 };

@@ -273,6 +273,9 @@ std::optional<Dims> ShapeInference::Joined(const Node& node, const Dims& x) {
     const bool known = out[at].is_number() && (*part)[at].is_number() &&
                        !__builtin_add_overflow(out[at].factor, (*part)[at].factor, &out[at].factor);
     if (!known) out[at] = Fresh();
+    for (size_t d = 0; d < out.size(); ++d) {  // a constant may be repeated: see FoldShapes
+      if (d != at && out[d] == Dim{1}) out[d] = (*part)[d];
+    }
   }
   return out;
 }

@@ -66,6 +66,8 @@ constexpr AttributeRule kTrilu[] = {{"upper", AttributeKind::kInt, 0, 1}};
 constexpr AttributeRule kConstantOfShape[] = {{"value", AttributeKind::kConstant}};
 constexpr AttributeRule kAlpha[] = {{"alpha", AttributeKind::kFloat}};
 constexpr AttributeRule kAxis[] = {{"axis", AttributeKind::kInt, -8, 8}};
+// repeats: what FoldShapes adds.
+constexpr AttributeRule kConcat[] = {{"axis", AttributeKind::kInt, -8, 8}, {"repeats", AttributeKind::kInt, 0, 1}};
 constexpr AttributeRule kAxes[] = {{"axes", AttributeKind::kInts, -8, 8}};
 constexpr AttributeRule kBlocks[] = {{"blocksize", AttributeKind::kInt, 1, kMaxExtent},
                                      {"mode", AttributeKind::kString}};
@@ -135,7 +137,7 @@ constexpr OperatorRule kOperators[] = {
     {"Ceil", 1, 1, {}},
     {"Celu", 1, 1, kAlpha},
     {"Clip", 1, 3, kClip},
-    {"Concat", 1, 16, kAxis},
+    {"Concat", 1, 16, kConcat},
     {"ConstantOfShape", 1, 1, kConstantOfShape},
     {"Conv", 2, 3, kConv},
     {"ConvTranspose", 2, 3, kConvTranspose},

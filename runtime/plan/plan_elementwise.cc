@@ -105,30 +105,33 @@ Result<std::vector<uint8_t>> Planner::ChannelTables(const PerTensor& in, const N
   return tables;
 }
 
+Result<bool> Planner::HasChannelTables(const Node& node, const Chain& chain) const {
+  const size_t input = tensor_of_.at(node.inputs[0]), rank = plan_.shapes[input].rank();
+  LQ_ASSIGN_OR_RETURN(const std::optional<PerTensor> out, ResultEncoding(chain));
+  const bool narrow = CodeBytes(EncodingOf(input).grid) == 1 && out && CodeBytes(out->grid) == 1;
+  return narrow && (rank == 4 || rank == 2);
+}
+
 Status Planner::PlanUnary(const Node& node) {
-  if (node.op != "BatchNormalization") {
-    LQ_ASSIGN_OR_RETURN(const Chain ahead, FollowChain(context(), node, {}));
-    if (!IsCoded(node.inputs[0]) || !graph_.value(ahead.result).encoding) return PlanElementwise(node);
+  LQ_ASSIGN_OR_RETURN(const Chain ahead, FollowChain(context(), node, {}));
+  const bool normalizes = node.op == "BatchNormalization";
+  if (!IsCoded(node.inputs[0]) || !graph_.value(ahead.result).encoding) {
+    return normalizes ? PlanValues(node) : PlanElementwise(node);
+  }
+  if (normalizes) {
+    LQ_ASSIGN_OR_RETURN(const bool fits, HasChannelTables(node, ahead));
+    if (!fits) return PlanValues(node);
   }
   LQ_ASSIGN_OR_RETURN(const size_t input, Codes(node, node.inputs[0]));
   LQ_ASSIGN_OR_RETURN(const Chain chain, TakeChain(node, {}));
-  LQ_ASSIGN_OR_RETURN(const std::optional<PerTensor> out, ResultEncoding(chain));
-  if (!out) {
-    return Unsupported(fmt::format("{}: '{}' has no encoding (the simulator runs it: --reference)",
-                                   graph_.Describe(node), graph_.value(chain.result).name));
-  }
+  LQ_ASSIGN_OR_RETURN(const std::optional<PerTensor> out, ResultEncoding(chain));  // that of `ahead`
   Chain clip;
   std::unique_ptr<Step> step;
   if (node.op == "BatchNormalization") {
     const Shape& shape = plan_.shapes[input];
-    if (CodeBytes(EncodingOf(input).grid) == 2 || CodeBytes(out->grid) == 2) {
-      return Unsupported(fmt::format("{}: from {} to {} bits; a batch normalization of codes runs with 2 to 8",
-                                     graph_.Describe(node), EncodingOf(input).grid.bitwidth, out->grid.bitwidth));
-    }
     ComposeClip(chain.clip_min, chain.clip_max, clip);
     LQ_ASSIGN_OR_RETURN(std::vector<uint8_t> tables, ChannelTables(EncodingOf(input), node, clip, *out));
-    if ((shape.rank() != 4 && shape.rank() != 2) ||
-        tables.size() != kTable * static_cast<size_t>(shape[shape.rank() - 1])) {
+    if (tables.size() != kTable * static_cast<size_t>(shape[shape.rank() - 1])) {
       return InvalidArgument(fmt::format("{}: {} channels do not fit its input of shape {}", graph_.Describe(node),
                                          tables.size() / kTable, shape.ToString()));
     }

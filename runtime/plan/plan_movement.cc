@@ -22,6 +22,14 @@ std::optional<uint16_t> ZeroCode(const PerTensor& encoding) {
   return static_cast<uint16_t>(-e.offset);
 }
 
+template <class Bits, class T>
+Bits BitsOf(T value) {
+  static_assert(sizeof(Bits) == sizeof(T));
+  Bits bits;
+  std::memcpy(&bits, &value, sizeof(bits));
+  return bits;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Step>> Planner::MakeMaximum(const Node& node, size_t tensor) const {
@@ -60,6 +68,11 @@ Result<std::unique_ptr<Step>> Planner::MakeMovement(const Node& node, size_t ten
   }
   LQ_ASSIGN_OR_RETURN(auto rearrangement, MakeRearrangement({graph_, node, constants_}));
   if (rearrangement == nullptr) return Unsupported(fmt::format("{}: not run", name));
+  if (!encoding && node.op == "Pad") {
+    LQ_ASSIGN_OR_RETURN(const float value, PadValueOf({graph_, node, constants_}));
+    const uint64_t bits = plan_.tensors[tensor].is_real ? BitsOf<uint64_t>(double{value}) : BitsOf<uint32_t>(value);
+    return MakeRearrangeStep(std::move(rearrangement), bits);
+  }
   const std::optional<uint16_t> zero = encoding ? ZeroCode(*encoding) : 0;
   if (zero) return MakeRearrangeStep(std::move(rearrangement), *zero);
   if (node.op != "Pad") return MakeRearrangeStep(std::move(rearrangement), 0);  // it has no padding
@@ -112,6 +125,18 @@ bool Planner::IsReadTurned(const Node& node) const {
          (!encoding || *encoding == Encoding(EncodingOf(tensor_of_.at(node.inputs[0]))));
 }
 
+Result<size_t> Planner::AsValues(const Node& node, size_t tensor, ValueKind kind) {
+  const PlanTensor in = plan_.tensors[tensor];
+  if (!in.encoding && in.is_real == (kind == ValueKind::kReal)) return tensor;
+  ValueStepSpec spec;
+  spec.op = MakePassing(kind);
+  spec.operands.emplace_back();
+  spec.operands.back().encoding = in.encoding;
+  spec.why = node.op + " makes values of its own";
+  return Emit(MakeValueStep(std::move(spec), options_), node.op + "+Values", node, {tensor},
+              NewTensor(std::nullopt, kind == ValueKind::kReal));
+}
+
 Status Planner::PlanMovement(const Node& node) {
   if (!IsReadTurned(node)) return EmitMovement(node);
   turned_[node.outputs[0]] = &node;
@@ -120,6 +145,13 @@ Status Planner::PlanMovement(const Node& node) {
 
 Status Planner::EmitMovement(const Node& node) {
   LQ_ASSIGN_OR_RETURN(size_t tensor, TensorOf(node, node.inputs[0]));
+  if (node.op == "Pad" && plan_.tensors[tensor].encoding) {
+    LQ_ASSIGN_OR_RETURN(const float value, PadValueOf({graph_, node, constants_}));
+    const bool fills = node.String("mode", "constant") == "constant" && value != 0;
+    if (fills) {  // no code of the grid, or not for sure
+      LQ_ASSIGN_OR_RETURN(tensor, AsValues(node, tensor, ValueKind::kReal));
+    }
+  }
   const PlanTensor in = plan_.tensors[tensor];
   const bool moves = !MovesNothing(node.op);
   if (moves) {
@@ -141,6 +173,35 @@ Status Planner::EmitMovement(const Node& node) {
   return OkStatus();
 }
 
+Result<std::vector<std::byte>> Planner::ElementsOf(const Node& node, ValueId value, PlanTensor& tensor) const {
+  const Constant& constant = *constants_.Find(value);
+  const std::optional<Encoding>& encoding = constants_.EncodingOf(value);
+  std::optional<PerTensor> codes;
+  if (encoding) {
+    const auto* one = std::get_if<PerTensor>(&*encoding);
+    if (one == nullptr) {
+      return Unsupported(fmt::format("{}: '{}' is encoded {}; supported: per tensor", graph_.Describe(node),
+                                     graph_.value(value).name, Describe(*encoding)));
+    }
+    codes = *one;
+  }
+  tensor = NewTensor(codes, constants_.IsReal(value));
+  const auto count = static_cast<size_t>(constant.shape.NumElements());
+  if (count != (tensor.is_real ? constant.f64.size() : constant.f32.size())) {
+    return InvalidArgument(fmt::format("{}: '{}' is {}, not floats", graph_.Describe(node), graph_.value(value).name,
+                                       NameOf(constant.dtype)));
+  }
+  std::vector<std::byte> elements(count * SizeOf(tensor.dtype()));
+  if (codes) {
+    ValueEncoder(*codes, options_)
+        .Encode(reinterpret_cast<const std::byte*>(constant.f32.data()), false, count, elements.data());
+  } else {
+    const void* values = tensor.is_real ? static_cast<const void*>(constant.f64.data()) : constant.f32.data();
+    if (count > 0) std::memcpy(elements.data(), values, elements.size());
+  }
+  return elements;
+}
+
 Status Planner::PlanGather(const Node& node) {
   const Constant* constant = constants_.Find(node.inputs[0]);
   if (constant == nullptr) {
@@ -150,28 +211,11 @@ Status Planner::PlanGather(const Node& node) {
                     graph_.Describe(node), graph_.value(node.inputs[1]).name));
   }
   LQ_ASSIGN_OR_RETURN(const size_t indices, TensorOf(node, node.inputs[1]));
-  const std::optional<Encoding>& encoding = constants_.EncodingOf(node.inputs[0]);
-  std::optional<PerTensor> codes;
-  if (encoding) {
-    const auto* one = std::get_if<PerTensor>(&*encoding);
-    if (one == nullptr) {
-      return Unsupported(fmt::format("{}: '{}' is encoded {}; supported: per tensor", graph_.Describe(node),
-                                     graph_.value(node.inputs[0]).name, Describe(*encoding)));
-    }
-    codes = *one;
-  }
-  PlanTensor rows = NewTensor(codes, constants_.IsReal(node.inputs[0]));
-  GatherTable table{graph_.Describe(node),          node.Int("axis", 0), constant->shape, rows.dtype(), {},
-                    plan_.tensors[indices].encoding};
-  const auto count = static_cast<size_t>(constant->shape.NumElements());
-  table.elements.resize(count * SizeOf(table.dtype));
-  if (codes) {
-    ValueEncoder(*codes, options_)
-        .Encode(reinterpret_cast<const std::byte*>(constant->f32.data()), false, count, table.elements.data());
-  } else {
-    const void* values = rows.is_real ? static_cast<const void*>(constant->f64.data()) : constant->f32.data();
-    if (count > 0) std::memcpy(table.elements.data(), values, table.elements.size());
-  }
+  PlanTensor rows;
+  LQ_ASSIGN_OR_RETURN(std::vector<std::byte> elements, ElementsOf(node, node.inputs[0], rows));
+  const std::optional<PerTensor> codes = rows.encoding;
+  GatherTable table{graph_.Describe(node), node.Int("axis", 0), constant->shape,
+                    rows.dtype(),          std::move(elements), plan_.tensors[indices].encoding};
   LQ_ASSIGN_OR_RETURN(size_t tensor,
                       Emit(MakeGatherStep(std::move(table), options_), node.op, node, {indices}, std::move(rows)));
   LQ_ASSIGN_OR_RETURN(const std::optional<PerTensor> out, EncodingOfValue(node.outputs[0]));
@@ -184,34 +228,55 @@ Status Planner::PlanGather(const Node& node) {
   return OkStatus();
 }
 
-Status Planner::PlanConcat(const Node& node) {
-  LQ_ASSIGN_OR_RETURN(const std::optional<PerTensor> out, EncodingOfValue(node.outputs[0]));
-  std::vector<size_t> parts;
-  for (ValueId input : node.inputs) {
-    if (input == kAbsent || constants_.Find(input) != nullptr) {
-      return Unsupported(fmt::format("{}: a part is a constant; supported: activations", graph_.Describe(node)));
-    }
-    LQ_ASSIGN_OR_RETURN(const size_t part, TensorOf(node, input));
-    parts.push_back(part);
-  }
+Status Planner::ToOneKind(const Node& node, const std::optional<PerTensor>& out, std::vector<size_t>& parts) {
   const PlanTensor first = plan_.tensors[parts[0]];
-  const bool one_kind = std::all_of(parts.begin(), parts.end(), [&](size_t part) {
+  bool coded = true, same = true, real = false;
+  for (size_t part : parts) {
     const PlanTensor& tensor = plan_.tensors[part];
-    if (tensor.encoding.has_value() != first.encoding.has_value() || tensor.is_real != first.is_real) return false;
-    return out || !first.encoding || SameCodes(*tensor.encoding, *first.encoding);
-  });
-  if (!one_kind) {
-    return Unsupported(fmt::format("{}: parts with and without an encoding, or different ones and none behind it",
-                                   graph_.Describe(node)));
+    coded = coded && tensor.encoding;
+    same = coded && same && SameCodes(*tensor.encoding, *first.encoding);
+    real = real || tensor.is_real;
   }
   for (size_t& part : parts) {
-    if (!out || (first.encoding && SameCodes(*plan_.tensors[part].encoding, *out))) continue;
+    // Codes among floats stay codes for a quantizer behind them: it sees the floats that they are.
+    const bool keeps = plan_.tensors[part].encoding && !real && (out || same);
+    if (!keeps) {
+      LQ_ASSIGN_OR_RETURN(part, AsValues(node, part, real ? ValueKind::kReal : ValueKind::kF32));
+    }
+    if (!out || (plan_.tensors[part].encoding && SameCodes(*plan_.tensors[part].encoding, *out))) continue;
     LQ_ASSIGN_OR_RETURN(part, Requantized(node, part, *out));
   }
-  PlanTensor joined = NewTensor(out ? out : first.encoding, first.is_real);
+  return OkStatus();
+}
+
+Status Planner::PlanConcat(const Node& node) {
+  LQ_ASSIGN_OR_RETURN(const std::optional<PerTensor> out, EncodingOfValue(node.outputs[0]));
+  const auto is_constant = [&](ValueId id) { return id != kAbsent && constants_.Find(id) != nullptr; };
+  // An activation, of which there is one: PlanNode sees to that.
+  const ValueId like = *std::find_if_not(node.inputs.begin(), node.inputs.end(), is_constant);
+  LQ_ASSIGN_OR_RETURN(const size_t reference, TensorOf(node, like));
+  const int64_t axis = node.Int("axis", 0);
+  std::vector<size_t> parts;
+  for (ValueId input : node.inputs) {
+    if (input == kAbsent) return InvalidArgument(fmt::format("{}: a part is left out", graph_.Describe(node)));
+    parts.push_back(reference);
+    if (is_constant(input)) {
+      PlanTensor tensor;
+      LQ_ASSIGN_OR_RETURN(std::vector<std::byte> elements, ElementsOf(node, input, tensor));
+      ConstantPart part{graph_.Describe(node),         axis,
+                        constants_.Find(input)->shape, tensor.dtype(),
+                        std::move(elements),           node.Int("repeats", 0) != 0};
+      LQ_ASSIGN_OR_RETURN(parts.back(), Emit(MakeConstantStep(std::move(part)), "Constant", node, {reference}, tensor));
+    } else {
+      LQ_ASSIGN_OR_RETURN(parts.back(), TensorOf(node, input));
+    }
+  }
+  LQ_RETURN_IF_ERROR(ToOneKind(node, out, parts));
+  PlanTensor joined = NewTensor(plan_.tensors[parts[0]].encoding, plan_.tensors[parts[0]].is_real);
+  if (out) joined.encoding = out;
   joined.value = out ? node.outputs[0] : kAbsent;
-  LQ_ASSIGN_OR_RETURN(tensor_of_[node.outputs[0]], Emit(MakeConcatStep(graph_.Describe(node), node.Int("axis", 0)),
-                                                        node.op, node, std::move(parts), joined));
+  LQ_ASSIGN_OR_RETURN(tensor_of_[node.outputs[0]],
+                      Emit(MakeConcatStep(graph_.Describe(node), axis), node.op, node, std::move(parts), joined));
   return OkStatus();
 }
 

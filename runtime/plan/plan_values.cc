@@ -284,8 +284,8 @@ Status Planner::PlanValues(const Node& node) {
   LQ_ASSIGN_OR_RETURN(const std::vector<ValueKind> kinds, KindsOf(node, operands));
   const ValueNode value_node{graph_, node, constants_, options_, kinds};
   constexpr ValueOperatorResult (*kMakers[])(const ValueNode&) = {
-      MakeSoftmax, MakeNormalization, MakeReduction, MakePooling,  MakeResizing,   MakeSelection,
-      MakeProduct, MakeChoice,        MakeCumSum,    MakeTriangle, MakeRecurrence, MakeDynamic};
+      MakeSoftmax, MakeNormalization, MakeBatchNorm, MakeReduction, MakePooling,    MakeResizing, MakeSelection,
+      MakeProduct, MakeChoice,        MakeCumSum,    MakeTriangle,  MakeRecurrence, MakeDynamic};
   for (const auto& make : kMakers) {
     LQ_ASSIGN_OR_RETURN(auto op, make(value_node));
     if (op != nullptr) return EmitValues(std::move(op), node, operands);

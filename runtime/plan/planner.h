@@ -45,6 +45,8 @@ class Planner {
   Status PlanAdd(const Node& node);
   Status PlanAverage(const Node& node);
   Status PlanUnary(const Node& node);
+  // Whether a BatchNormalization of codes is a table for each of the plan's last dimension: of codes of one byte.
+  Result<bool> HasChannelTables(const Node& node, const Chain& chain) const;
   Status PlanMovement(const Node& node);
   // A Transpose of the last two dimensions of codes that only one MatMul reads, as its second operand: the product
   // reads the codes as they are.
@@ -138,6 +140,12 @@ class Planner {
   Status EmitValues(std::unique_ptr<ValueOperator> op, const Node& node, std::span<const ValueId> operands);
   std::vector<ValueId> ValueOperands(const Node& node) const;
   std::string WhyValues(const Node& node, std::span<const ValueId> operands) const;
+  // The tensor as values of this kind.
+  Result<size_t> AsValues(const Node& node, size_t tensor, ValueKind kind);
+  // Parts of a Concat as codes of one encoding, or as values of one kind: that of its result.
+  Status ToOneKind(const Node& node, const std::optional<PerTensor>& out, std::vector<size_t>& parts);
+  // A constant as a tensor of the plan: codes where it has an encoding per tensor, else floats or reals.
+  Result<std::vector<std::byte>> ElementsOf(const Node& node, ValueId constant, PlanTensor& tensor) const;
   // The tensor under another encoding: a table, or the quantizer of values.
   Result<size_t> Requantized(const Node& node, size_t tensor, const PerTensor& encoding);
   // The encoding of a value, if it has one. Error: not per tensor.

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include "runtime/plan/broadcast.h"
 #include "runtime/plan/layout.h"
 #include "runtime/plan/rearrangement.h"
 #include "runtime/plan/steps.h"
@@ -15,7 +16,7 @@ namespace {
 
 class RearrangeStep final : public Step {
  public:
-  RearrangeStep(std::unique_ptr<Rearrangement> rearrangement, uint16_t padding)
+  RearrangeStep(std::unique_ptr<Rearrangement> rearrangement, uint64_t padding)
       : rearrangement_(std::move(rearrangement)), padding_(padding) {}
 
   Result<Shape> OutputShape(std::span<const Shape> in) const override {
@@ -95,7 +96,7 @@ class RearrangeStep final : public Step {
   }
 
   std::unique_ptr<Rearrangement> rearrangement_;
-  uint16_t padding_;  // the bits of a padding element: a code, or 0
+  uint64_t padding_;  // the bits of a padding element
 };
 
 class ConcatStep final : public Step {
@@ -151,9 +152,42 @@ class ConcatStep final : public Step {
   int64_t axis_;
 };
 
+class ConstantStep final : public Step {
+ public:
+  explicit ConstantStep(ConstantPart part) : part_(std::move(part)) {}
+
+  Result<Shape> OutputShape(std::span<const Shape> in) const override {
+    Shape out = OnnxShape(in[0]);
+    const Shape& own = part_.shape;
+    bool fits = own.rank() == out.rank() && AxisOf(part_.name, part_.axis, out.rank()).ok();
+    for (size_t d = 0; fits && d < out.rank(); ++d) {
+      if (d == FromFront(part_.axis, out.rank())) out[d] = own[d];
+      fits = own[d] == out[d] || (part_.repeats && own[d] == 1);
+    }
+    if (fits) return PlanShape(out);
+    return InvalidArgument(fmt::format("{}: a constant of shape {} and {} do not join along axis {}", part_.name,
+                                       own.ToString(), OnnxShape(in[0]).ToString(), part_.axis));
+  }
+
+  Status Run(const StepRun& run) const override {
+    const size_t size = SizeOf(part_.dtype);
+    const Strides strides = BroadcastStrides(part_.shape, false, run.out.shape);
+    for (int64_t i = 0; i < run.out.shape.NumElements(); ++i) {
+      const auto from = static_cast<size_t>(OffsetOf(i, run.out.shape.dims(), strides));
+      std::memcpy(run.out.bytes.data() + static_cast<size_t>(i) * size, part_.elements.data() + from * size, size);
+    }
+    return OkStatus();
+  }
+
+ private:
+  ConstantPart part_;
+};
+
 }  // namespace
 
-std::unique_ptr<Step> MakeRearrangeStep(std::unique_ptr<Rearrangement> rearrangement, uint16_t padding) {
+std::unique_ptr<Step> MakeConstantStep(ConstantPart part) { return std::make_unique<ConstantStep>(std::move(part)); }
+
+std::unique_ptr<Step> MakeRearrangeStep(std::unique_ptr<Rearrangement> rearrangement, uint64_t padding) {
   return std::make_unique<RearrangeStep>(std::move(rearrangement), padding);
 }
 

@@ -39,6 +39,8 @@ struct MovementNode {
   const Constants& constants;
 };
 
+// What a Pad of mode constant fills with. Error: it is computed.
+Result<float> PadValueOf(const MovementNode& node);
 // Null where the node is none. Errors: operands that are computed, forms that are not supported.
 RearrangementResult MakeRearrangement(const MovementNode& node);
 

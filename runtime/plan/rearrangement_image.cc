@@ -192,18 +192,13 @@ RearrangementResult MakePad(const MovementNode& n, const std::string& name) {
                                                           {"wrap", Pad::Mode::kWrap}};
   LQ_ASSIGN_OR_RETURN(std::vector<int64_t> pads, IntegersOf(n.graph, n.node, n.constants, 1, "pads"));
   LQ_ASSIGN_OR_RETURN(std::vector<int64_t> axes, IntegersOf(n.graph, n.node, n.constants, 3, ""));
-  float value = n.node.Float("value", 0);
-  if (n.node.inputs.size() > 2 && n.node.inputs[2] != kAbsent) {
-    const Constant* constant = n.constants.Find(n.node.inputs[2]);
-    value = constant != nullptr && constant->f32.size() == 1 ? constant->f32[0] : NAN;
-  }
+  LQ_RETURN_IF_ERROR(PadValueOf(n).status());
   const std::string mode = n.node.String("mode", "constant");
   for (const auto& known : kModes) {
-    if (mode != known.first || (known.second == Pad::Mode::kConstant && value != 0)) continue;
+    if (mode != known.first) continue;
     return std::unique_ptr<Rearrangement>(std::make_unique<Pad>(name, known.second, std::move(pads), std::move(axes)));
   }
-  return Unsupported(
-      fmt::format("{}: mode '{}' with value {}; supported: constant with 0, edge, reflect, wrap", name, mode, value));
+  return Unsupported(fmt::format("{}: mode '{}'; supported: constant, edge, reflect, wrap", name, mode));
 }
 
 RearrangementResult MakeResize(const MovementNode& n, const std::string& name) {
@@ -240,6 +235,14 @@ RearrangementResult MakeResize(const MovementNode& n, const std::string& name) {
 }
 
 }  // namespace
+
+Result<float> PadValueOf(const MovementNode& n) {
+  if (n.node.inputs.size() <= 2 || n.node.inputs[2] == kAbsent) return n.node.Float("value", 0);
+  const Constant* constant = n.constants.Find(n.node.inputs[2]);
+  if (constant != nullptr && constant->f32.size() == 1) return constant->f32[0];
+  return Unsupported(fmt::format("{}: its value '{}' is no constant number", n.graph.Describe(n.node),
+                                 n.graph.value(n.node.inputs[2]).name));
+}
 
 RearrangementResult MakeImageRearrangement(const MovementNode& n) {
   const std::string name = n.graph.Describe(n.node), &op = n.node.op;

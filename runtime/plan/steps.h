@@ -61,10 +61,22 @@ struct Movement {
   std::optional<std::vector<int64_t>> unsqueeze{};  // or axes of the output to insert
 };
 std::unique_ptr<Step> MakeMovementStep(Movement movement);
-// `padding`: the code that a padding element gets; 0 of f32 and f64.
-std::unique_ptr<Step> MakeRearrangeStep(std::unique_ptr<Rearrangement> rearrangement, uint16_t padding);
+// `padding`: the bits of a padding element, a code, f32 or f64.
+std::unique_ptr<Step> MakeRearrangeStep(std::unique_ptr<Rearrangement> rearrangement, uint64_t padding);
 // Joins tensors of one type along an axis of their ONNX shapes.
 std::unique_ptr<Step> MakeConcatStep(std::string name, int64_t axis);
+
+// A constant part of a Concat. Its one input is another part, of which it takes the lengths along the other axes; its
+// own are the same, or 1 if it `repeats`.
+struct ConstantPart {
+  std::string name;
+  int64_t axis;
+  Shape shape;  // ONNX
+  DType dtype;
+  std::vector<std::byte> elements;  // in ONNX's order
+  bool repeats;
+};
+std::unique_ptr<Step> MakeConstantStep(ConstantPart part);
 
 // Slices of a constant along an axis, chosen by an activation that holds their numbers: embeddings.
 struct GatherTable {

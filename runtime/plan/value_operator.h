@@ -90,13 +90,14 @@ ValueOperatorResult MakeElementwise(const ValueNode& node);  // functions of one
 ValueOperatorResult MakeSoftmax(const ValueNode& node);
 ValueOperatorResult MakeNormalization(const ValueNode& node);
 ValueOperatorResult MakeReduction(const ValueNode& node);
+ValueOperatorResult MakeBatchNorm(const ValueNode& node);
 ValueOperatorResult MakePooling(const ValueNode& node);    // averages, maxima and norms of windows
 ValueOperatorResult MakeResizing(const ValueNode& node);   // linear
 ValueOperatorResult MakeSelection(const ValueNode& node);  // Where; a constant condition is no operand
 ValueOperatorResult MakeLogic(const ValueNode& node);      // comparisons, logic, Casts to integers and truths
 ValueOperatorResult MakeChoice(const ValueNode& node);     // ArgMax, ArgMin, TopK, TopKIndices
 ValueOperatorResult MakeCumSum(const ValueNode& node);
-ValueOperatorResult MakeTriangle(const ValueNode& node);  // Trilu
+ValueOperatorResult MakeTriangle(const ValueNode& node);    // Trilu
 ValueOperatorResult MakeDynamic(const ValueNode& node);     // of TranslateDynamicQuantizers
 ValueOperatorResult MakeRecurrence(const ValueNode& node);  // LSTM, GRU
 // What those read in a run: the sequence and the states at its begin.

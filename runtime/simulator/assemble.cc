@@ -100,6 +100,29 @@ Result<SimTensor> RunConcat(const std::string& name, int64_t axis_number, Inputs
   return out;
 }
 
+// FoldShapes leaves constants that an Expand repeats for each row of a dynamic batch as they are.
+Result<SimTensor> RunRepeatingConcat(const std::string& name, int64_t axis_number, Inputs in) {
+  LQ_ASSIGN_OR_RETURN(const size_t axis, CheckedAxis(name, axis_number, in[0]->shape.rank()));
+  std::vector<SimTensor> all;
+  for (const SimTensor* x : in) {
+    Shape shape = x->shape;
+    for (const SimTensor* other : in) {
+      for (size_t d = 0; d < shape.rank() && d < other->shape.rank(); ++d) {
+        if (d != axis && shape[d] == 1) shape[d] = other->shape[d];
+      }
+    }
+    LQ_ASSIGN_OR_RETURN(SimTensor repeated, Rearrange(name, *x, shape, [&](const Position& p) {
+                          Position from = p;
+                          for (size_t d = 0; d < from.size(); ++d) from[d] = std::min(from[d], x->shape[d] - 1);
+                          return from;
+                        }));
+    all.push_back(std::move(repeated));
+  }
+  std::vector<const SimTensor*> parts;
+  for (const SimTensor& x : all) parts.push_back(&x);
+  return RunConcat(name, axis_number, parts);
+}
+
 struct Padding {
   std::string name, mode;
   std::vector<int64_t> pads;
@@ -213,8 +236,9 @@ Result<RunNode> PrepareSqueeze(const NodeContext& context) {
 }
 
 Result<RunNode> PrepareConcat(const NodeContext& context) {
+  const auto run = context.node.Int("repeats", 0) != 0 ? RunRepeatingConcat : RunConcat;
   return RunNode(
-      [name = context.Name(), axis = context.node.Int("axis", 0)](Inputs in) { return RunConcat(name, axis, in); });
+      [run, name = context.Name(), axis = context.node.Int("axis", 0)](Inputs in) { return run(name, axis, in); });
 }
 
 Result<RunNode> PreparePad(const NodeContext& context) {

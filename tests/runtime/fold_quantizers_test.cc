@@ -190,5 +190,54 @@ TEST(FoldQuantizersTest, LeftOutZeroPoints) {
   EXPECT_EQ(EncodingOf(graph, "y"), (PerTensor{{8, true}, 0.5f, 0}));
 }
 
+// Codes of an embedding's table, gathered before they are dequantized.
+TEST(FoldQuantizersTest, MovedCodesAreDequantizedFirst) {
+  const std::vector<Proto> constants{Ints("table", {3, 2}, kUint8, {1, 2, 3, 4, 5, 6}), Ints("at", {2}, kInt8, {2, 0})};
+  const Graph graph = Loaded(GraphOf({OnnxNode("Cast", "i", {"at"}, {"indices"}, {IntAttribute("to", 7)}),
+                                      OnnxNode("Gather", "g", {"table", "indices"}, {"codes"}), Dq("codes", "rows"),
+                                      OnnxNode("MatMul", "m", {"rows", "x"}, {"raw"}), Q("raw", "q"), Dq("q", "y")},
+                                     constants));
+  EXPECT_EQ(NodeNames(graph), std::vector<std::string>{"m"});
+  EXPECT_EQ(FindValue(graph, "rows").constant->f32, (std::vector<float>{1, 1.5f, -1, -0.5f}));
+  EXPECT_EQ(EncodingOf(graph, "rows"), kByS);
+}
+
+Proto Simulated(const std::string& in, const std::string& out, const std::string& scale, const std::string& offset,
+                int64_t qmin, int64_t qmax, const std::vector<Proto>& more = {}) {
+  std::vector<Proto> attributes{IntAttribute("qmin", qmin), IntAttribute("qmax", qmax)};
+  attributes.insert(attributes.end(), more.begin(), more.end());
+  return OnnxNode("quantize_dequantize", "a_" + out, {in, scale, offset}, {out}, attributes).Bytes(7, "aimet");
+}
+
+// The exporter of aimet_torch leaves such nodes where it writes what it simulates.
+TEST(FoldQuantizersTest, TakesAimetsOwnNodes) {
+  const std::vector<Proto> constants{FloatTensor("three", {}, {-3}),
+                                     FloatTensor("none", {2, 1}, {0, 0}),
+                                     FloatTensor("rows", {2, 1}, {0.5f, 0.25f}),
+                                     FloatTensor("blocks", {2, 2}, {1, 2, 3, 4}),
+                                     FloatTensor("zeros", {2, 2}, {0, 0, 0, 0}),
+                                     FloatTensor("w", {2, 4}, {1, 2, 3, 4, 5, 6, 7, 8})};
+  const auto weighted = [&](const Proto& quantizer) {
+    return GraphOf({Simulated("x", "a", "s", "three", 0, 255), quantizer,
+                    OnnxNode("Gemm", "g", {"a", "v"}, {"raw"}, {IntAttribute("transB", 1)}),
+                    Simulated("raw", "y", "t", "three", -8, 7)},
+                   constants);
+  };
+  const Graph rows = Loaded(weighted(Simulated("w", "v", "rows", "none", -128, 127)));
+  EXPECT_EQ(NodeNames(rows), std::vector<std::string>{"g"});
+  EXPECT_EQ(EncodingOf(rows, "x"), kByS);
+  EXPECT_EQ(EncodingOf(rows, "y"), (PerTensor{{4, true}, 0.25f, -3}));
+  const PerChannel channels{{8, true}, 0, {0.5f, 0.25f}, {0, 0}};
+  EXPECT_EQ(FindValue(rows, "w").encoding, std::optional<Encoding>(channels));
+  const Proto size = testing::IntsAttribute("block_size", {1, 2});
+  const Graph blocks = Loaded(weighted(Simulated("w", "v", "blocks", "zeros", -8, 7, {size})));
+  const PerBlock blocked{{4, true}, 0, 1, 2, {1, 2, 3, 4}, {0, 0, 0, 0}};
+  EXPECT_EQ(FindValue(blocks, "w").encoding, std::optional<Encoding>(blocked));
+  ExpectUnsupported(Load(weighted(Simulated("w", "v", "blocks", "zeros", -8, 7))).status(),
+                    {"a_v", "blocks of (1, 1)"});
+  ExpectUnsupported(Load(weighted(Simulated("w", "v", "rows", "none", -127, 127))).status(), {"a_v", "-127 to 127"});
+  ExpectUnsupported(Load(weighted(Simulated("w", "v", "x", "none", 0, 3))).status(), {"a_v", "scale 'x'"});
+}
+
 }  // namespace
 }  // namespace lq

@@ -75,7 +75,9 @@ TEST_P(GraphsGolden, SimulatorEqualsToolAndKernelsEqualSimulator) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, GraphsGolden, ::testing::Values("conv3d", "decoder", "codes"));
+INSTANTIATE_TEST_SUITE_P(All, GraphsGolden,
+                         ::testing::Values("conv3d", "decoder", "codes", "lstm", "gru", "attention", "gathered",
+                                           "pooled"));
 
 }  // namespace
 }  // namespace lq

@@ -151,6 +151,22 @@ TEST_F(Shapes, WhatAnInputHasIsKept) {
   EXPECT_EQ(Integers(graph, graph.nodes[2], 3), (std::vector<int64_t>{-1, 12, 4}));
 }
 
+// The token that transformers of images begin with.
+TEST_F(Shapes, AConstantIsRepeatedForTheBatch) {
+  const ValueId dims = builder_.Node("Concat", {Dimension(0), builder_.Ints({1, 4})});
+  const ValueId token = builder_.Node("Expand", {builder_.Floats({1, 1, 4}, {1, 2, 3, 4}), dims});
+  builder_.Output(builder_.Node("Concat", {token, x_}, {{"axis", int64_t{1}}}));
+  Graph other = builder_.graph();
+  other.nodes.back().op = "MatMul";
+  ExpectUnsupported(FoldShapes(other), {"MatMul", "Expand", "batch"});
+  Graph& graph = builder_.graph();
+  const Status status = FoldShapes(graph);
+  ASSERT_TRUE(status.ok()) << status.message();
+  EXPECT_EQ(Operators(graph), (Names{"Identity", "Concat"}));
+  EXPECT_EQ(graph.nodes[1].Int("repeats", 0), 1);
+  EXPECT_EQ(graph.value(graph.outputs[0]).shape, (Shape{-1, 7, 4}));
+}
+
 TEST_F(Shapes, TheBatchGoesNowhereElse) {
   builder_.Output(builder_.Node("Tile", {x_, shape_}));
   ExpectUnsupported(FoldShapes(builder_.graph()), {"Tile", "Shape", "batch"});

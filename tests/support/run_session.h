@@ -18,18 +18,15 @@ struct SessionRun {
   std::vector<std::vector<float>> outputs;
 };
 
-// `inputs` are f32 with the batch as their first dimension. Codes of each kept activation, in ONNX order.
+// `inputs` are f32. Codes of each kept activation, in ONNX order.
 inline SessionRun RunSession(const Session& session, std::span<const ConstTensorView> inputs, Executor& executor) {
   SessionRun run;
-  Result<Workspace> workspace = session.NewWorkspace(inputs[0].shape[0], executor.workers());
+  std::vector<Shape> shapes;
+  for (const ConstTensorView& input : inputs) shapes.push_back(input.shape);
+  Result<Workspace> workspace = session.NewWorkspace(shapes, executor.workers());
   if (!workspace.ok()) return {workspace.status(), {}, {}};
   std::vector<TensorView> views;
-  for (const TensorInfo& output : session.outputs()) {
-    Shape shape = session.steps().back().shape;
-    for (const StepInfo& step : session.steps()) {
-      if (step.op == "Output" && step.name == output.name) shape = step.shape;
-    }
-    if (session.inputs()[0].shape[0] < 0) shape[0] = inputs[0].shape[0];
+  for (const Shape& shape : workspace->output_shapes()) {
     run.outputs.emplace_back(static_cast<size_t>(shape.NumElements()));
     views.push_back({DType::kF32, shape, {}});
   }
