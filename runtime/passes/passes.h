@@ -41,8 +41,9 @@ Result<bool> TranslateDynamicQuantizers(Graph& graph);
 // constants are rounded to them, activations by RoundToFloat16 and RoundToBfloat16, which are not ONNX's. Returns
 // whether there are floats. Errors, by node: operands that are left out or computed, bfloat16 with a scale.
 Result<bool> TranslateExtendedQuantizers(Graph& graph);
-// BFPQuantizeDequantize and MXQuantizeDequantize of Quark: those of constants become constants, the others operators of
-// domain "". Returns whether there are any. Errors: formats that are not supported.
+// BFPQuantizeDequantize and MXQuantizeDequantize of Quark: those of constants become constants, with an encoding where
+// they are weights that have one by their values (block_grid.h), the others operators of domain "". Returns whether
+// there are any. Errors: formats that are not supported.
 Result<bool> FoldBlockFormats(Graph& graph);
 // Codes that cross the graph's boundary are numbers there: DequantizeLinear of a graph input becomes (x - zero_point) *
 // scale and a quantizer of it, both exact; codes that are a graph output become round(x / scale) + zero_point of their
