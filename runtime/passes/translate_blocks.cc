@@ -35,6 +35,8 @@ class Translator {
     for (Node& node : old) {
       if (node.op == "MatMulNBits" && node.domain == "com.microsoft") {
         LQ_RETURN_IF_ERROR(TranslateNBits(node));
+      } else if (node.op == "GatherBlockQuantized" && node.domain == "com.microsoft") {
+        LQ_RETURN_IF_ERROR(TranslateGather(node));
       } else if (IsDequantize(node) && node.Int("block_size", 0) > 0) {
         LQ_RETURN_IF_ERROR(TranslateDequantize(std::move(node)));
       } else {
@@ -223,6 +225,28 @@ class Translator {
     const ValueId product = biased ? AddValue(graph_, name + " before its bias") : node.outputs[0];
     graph_.nodes.push_back(MakeNode("MatMul", node.name, {node.inputs[0], weight}, product));
     if (biased) graph_.nodes.push_back(MakeNode("Add", node.name, {product, node.inputs[5]}, node.outputs[0]));
+    return OkStatus();
+  }
+
+  // Inputs: codes, indices, scales, zero points.
+  Status TranslateGather(const Node& node) {
+    const std::string owner = graph_.Describe(node);
+    const Constant *codes = ConstantInput(node, 0), *scales = ConstantInput(node, 2);
+    const bool is_known = codes != nullptr && scales != nullptr && (!Has(node, 3) || ConstantInput(node, 3) != nullptr);
+    if (!is_known || (codes->file_type != DType::kU4 && codes->file_type != DType::kS4) || node.outputs.size() != 1) {
+      return Unsupported(fmt::format("{}: codes of type {}; supported: constants of type u4 or s4", owner,
+                                     codes != nullptr ? NameOf(codes->file_type) : "(computed)"));
+    }
+    const ValueId table = AddValue(graph_, graph_.value(node.outputs[0]).name + " table");
+    std::vector<ValueId> inputs{node.inputs[0], node.inputs[2]};
+    if (Has(node, 3)) inputs.push_back(node.inputs[3]);
+    Node dequantize = MakeNode("DequantizeLinear", node.name, std::move(inputs), table);
+    dequantize.attributes["axis"] = node.Int("quantize_axis", 1);
+    dequantize.attributes["block_size"] = node.Int("block_size", 128);
+    Node gather = MakeNode("Gather", node.name, {table, node.inputs[1]}, node.outputs[0]);
+    gather.attributes["axis"] = node.Int("gather_axis", 0);
+    graph_.nodes.push_back(std::move(dequantize));
+    graph_.nodes.push_back(std::move(gather));
     return OkStatus();
   }
 

@@ -143,6 +143,10 @@ Status Planner::PlanGather(const Node& node) {
   std::optional<PerTensor> codes;
   if (encoding) {
     const auto* one = std::get_if<PerTensor>(&*encoding);
+    if (one == nullptr && constant->dtype == DType::kF32 && constant->shape.rank() == 2 && node.Int("axis", 0) == 0) {
+      return PlanEmbedding(node, {graph_.Describe(node), constant, *encoding, plan_.tensors[indices].encoding},
+                           indices);
+    }
     if (one == nullptr) {
       return Unsupported(fmt::format("{}: '{}' is encoded {}; supported: per tensor", graph_.Describe(node),
                                      graph_.value(node.inputs[0]).name, Describe(*encoding)));
@@ -169,6 +173,18 @@ Status Planner::PlanGather(const Node& node) {
   }
   if (out) plan_.tensors[tensor].value = node.outputs[0];
   if (out) plan_.tensors[tensor].encoding = out;
+  tensor_of_[node.outputs[0]] = tensor;
+  return OkStatus();
+}
+
+Status Planner::PlanEmbedding(const Node& node, const EmbeddingSpec& spec, size_t indices) {
+  LQ_ASSIGN_OR_RETURN(auto step, MakeEmbeddingStep(spec, options_));
+  LQ_ASSIGN_OR_RETURN(size_t tensor, Emit(std::move(step), node.op, node, {indices}, NewTensor(std::nullopt, true)));
+  LQ_ASSIGN_OR_RETURN(const std::optional<PerTensor> out, EncodingOfValue(node.outputs[0]));
+  if (out) {
+    LQ_ASSIGN_OR_RETURN(tensor, Requantized(node, tensor, *out));
+    plan_.tensors[tensor].value = node.outputs[0];
+  }
   tensor_of_[node.outputs[0]] = tensor;
   return OkStatus();
 }
