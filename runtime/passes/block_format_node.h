@@ -15,7 +15,8 @@ bool IsBlockFormat(const Node& node);
 
 // Errors, by node: a method, element type, width or rounding that neither operator has.
 Result<BlockFormat> ReadBlockFormat(const Graph& graph, const Node& node);
-// The axis of a tensor of `rank` dimensions along which its blocks run: 0 for a vector or a scalar. Error: there is none.
+// The axis of a tensor of `rank` dimensions along which its blocks run: 0 for a vector or a scalar. Error: there is
+// none.
 Result<size_t> BlockAxis(const Graph& graph, const Node& node, size_t rank);
 
 }  // namespace lq

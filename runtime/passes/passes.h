@@ -29,7 +29,7 @@ Status ExpandOperators(Graph& graph);
 // the operator, QuantizeLinear; so does data movement between them. Their biases have codes of scale s_x * s_w
 // (exact_simulator.md 3). Errors, by node: operands that are left out, biases of unknown scale, channels_last.
 Status TranslateQOperators(Graph& graph);
-// MatMulNBits becomes a MatMul with a weight behind a DequantizeLinear of blocks. Blocks of both get the form that
+// MatMulNBits becomes a MatMul with a weight behind a DequantizeLinear of blocks, GatherBlockQuantized a Gather of one. Blocks of both get the form that
 // encodings have: scales above 0 (ONNX Runtime's and Quark's are negative where the largest weight is positive), all
 // blocks of one length; a weight whose last block is shorter becomes floats. Errors: weights that are computed, shapes.
 Status TranslateBlocks(Graph& graph);
@@ -42,8 +42,9 @@ Result<bool> TranslateDynamicQuantizers(Graph& graph);
 // constants are rounded to them, activations by RoundToFloat16 and RoundToBfloat16, which are not ONNX's. Returns
 // whether there are floats. Errors, by node: operands that are left out or computed, bfloat16 with a scale.
 Result<bool> TranslateExtendedQuantizers(Graph& graph);
-// BFPQuantizeDequantize and MXQuantizeDequantize of Quark: those of constants become constants, the others operators of
-// domain "". Returns whether there are any. Errors: formats that are not supported.
+// BFPQuantizeDequantize and MXQuantizeDequantize of Quark: those of constants become constants, with an encoding where
+// they are weights that have one by their values (block_grid.h), the others operators of domain "". Returns whether
+// there are any. Errors: formats that are not supported.
 Result<bool> FoldBlockFormats(Graph& graph);
 // Codes that cross the graph's boundary are numbers there: DequantizeLinear of a graph input becomes (x - zero_point) *
 // scale and a quantizer of it, both exact; codes that are a graph output become round(x / scale) + zero_point of their

@@ -19,6 +19,8 @@ struct Blocks {
   int64_t k = 0, n = 0, size = 0;
   std::vector<int64_t> codes, zero_points;
   std::vector<float> scales;
+  DType type = DType::kU4;  // of the codes, which has the grid low .. high
+  int64_t low = 0, high = 15;
 
   int64_t count() const { return (k + size - 1) / size; }
 };
@@ -33,6 +35,8 @@ class Translator {
     for (Node& node : old) {
       if (node.op == "MatMulNBits" && node.domain == "com.microsoft") {
         LQ_RETURN_IF_ERROR(TranslateNBits(node));
+      } else if (node.op == "GatherBlockQuantized" && node.domain == "com.microsoft") {
+        LQ_RETURN_IF_ERROR(TranslateGather(node));
       } else if (IsDequantize(node) && node.Int("block_size", 0) > 0) {
         LQ_RETURN_IF_ERROR(TranslateDequantize(std::move(node)));
       } else {
@@ -62,26 +66,60 @@ class Translator {
       graph_.value(out).constant = std::move(floats);
       return;
     }
-    // Scales are negative where the largest weight is positive: it has the code -2^(bits - 1). On a wider grid codes
-    // can be negated, and the zero points be 0.
+    // Scales are negative where the largest weight is positive: it has the code -2^(bits - 1). Mirrored on the grid,
+    // code and zero point, it keeps its bits.
     for (size_t i = 0; i < blocks.codes.size(); ++i) {
-      const size_t at = BlockAt(blocks, i);
-      const int64_t code = blocks.codes[i] - blocks.zero_points[at];
-      blocks.codes[i] = blocks.scales[at] < 0 ? -code : blocks.scales[at] > 0 ? code : 0;
+      const float scale = blocks.scales[BlockAt(blocks, i)];
+      if (scale < 0) blocks.codes[i] = blocks.low + blocks.high - blocks.codes[i];
+      if (scale == 0) blocks.codes[i] = blocks.zero_points[BlockAt(blocks, i)];  // a block of zeros
     }
-    for (float& scale : blocks.scales) scale = scale != 0 ? std::abs(scale) : 1.0f;  // 0: a block of zeros
+    for (size_t i = 0; i < blocks.scales.size(); ++i) {
+      if (blocks.scales[i] < 0) blocks.zero_points[i] = blocks.low + blocks.high - blocks.zero_points[i];
+      blocks.scales[i] = blocks.scales[i] != 0 ? std::abs(blocks.scales[i]) : 1.0f;
+    }
+    const bool centred = Centre(blocks);
     const Shape scales{blocks.count(), blocks.n};
     Constant codes{DType::kS64, Shape{blocks.k, blocks.n}, {}, std::move(blocks.codes)};
-    const auto [low, high] = std::minmax_element(codes.s64.begin(), codes.s64.end());
-    const int64_t bits = *low >= -8 && *high < 8 ? 4 : *low >= -128 && *high < 128 ? 8 : 16;
-    codes.file_type = bits == 4 ? DType::kS4 : bits == 8 ? DType::kS8 : DType::kS16;
+    codes.file_type = blocks.type;
     const ValueId stored = AddConstant(graph_, name + " codes", std::move(codes));
     const ValueId scale =
         AddConstant(graph_, name + " scales", Constant{DType::kF32, scales, std::move(blocks.scales), {}});
     Node node = MakeNode("DequantizeLinear", name, {stored, scale}, out);
+    if (!centred) {
+      Constant zeros{DType::kS64, scales, {}, std::move(blocks.zero_points)};
+      zeros.file_type = blocks.type;
+      node.inputs.push_back(AddConstant(graph_, name + " zero points", std::move(zeros)));
+    }
     node.attributes["axis"] = int64_t{0};
     node.attributes["block_size"] = blocks.size;
     graph_.nodes.push_back(std::move(node));
+  }
+
+  // Where all zero points are the middle of the grid, signed codes need none. Returns whether that is so.
+  static bool Centre(Blocks& blocks) {
+    const int64_t middle = (blocks.low + blocks.high + 1) / 2;
+    if (!std::all_of(blocks.zero_points.begin(), blocks.zero_points.end(), [=](int64_t z) { return z == middle; })) {
+      return false;
+    }
+    for (int64_t& code : blocks.codes) code -= middle;
+    const std::pair<DType, DType> to_signed[] = {
+        {DType::kU2, DType::kS2}, {DType::kU4, DType::kS4}, {DType::kU8, DType::kS8}, {DType::kU16, DType::kS16}};
+    for (const auto& [from, to] : to_signed) {
+      if (blocks.type == from) blocks.type = to;
+    }
+    return true;
+  }
+
+  // The grid of a type of codes. False: it has none.
+  static bool SetGrid(DType type, Blocks& blocks) {
+    const bool is_signed = type == DType::kS2 || type == DType::kS4 || type == DType::kS8 || type == DType::kS16;
+    if (!is_signed && type != DType::kU2 && type != DType::kU4 && type != DType::kU8 && type != DType::kU16)
+      return false;
+    const Grid grid{static_cast<int>(BitsOf(type)), is_signed};
+    blocks.type = type;
+    blocks.low = grid.qmin();
+    blocks.high = grid.qmax();
+    return true;
   }
 
   // Integers whose differences are far from overflow.
@@ -105,14 +143,19 @@ class Translator {
                         node.outputs.size() == 1;
     const bool regular = matrix && codes->shape[0] % size == 0 &&
                          std::all_of(scales->f32.begin(), scales->f32.end(), [](float s) { return s > 0; });
+    Blocks weight;
     const int64_t blocks = matrix ? (codes->shape[0] + size - 1) / size : 0;
-    if (!matrix || regular || scales->shape != Shape{blocks, codes->shape[1]} ||
+    if (!matrix || regular || !SetGrid(codes->file_type, weight) || scales->shape != Shape{blocks, codes->shape[1]} ||
         (zeros != nullptr && (zeros->s64.size() != scales->f32.size() || !AreCodes(*zeros))) || codes->s64.empty() ||
         !AreCodes(*codes)) {
       graph_.nodes.push_back(std::move(node));
       return OkStatus();
     }
-    Blocks weight{codes->shape[0], codes->shape[1], size, codes->s64, {}, scales->f32};
+    weight.k = codes->shape[0];
+    weight.n = codes->shape[1];
+    weight.size = size;
+    weight.codes = codes->s64;
+    weight.scales = scales->f32;
     weight.zero_points = zeros != nullptr ? zeros->s64 : std::vector<int64_t>(weight.scales.size(), 0);
     const std::string name = graph_.value(node.outputs[0]).name;
     EmitWeight(std::move(weight), name, node.outputs[0]);
@@ -129,6 +172,7 @@ class Translator {
   // floats, or 2^(bits - 1). Absent: g_idx.
   Result<Blocks> ReadNBits(const std::string& owner, const Node& node) const {
     Blocks out{node.Int("K", 0), node.Int("N", 0), node.Int("block_size", 0), {}, {}, {}};
+    SetGrid(node.Int("bits", 4) == 2 ? DType::kU2 : node.Int("bits", 4) == 4 ? DType::kU4 : DType::kU8, out);
     const auto bits = static_cast<size_t>(node.Int("bits", 4));
     const Constant *codes = ConstantInput(node, 1), *scales = ConstantInput(node, 2), *zeros = ConstantInput(node, 3);
     if (codes == nullptr || scales == nullptr || (zeros == nullptr && Has(node, 3)) || Has(node, 4)) {
@@ -181,6 +225,28 @@ class Translator {
     const ValueId product = biased ? AddValue(graph_, name + " before its bias") : node.outputs[0];
     graph_.nodes.push_back(MakeNode("MatMul", node.name, {node.inputs[0], weight}, product));
     if (biased) graph_.nodes.push_back(MakeNode("Add", node.name, {product, node.inputs[5]}, node.outputs[0]));
+    return OkStatus();
+  }
+
+  // Inputs: codes, indices, scales, zero points.
+  Status TranslateGather(const Node& node) {
+    const std::string owner = graph_.Describe(node);
+    const Constant *codes = ConstantInput(node, 0), *scales = ConstantInput(node, 2);
+    const bool is_known = codes != nullptr && scales != nullptr && (!Has(node, 3) || ConstantInput(node, 3) != nullptr);
+    if (!is_known || (codes->file_type != DType::kU4 && codes->file_type != DType::kS4) || node.outputs.size() != 1) {
+      return Unsupported(fmt::format("{}: codes of type {}; supported: constants of type u4 or s4", owner,
+                                     codes != nullptr ? NameOf(codes->file_type) : "(computed)"));
+    }
+    const ValueId table = AddValue(graph_, graph_.value(node.outputs[0]).name + " table");
+    std::vector<ValueId> inputs{node.inputs[0], node.inputs[2]};
+    if (Has(node, 3)) inputs.push_back(node.inputs[3]);
+    Node dequantize = MakeNode("DequantizeLinear", node.name, std::move(inputs), table);
+    dequantize.attributes["axis"] = node.Int("quantize_axis", 1);
+    dequantize.attributes["block_size"] = node.Int("block_size", 128);
+    Node gather = MakeNode("Gather", node.name, {table, node.inputs[1]}, node.outputs[0]);
+    gather.attributes["axis"] = node.Int("gather_axis", 0);
+    graph_.nodes.push_back(std::move(dequantize));
+    graph_.nodes.push_back(std::move(gather));
     return OkStatus();
   }
 

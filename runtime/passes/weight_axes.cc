@@ -35,6 +35,12 @@ Result<ConstantRole> FindConstantRole(const Graph& graph, const ConstantUses& us
     }
     role.axes = axes;
   }
+  // An embedding: its rows are channels.
+  for (const Use& use : uses.UsesOf(id)) {
+    const Node& node = graph.nodes[use.node];
+    const bool gathers = node.op == "Gather" && use.input == 0 && shape.rank() == 2 && node.Int("axis", 0) == 0;
+    if (!role.axes.has_value() && gathers) role.axes = WeightAxes{0, 1};
+  }
   if (!role.axes.has_value() && shape.rank() == 1) role.axes = WeightAxes{0, std::nullopt};
   return role;
 }

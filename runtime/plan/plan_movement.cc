@@ -211,6 +211,11 @@ Status Planner::PlanGather(const Node& node) {
                     graph_.Describe(node), graph_.value(node.inputs[1]).name));
   }
   LQ_ASSIGN_OR_RETURN(const size_t indices, TensorOf(node, node.inputs[1]));
+  const std::optional<Encoding>& encoding = constants_.EncodingOf(node.inputs[0]);
+  const bool is_embedding = constant->dtype == DType::kF32 && constant->shape.rank() == 2 && node.Int("axis", 0) == 0;
+  if (encoding && !std::holds_alternative<PerTensor>(*encoding) && is_embedding) {
+    return PlanEmbedding(node, {graph_.Describe(node), constant, *encoding, plan_.tensors[indices].encoding}, indices);
+  }
   PlanTensor rows;
   LQ_ASSIGN_OR_RETURN(std::vector<std::byte> elements, ElementsOf(node, node.inputs[0], rows));
   const std::optional<PerTensor> codes = rows.encoding;
@@ -224,6 +229,18 @@ Status Planner::PlanGather(const Node& node) {
   }
   if (out) plan_.tensors[tensor].value = node.outputs[0];
   if (out) plan_.tensors[tensor].encoding = out;
+  tensor_of_[node.outputs[0]] = tensor;
+  return OkStatus();
+}
+
+Status Planner::PlanEmbedding(const Node& node, const EmbeddingSpec& spec, size_t indices) {
+  LQ_ASSIGN_OR_RETURN(auto step, MakeEmbeddingStep(spec, options_));
+  LQ_ASSIGN_OR_RETURN(size_t tensor, Emit(std::move(step), node.op, node, {indices}, NewTensor(std::nullopt, true)));
+  LQ_ASSIGN_OR_RETURN(const std::optional<PerTensor> out, EncodingOfValue(node.outputs[0]));
+  if (out) {
+    LQ_ASSIGN_OR_RETURN(tensor, Requantized(node, tensor, *out));
+    plan_.tensors[tensor].value = node.outputs[0];
+  }
   tensor_of_[node.outputs[0]] = tensor;
   return OkStatus();
 }

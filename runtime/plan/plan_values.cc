@@ -285,7 +285,7 @@ Status Planner::PlanValues(const Node& node) {
   const ValueNode value_node{graph_, node, constants_, options_, kinds};
   constexpr ValueOperatorResult (*kMakers[])(const ValueNode&) = {
       MakeSoftmax, MakeNormalization, MakeBatchNorm, MakeReduction, MakePooling,    MakeResizing, MakeSelection,
-      MakeProduct, MakeChoice,        MakeCumSum,    MakeTriangle,  MakeRecurrence, MakeDynamic};
+      MakeProduct, MakeChoice,        MakeCumSum,    MakeTriangle,  MakeRecurrence, MakeDynamic,  MakeFormat};
   for (const auto& make : kMakers) {
     LQ_ASSIGN_OR_RETURN(auto op, make(value_node));
     if (op != nullptr) return EmitValues(std::move(op), node, operands);

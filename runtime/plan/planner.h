@@ -54,6 +54,7 @@ class Planner {
   Status EmitMovement(const Node& node);
   Status PlanConcat(const Node& node);
   Status PlanGather(const Node& node);  // of a constant, by indices that are computed
+  Status PlanEmbedding(const Node& node, const EmbeddingSpec& spec, size_t indices);
   Status PlanConvTranspose(const Node& node);
   Status PlanElementwise(const Node& node);  // tables where they can be, else values
   Status PlanValues(const Node& node);       // operators that run on values

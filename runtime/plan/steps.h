@@ -89,6 +89,16 @@ struct GatherTable {
 };
 std::unique_ptr<Step> MakeGatherStep(GatherTable table, const PrepareOptions& options);
 
+// Rows of a float matrix under an encoding of up to 8 bits whose channels are the rows, packed; only those that are
+// asked for become reals. Errors: other encodings.
+struct EmbeddingSpec {
+  std::string name;
+  const Constant* weight;
+  Encoding encoding;
+  std::optional<PerTensor> indices;  // the encoding of the activation, if it has one
+};
+Result<std::unique_ptr<Step>> MakeEmbeddingStep(const EmbeddingSpec& spec, const PrepareOptions& options);
+
 // One operand of Add: an activation (values empty), or a constant with its ONNX shape.
 struct AddOperandSpec {
   std::optional<PerTensor> encoding;  // activations: their codes

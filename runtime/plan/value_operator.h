@@ -99,6 +99,7 @@ ValueOperatorResult MakeChoice(const ValueNode& node);     // ArgMax, ArgMin, To
 ValueOperatorResult MakeCumSum(const ValueNode& node);
 ValueOperatorResult MakeTriangle(const ValueNode& node);    // Trilu
 ValueOperatorResult MakeDynamic(const ValueNode& node);     // of TranslateDynamicQuantizers
+ValueOperatorResult MakeFormat(const ValueNode& node);      // block formats, float16 and bfloat16
 ValueOperatorResult MakeRecurrence(const ValueNode& node);  // LSTM, GRU
 // What those read in a run: the sequence and the states at its begin.
 std::vector<ValueId> RecurrentOperands(const Node& node);

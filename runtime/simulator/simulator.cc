@@ -107,7 +107,7 @@ const SimTensor* Simulator::Impl::Find(ValueId id, const Tensors& tensors) const
   return tensors[index].has_value() ? &*tensors[index] : nullptr;
 }
 
-// A constant that arrives as a tensor: f32, or coded where it has an encoding.
+// A constant that arrives as a tensor: f32, coded where it has an encoding, real where that has several scales.
 Status Simulator::Impl::AddConstant(ValueId id, const std::vector<std::optional<GraphConstant>>& all) {
   std::optional<SimTensor>& slot = constants[static_cast<size_t>(id)];
   if (slot.has_value()) return OkStatus();
@@ -124,12 +124,13 @@ Status Simulator::Impl::AddConstant(ValueId id, const std::vector<std::optional<
   }
   slot = simulator::MakeF32(data.shape, data.f32);
   if (constant.encoding == nullptr) return OkStatus();
+  LQ_RETURN_IF_ERROR(ValidateEncoding(name, *constant.encoding, data.shape));
   const auto* encoding = std::get_if<PerTensor>(constant.encoding);
-  if (encoding == nullptr) {
-    return Unsupported(fmt::format("constant '{}' is {}, but only per-tensor encodings are supported outside weights",
-                                   name, Describe(*constant.encoding)));
+  if (encoding == nullptr) {  // code * scale has no one scale: an embedding
+    slot = simulator::MakeReal(data.shape,
+                               reference::RoundToGrid(data.f32, data.shape, *constant.encoding, options.profile));
+    return OkStatus();
   }
-  LQ_RETURN_IF_ERROR(ValidateEncoding(name, *encoding, data.shape));
   std::vector<int32_t> w = simulator::Quantize(*slot, *encoding, options.profile, false).codes;
   for (int32_t& code : w) code += encoding->offset;
   slot = simulator::MakeCoded(data.shape, std::move(w), *encoding);
