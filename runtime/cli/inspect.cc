@@ -21,7 +21,7 @@ namespace {
 
 constexpr size_t kNameWidth = 40;
 
-struct Options {
+struct InspectOptions {
   ModelOptions model;
   bool json = false;
 };
@@ -106,7 +106,7 @@ void PrintJson(const Inspection& inspection) {
   fmt::print("{}", json.End().End().text());
 }
 
-Result<int> Inspect(const Options& options) {
+Result<int> Inspect(const InspectOptions& options) {
   LQ_ASSIGN_OR_RETURN(const SessionOptions session_options,
                       MakeSessionOptions(options.model, RoundingProfile::kAimetDiv));
   LQ_ASSIGN_OR_RETURN(const Model model, LoadModel(options.model));
@@ -129,7 +129,7 @@ Result<int> Inspect(const Options& options) {
 }  // namespace
 
 void AddInspect(CLI::App& app, Command& chosen) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<InspectOptions>();
   CLI::App& command = *app.add_subcommand("inspect", "Shows a network's layers, encodings, memory and kernels");
   options->model.AddTo(command);
   command.add_flag("--json", options->json, "As JSON");
