@@ -150,7 +150,7 @@ class CodesKernel {
     StoreAll(codes, Base(0), n, out);
   }
 
-  HWY_INLINE void Batch(const In* in, size_t n, const float* scale, const int32_t* offset, Out* out) const {
+  HWY_NOINLINE void Batch(const In* in, size_t n, const float* scale, const int32_t* offset, Out* out) const {
     alignas(64) float x[literal::kBatch] = {};
     alignas(64) int32_t codes[literal::kBatch];
     small_floats::ToFloats<kIn>(in, n, x);

@@ -103,7 +103,7 @@ class Kernel {
     EachScale(in, n, scales, origin, out);
   }
 
-  HWY_INLINE void Batch(const In* in, size_t n, const float* scale, const int32_t* offset, Out* out) const {
+  HWY_NOINLINE void Batch(const In* in, size_t n, const float* scale, const int32_t* offset, Out* out) const {
     alignas(64) int32_t codes[literal::kBatch] = {};
     alignas(64) float y[literal::kBatch];
     for (size_t i = 0; i < n; i += hn::Lanes(D32())) hn::Store(quantize::LoadCodes(in + i, n - i), D32(), codes + i);

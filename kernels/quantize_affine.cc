@@ -86,11 +86,18 @@ void RunType(const QuantizeAffineArgs& args, int64_t limit) {
     case CodeType::kU16:
     case CodeType::kS16:
       return Run<kRule, uint16_t>(args, limit);
-    case CodeType::kS32:
-      return Run<kRule, int32_t>(args, limit);
+    case CodeType::kS32:  // one loop, whose literal way knows the others' rules: codes of 32 bits take it in any case
+      return Run<Rule::kDivide, int32_t>(args, kRule == Rule::kDivide ? limit : -1);
     default:
       return RunBytes<kRule>(args, limit);
   }
+}
+
+// In float16 and bfloat16, whose units have 11 and 8 bits: wider codes go the literal way.
+template <Rule kRule>
+void RunNarrow(const QuantizeAffineArgs& args) {
+  const bool wide = args.type == CodeType::kU16 || args.type == CodeType::kS16 || args.type == CodeType::kS32;
+  wide ? RunType<Rule::kDivide>(args, -1) : RunBytes<kRule>(args, affine::UnitLimit(args.arithmetic));
 }
 
 }  // namespace quantize_affine
@@ -105,9 +112,9 @@ void QuantizeAffine(const QuantizeAffineArgs& args) {
     case Arithmetic::kF32:
       return RunType<Rule::kDivide>(args, limit);
     case Arithmetic::kF16:
-      return RunType<Rule::kDivideF16>(args, affine::UnitLimit(Arithmetic::kF16));
+      return RunNarrow<Rule::kDivideF16>(args);
     case Arithmetic::kBF16:
-      return RunType<Rule::kDivideBF16>(args, affine::UnitLimit(Arithmetic::kBF16));
+      return RunNarrow<Rule::kDivideBF16>(args);
     case Arithmetic::kF64:
       return RunType<Rule::kDivide>(args, -1);
   }

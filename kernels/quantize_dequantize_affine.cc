@@ -96,7 +96,7 @@ class Kernel {
     }
   }
 
-  HWY_INLINE void Batch(const In* in, size_t n, const float* scale, const int32_t* offset, Out* out) const {
+  HWY_NOINLINE void Batch(const In* in, size_t n, const float* scale, const int32_t* offset, Out* out) const {
     alignas(64) float x[literal::kBatch] = {}, y[literal::kBatch];
     small_floats::ToFloats<kType>(in, n, x);
     literal::RoundedValues(args_.arithmetic, x, scale, offset, {args_.qmin, args_.qmax, args_.shift, args_.profile}, y);

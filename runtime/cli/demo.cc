@@ -26,7 +26,7 @@ namespace {
 constexpr double kSpeedSeconds = 0.5;
 constexpr size_t kFeatures = 4096;
 
-struct Options {
+struct DemoOptions {
   std::string data = LQ_DEMO_DATA;
   std::string target;
   size_t threads = 0;
@@ -40,7 +40,7 @@ struct Network {
   std::unique_ptr<Executor> executor;
 };
 
-Result<Network> LoadNetwork(const Options& options) {
+Result<Network> LoadNetwork(const DemoOptions& options) {
   const std::string folder = options.data + "/digits_cnn/w4a8_lpbq";
   ModelOptions model_options{
       folder + "/model.onnx", folder + "/model.encodings", options.target, options.threads, "file", ""};
@@ -112,7 +112,7 @@ Status ShowLayer(const std::string& max_isa) {
   return OkStatus();
 }
 
-Result<int> Demo(const Options& options) {
+Result<int> Demo(const DemoOptions& options) {
   LQ_ASSIGN_OR_RETURN(const Network network, LoadNetwork(options));
   LQ_ASSIGN_OR_RETURN(const bool passed, ShowValidation(network));
   LQ_RETURN_IF_ERROR(ShowSpeed(network));
@@ -123,7 +123,7 @@ Result<int> Demo(const Options& options) {
 }  // namespace
 
 void AddDemo(CLI::App& app, Command& chosen) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<DemoOptions>();
   CLI::App& command = *app.add_subcommand("demo", "Shows the library on a network that comes with it");
   command.add_option("--data", options->data, "Folder that holds digits_cnn/w4a8_lpbq");
   AddTarget(command, options->target);

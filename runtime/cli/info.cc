@@ -67,7 +67,7 @@ std::vector<Cache> Caches() {
   }
 }
 
-void PrintText() {
+void PrintInfo() {
   fmt::print("lanequant {}, compiler {}, Highway {}, oneTBB {}\n", LQ_VERSION, __VERSION__, kernels::HighwayVersion(),
              TbbVersion());
   fmt::print("CPU: {}\n", CpuName());
@@ -82,7 +82,7 @@ void PrintText() {
   fmt::print("{}AMX: {}\n", table.ToString(), AmxState());
 }
 
-void PrintJson() {
+void PrintInfoJson() {
   JsonWriter json;
   json.BeginObject().String("version", LQ_VERSION).String("compiler", __VERSION__);
   json.String("highway", kernels::HighwayVersion()).String("onetbb", TbbVersion()).String("cpu", CpuName());
@@ -104,7 +104,7 @@ void PrintJson() {
 
 Result<int> Info(bool json) {
   LQ_RETURN_IF_ERROR(ValidateTarget(DefaultMaxIsa()));
-  json ? PrintJson() : PrintText();
+  json ? PrintInfoJson() : PrintInfo();
   return kSuccess;
 }
 

@@ -24,7 +24,7 @@ namespace {
 
 constexpr size_t kNameWidth = 40;
 
-struct Options {
+struct InspectOptions {
   ModelOptions model;
   bool json = false;
 };
@@ -109,7 +109,7 @@ void PrintJson(const Inspection& inspection) {
   fmt::print("{}", json.End().End().text());
 }
 
-Result<int> Inspect(const Options& options) {
+Result<int> Inspect(const InspectOptions& options) {
   std::error_code error;
   if (std::filesystem::is_directory(options.model.model, error)) {
     return InspectQuark(options.model.model, options.json);
@@ -136,7 +136,7 @@ Result<int> Inspect(const Options& options) {
 }  // namespace
 
 void AddInspect(CLI::App& app, Command& chosen) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<InspectOptions>();
   CLI::App& command = *app.add_subcommand(
       "inspect",
       "Shows a network's layers, encodings, memory and kernels; or the Linear layers of a folder exported by Quark");

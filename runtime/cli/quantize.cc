@@ -29,7 +29,7 @@ namespace {
 constexpr Choice<Operation> kOperations[] = {
     {"quantize", Operation::kQuantize}, {"dequantize", Operation::kDequantize}, {"qdq", Operation::kBoth}};
 
-struct Options {
+struct QuantizeOptions {
   std::string input, output, op = "quantize", dtype, codes, target;
   std::vector<int64_t> shape;
   size_t threads = 0;
@@ -80,7 +80,7 @@ Result<std::vector<NamedArray>> Affine(const QuantizeJob& job) {
   return std::vector<NamedArray>{std::move(out), quantizer.scale, std::move(offset)};
 }
 
-Result<std::vector<NamedArray>> Apply(const Options& options, const QuantizeJob& job) {
+Result<std::vector<NamedArray>> Apply(const QuantizeOptions& options, const QuantizeJob& job) {
   const int kinds = !options.floats.format.empty() + !options.blocks.format.empty() + options.lpbq.chosen;
   if (kinds > 1) return InvalidArgument("--float, --blocks and --lpbq exclude each other");
   if (kinds == 1 && !options.affine.calibration.scheme.empty()) {
@@ -110,7 +110,7 @@ std::string Summary(const NamedArray& in, const std::vector<NamedArray>& arrays,
                      arrays[0].name, scales, milliseconds);
 }
 
-Result<int> Run(const Options& options) {
+Result<int> RunQuantize(const QuantizeOptions& options) {
   LQ_ASSIGN_OR_RETURN(const Operation operation, Choose("--op", options.op, kOperations));
   LQ_ASSIGN_OR_RETURN(const std::optional<DType> dtype, ParseOptional("--dtype", options.dtype));
   LQ_ASSIGN_OR_RETURN(const std::optional<DType> codes, ParseOptional("--codes", options.codes));
@@ -138,7 +138,7 @@ Result<int> Run(const Options& options) {
 }  // namespace
 
 void AddQuantize(CLI::App& app, Command& chosen) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<QuantizeOptions>();
   CLI::App& command = *app.add_subcommand("quantize", "Quantizes or dequantizes an array");
   command.add_option("input", options->input, "FILE.npz[:key]: float32, float64, float16, or codes")->required();
   command.add_option("output", options->output, "Where to write codes or values, scale and offset (.npz)")->required();
@@ -155,7 +155,7 @@ void AddQuantize(CLI::App& app, Command& chosen) {
   options->lpbq.AddTo(command);
   AddTarget(command, options->target);
   AddThreads(command, options->threads);
-  command.callback([options, &chosen] { chosen = [options] { return Run(*options); }; });
+  command.callback([options, &chosen] { chosen = [options] { return RunQuantize(*options); }; });
 }
 
 }  // namespace lq::cli

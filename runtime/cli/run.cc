@@ -20,13 +20,13 @@
 namespace lq::cli {
 namespace {
 
-struct Options {
+struct RunOptions {
   ModelOptions model;
   std::string input, output, layers, labels;
   bool reference = false, profile = false;
 };
 
-void Print(const Options& options, const SessionOptions& session, const RunOutcome& outcome, size_t workers) {
+void Print(const RunOptions& options, const SessionOptions& session, const RunOutcome& outcome, size_t workers) {
   if (options.reference) {
     fmt::print("{} rows on the exact simulator, {}\n", outcome.rows, Describe(session));
   } else {
@@ -42,7 +42,7 @@ void Print(const Options& options, const SessionOptions& session, const RunOutco
   for (const NamedArray& output : outcome.outputs) fmt::print("{} {}\n", output.name, output.shape.ToString());
 }
 
-Result<int> Run(const Options& options) {
+Result<int> RunNetwork(const RunOptions& options) {
   LQ_ASSIGN_OR_RETURN(SessionOptions session, MakeSessionOptions(options.model, RoundingProfile::kAimetDiv));
   LQ_ASSIGN_OR_RETURN(const Model model, LoadModel(options.model));
   LQ_ASSIGN_OR_RETURN(const std::vector<NamedArray> inputs, ReadInputs(options.input, model.graph()));
@@ -84,7 +84,7 @@ Result<int> Run(const Options& options) {
 }  // namespace
 
 void AddRun(CLI::App& app, Command& chosen) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<RunOptions>();
   CLI::App& command = *app.add_subcommand("run", "Runs a network on an input");
   options->model.AddTo(command);
   command.add_option("--input", options->input, "FILE.npz[:key], one array per network input")->required();
@@ -97,7 +97,7 @@ void AddRun(CLI::App& app, Command& chosen) {
   command
       .add_flag("--profile-layers", options->profile, "Prints the time of each layer, on up to 64 rows of the input")
       ->excludes("--reference");
-  command.callback([options, &chosen] { chosen = [options] { return Run(*options); }; });
+  command.callback([options, &chosen] { chosen = [options] { return RunNetwork(*options); }; });
 }
 
 }  // namespace lq::cli

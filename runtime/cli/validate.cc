@@ -28,7 +28,7 @@ namespace {
 
 constexpr size_t kMaxNotes = 8;  // more would push the table off the screen
 
-struct Options {
+struct ValidateOptions {
   ModelOptions model;
   std::string input, layers, json;
 };
@@ -44,7 +44,7 @@ bool IsFolder(const std::string& path) {
 }
 
 // Layers from an .npz or from a folder of AIMET's LayerOutputUtil, which has inputs of its own.
-Result<Data> ReadData(const Options& options, const Graph& graph) {
+Result<Data> ReadData(const ValidateOptions& options, const Graph& graph) {
   Data data;
   if (IsFolder(options.layers)) {
     LQ_ASSIGN_OR_RETURN(LayerOutputs folder, ReadLayerOutputs(options.layers, graph));
@@ -82,7 +82,7 @@ void NoteBiasCodes(const Graph& graph, const SessionOptions& session, std::vecto
                   biases));
 }
 
-Result<int> RunValidate(const Options& options) {
+Result<int> RunValidate(const ValidateOptions& options) {
   LQ_ASSIGN_OR_RETURN(const Model model, LoadModel(options.model));
   const Graph& graph = model.graph();
   const bool onnx = graph.encodings_producer == "aimet-onnx";
@@ -118,7 +118,7 @@ Result<int> RunValidate(const Options& options) {
 }  // namespace
 
 void AddValidate(CLI::App& app, Command& chosen) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ValidateOptions>();
   CLI::App& command = *app.add_subcommand("validate", "Compares every layer with AIMET's simulation of the network");
   options->model.AddTo(command);
   command.add_option("--input", options->input, "FILE.npz[:key]; may be left out where --layers is a folder");

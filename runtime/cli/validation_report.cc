@@ -36,9 +36,11 @@ std::string TieCell(const LayerValidation& layer) {
 std::string BiasLine(const Validation& validation, const SessionOptions& options) {
   if (!validation.BiasExplains()) return "";
   const OtherBias& other = *validation.other_bias;
-  return fmt::format("the bias mode alone explains the drift: with --bias {} {} of {} codes differ (with {}: {})\n",
-                     NameOf(other.bias), other.cumulative.different, other.cumulative.compared, NameOf(options.bias),
-                     validation.aimet_cumulative.different);
+  return fmt::format(
+      "the bias mode alone explains the drift: with --bias {} {} codes differ isolated, {} cumulative; with {} {}, "
+      "{}\n",
+      NameOf(other.bias), other.isolated.different, other.cumulative.different, NameOf(options.bias),
+      validation.aimet_isolated.different, validation.aimet_cumulative.different);
 }
 
 // The first names; "" where every layer was compared.

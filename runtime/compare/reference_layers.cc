@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <optional>
 
+#include "runtime/compare/fused_clip.h"
 #include "runtime/io/array_element.h"
 #include "runtime/plan/constants.h"
 #include "runtime/status_macros.h"
@@ -44,16 +45,10 @@ RoundedArray ToCodes(const NamedArray& array, const PerTensor& encoding) {
   return result;
 }
 
-// AIMET's exporter gives the input of a Clip or Relu that it fused the encoding of the output: the simulator never
-// rounded it, and folders of LayerOutputUtil hold it as it was.
-bool HasEncodingOfItsResult(const Graph& graph, ValueId id) {
-  const auto& encoding = std::get<PerTensor>(*graph.value(id).encoding);
-  return std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) {
-    if ((node.op != "Clip" && node.op != "Relu") || node.inputs.empty() || node.inputs[0] != id) return false;
-    const auto& result = graph.value(node.outputs[0]).encoding;
-    const auto* of_result = result.has_value() ? std::get_if<PerTensor>(&*result) : nullptr;
-    return of_result != nullptr && *of_result == encoding;
-  });
+// The simulator never rounded it, and folders of LayerOutputUtil hold it as it was.
+bool IsInsideFusedClip(const Graph& graph, ValueId id) {
+  return std::any_of(graph.nodes.begin(), graph.nodes.end(),
+                     [&](const Node& node) { return IsFusedClip(graph, node) && node.inputs[0] == id; });
 }
 
 std::optional<ValueId> Find(const Graph& graph, const std::string& name) {
@@ -79,7 +74,7 @@ Status ReferenceLayers::Add(const Graph& graph, ValueId id, const NamedArray& ar
   }
   RoundedArray codes = ToCodes(array, encoding);
   if (codes.farthest > MostRounding(encoding)) {
-    if (HasEncodingOfItsResult(graph, id)) {
+    if (IsInsideFusedClip(graph, id)) {
       notes_.push_back(fmt::format("'{}' is not compared: not rounded before the Clip or Relu behind it", array.name));
       return OkStatus();
     }

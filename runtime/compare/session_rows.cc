@@ -19,11 +19,6 @@ Shape OutputShapeFor(const Session& session, size_t index, int64_t batch) {
 }
 
 Result<Workspace> WorkspaceFor(const SessionRows& run) {
-  bool has_lengths = false;
-  for (const TensorInfo& input : run.session.inputs()) {
-    for (size_t d = 1; d < input.shape.rank(); ++d) has_lengths |= input.shape[d] < 0;
-  }
-  if (!has_lengths) return run.session.NewWorkspace(run.rows.count, run.executor.workers());
   std::vector<Shape> shapes;
   for (const ConstTensorView& input : run.inputs) shapes.push_back(RowsOf(input, run.rows).shape);
   return run.session.NewWorkspace(shapes, run.executor.workers());

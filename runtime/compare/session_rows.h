@@ -27,7 +27,7 @@ using RowOutputs = std::vector<std::vector<float>>;  // in the order of session.
 // The shape of output `index` for a batch.
 Shape OutputShapeFor(const Session& session, size_t index, int64_t batch);
 
-// For these rows: for their batch, or for the shapes of their inputs where other dimensions than the first are dynamic.
+// For these rows of the inputs.
 Result<Workspace> WorkspaceFor(const SessionRows& run);
 
 // Runs with a workspace for these rows. With an observer step by step.

@@ -63,7 +63,7 @@ struct Validation {
     return sums_floats ? kernel_beyond == 0 : kernel.different == 0 && outputs_different == 0;
   }
   bool Passed() const { return KernelsAgree() && unexplained == 0 && NotCompared().empty(); }
-  // The other bias mode leaves at most a tenth of the differences, and those near ties.
+  // The other bias mode leaves differences at ties only, layer by layer, and this one others or ten times as many.
   bool BiasExplains() const;
 };
 

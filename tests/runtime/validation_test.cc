@@ -164,6 +164,33 @@ TEST(CountBeyondTest, CountsCodesThatTheBoundDoesNotReach) {
   EXPECT_EQ(count(9, 9, error), 2u);
 }
 
+// AIMET rounds once, behind the Clip, but its exporter gives the sum before it the same encoding, and its activations
+// have the result only: 2.5 is a tie, and either 2 or 3 will do; 2 or 3 for 2.75 will not.
+TEST(ValidationTest, SeesTiesThroughAFusedClip) {
+  testing::GraphBuilder builder;
+  const PerTensor encoding{{8, false}, 1.0f, 0};
+  const ValueId x = builder.Input({-1, 1}, PerTensor{{8, false}, 0.25f, 0});
+  const ValueId sum =
+      builder.Node("MatMul", {x, builder.Floats({1, 1}, {1}, PerTensor{{8, true}, 1.0f, 0})}, {}, encoding);
+  const ValueId result = builder.Node("Clip", {sum, builder.Floats({}, {0}), builder.Floats({}, {6})}, {}, encoding);
+  builder.Output(result);
+  const Model model(builder.Share());
+  const auto validate = [&](float value, int32_t code) {
+    const ConstTensorView input{DType::kF32, {1, 1}, std::as_bytes(std::span(&value, 1))};
+    NamedArray array{model.graph().value(result).name, DType::kS32, {1, 1}, std::vector<std::byte>(sizeof(code))};
+    std::memcpy(array.bytes.data(), &code, sizeof(code));
+    const auto reference = ReferenceLayers::Make(model.graph(), std::span(&array, 1));
+    EXPECT_TRUE(reference.ok()) << reference.status().message();
+    const auto validation = Validate({model, {}, {&input, 1}, *reference, SerialExecutor(), nullptr});
+    EXPECT_TRUE(validation.ok()) << validation.status().message();
+    return validation.ok() && validation->Passed();
+  };
+  EXPECT_TRUE(validate(2.5f, 2));
+  EXPECT_TRUE(validate(2.5f, 3));
+  EXPECT_TRUE(validate(2.75f, 3));
+  EXPECT_FALSE(validate(2.75f, 2));
+}
+
 TEST(ValidationTest, BothPassesMustCompare) {
   Validation validation;
   validation.layers.resize(3);
