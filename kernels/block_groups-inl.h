@@ -91,35 +91,51 @@ HWY_INLINE hn::Vec<hn::RebindToSigned<DF>> LargestLanes(DF df, const Element<kTy
   return bits;
 }
 
+// Reads the k-th block of a group for its largest magnitudes. kBlock: its size where it is known, else 0. Passed by
+// value, so that its members stay in registers.
+template <FloatType kType, size_t kBlock, class DF>
+struct Reader {
+  const Element<kType>* in;
+  size_t block;
+  bool far;
+  int32_t* largest;
+
+  HWY_INLINE void operator()(size_t k) const {
+    const DF df;
+    const size_t n = kBlock != 0 ? kBlock : block;
+    if (far) stream::PrefetchAhead(in + k * n, n * sizeof(*in));
+    hn::Store(LargestLanes<kType>(df, in + k * n, n), hn::RebindToSigned<DF>(), largest + k * hn::Lanes(df));
+  }
+};
+
 // Runs a kernel over `groups` >= 1 groups of Lanes(df) blocks; `far`: of which no cache holds much. It has
 //   bool Prepare(largest, g)   from the bits of the largest magnitudes of group g, a lane each: what Quantize needs.
 //                              False: the group is for QuantizeSpecial. What was prepared for g - 1 must stay
-//   void Quantize(g, between)  calls between(k) once for each block k, before it writes that block
+//   void Quantize(g, between)  calls between(k), of a Reader, for each block k before it writes that
 //   void QuantizeSpecial(g)
 // While the blocks of a group are quantized, the tree and what Prepare computes for the next one are under way, and
 // memory is read for the maxima of the one after that.
-template <FloatType kType, class DF, class Kernel>
+template <FloatType kType, size_t kBlock, class DF, class Kernel>
 HWY_INLINE void RunGroups(DF df, const Element<kType>* in, size_t block, size_t groups, bool far, Kernel& kernel) {
   const hn::RebindToSigned<DF> di;
   const size_t lanes = hn::Lanes(df), group = lanes * block;
   HWY_ALIGN int32_t largest[kMaxLanes * kMaxLanes];
-  const Element<kType>* from = in;
-  const auto read = [&](size_t k) HWY_ATTR {
-    if (far) stream::PrefetchAhead(from + k * block, block * sizeof(*in));
-    hn::Store(LargestLanes<kType>(df, from + k * block, block), di, largest + k * lanes);
+  const auto reader = [&](size_t g) HWY_ATTR {
+    return Reader<kType, kBlock, DF>{in + std::min(g, groups - 1) * group, block, far, largest};
   };
-  for (size_t k = 0; k < lanes; ++k) read(k);
+  const auto read = [&](size_t g) HWY_ATTR {
+    for (size_t k = 0; k < lanes; ++k) reader(g)(k);
+  };
+  read(0);
   bool ready = kernel.Prepare(LargestOfEach(di, largest), 0);
-  from = in + std::min<size_t>(1, groups - 1) * group;
-  for (size_t k = 0; k < lanes; ++k) read(k);
+  read(1);
   for (size_t g = 0; g < groups; ++g) {
     const bool next_ready = g + 1 < groups && kernel.Prepare(LargestOfEach(di, largest), g + 1);
-    from = in + std::min(g + 2, groups - 1) * group;  // at the end for nothing
     if (HWY_LIKELY(ready)) {
-      kernel.Quantize(g, read);
+      kernel.Quantize(g, reader(g + 2));  // at the end for nothing
     } else {
       kernel.QuantizeSpecial(g);
-      for (size_t k = 0; k < lanes; ++k) read(k);
+      read(g + 2);
     }
     ready = next_ready;
   }

@@ -79,7 +79,7 @@ class Groups {
   }
 
   template <class Between>
-  HWY_INLINE void Quantize(size_t g, const Between& between) {
+  HWY_INLINE void Quantize(size_t g, Between between) {
     const size_t lanes = hn::Lanes(DF32()), begin = g * lanes * kBlock;
     const float *in = args_.in + begin, *scale = scale_[g % 2], *inverse = inverse_[g % 2];
     uint8_t* codes = packed_ ? codes_ : Out(begin);
@@ -168,7 +168,7 @@ void Run(const QuantizeDynamicArgs& args) {
   const DF32 df;
   const size_t group = hn::Lanes(df) * kBlock, groups = args.n / group;
   Groups<kBlock> kernel(args);
-  if (groups != 0) block_groups::RunGroups<FloatType::kF32>(df, args.in, kBlock, groups, args.stream, kernel);
+  if (groups != 0) block_groups::RunGroups<FloatType::kF32, kBlock>(df, args.in, kBlock, groups, args.stream, kernel);
   if (groups * group != args.n) kernel.QuantizeEach(groups * group, args.n - groups * group);
   kernel.Finish();
 }

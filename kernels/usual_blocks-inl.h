@@ -68,30 +68,22 @@ class Groups {
 
   // Not inlined: g++ 12 would keep the rule's numbers on the stack, half as fast.
   template <class Between>
-  HWY_NOINLINE void Quantize(size_t g, const Between& between) {
+  HWY_NOINLINE void Quantize(size_t g, Between between) {
     const DF df;
-    const BlockRule rule = rule_;  // stores cannot change it: its numbers stay in registers
-    const bool some_signed = rule.sign_from <= rule.sign_to;
     const size_t lanes = hn::Lanes(df), block = kBlock != 0 ? kBlock : job_.block;
     const size_t step = block * sizeof(Element<kType>) < kPiece ? 4 : 1;  // blocks
     const Element<kType>* in = job_.in + g * lanes * block;
+    const BlockRule rule = rule_;  // stores cannot change it: its numbers stay in registers
+    const bool direct = job_.direct;
     for (size_t first = 0; first < lanes; first += step) {
       Element<kType>* out = Out(g * lanes + first);
       for (size_t k = first; k < first + step; ++k, in += block, out += block) {
         between(k);
         const auto to_units = hn::Set(df, down_[g % 2][k]), from_units = hn::Set(df, up_[g % 2][k]);
+        HWY_UNROLL(2)
         for (size_t i = 0; i < block; i += lanes) {
           const auto x = small_floats::Load<kType>(df, in + i, lanes);
-          const auto t = hn::Mul(x, to_units);
-          const auto rounded = block_step::RoundElement(df, t, rule);
-          // 0 is added to make every zero positive, but does not count where that is not asked for.
-          auto y = hn::MulAdd(block_step::BoundElement(df, rounded, rule), from_units, hn::Zero(df));
-          if constexpr (kSigned) {
-            y = hn::Or(y, hn::And(x, hn::SignBit(df)));
-          } else if (some_signed) {
-            y = block_step::WithSignOfZero(df, y, x, rule);
-          }
-          Write(y, out + i);
+          Write(Quantized(x, to_units, from_units, rule), direct, out + i);
         }
       }
       Push(step);
@@ -116,10 +108,21 @@ class Groups {
     if (job_.lines != nullptr) job_.lines->Push(blocks * job_.block * sizeof(Element<kType>));
   }
 
-  HWY_INLINE void Write(hn::Vec<DF> y, Element<kType>* out) const {
+  using V = hn::Vec<DF>;
+
+  static HWY_INLINE V Quantized(V x, V to_units, V from_units, const BlockRule& rule) {
+    const DF df;
+    const V rounded = block_step::RoundElement(df, hn::Mul(x, to_units), rule);
+    // 0 is added to make every zero positive, but does not count where that is not asked for.
+    const V y = hn::MulAdd(block_step::BoundElement(df, rounded, rule), from_units, hn::Zero(df));
+    if constexpr (kSigned) return hn::Or(y, hn::And(x, hn::SignBit(df)));
+    return rule.sign_from <= rule.sign_to ? block_step::WithSignOfZero(df, y, x, rule) : y;
+  }
+
+  static HWY_INLINE void Write(V y, bool direct, Element<kType>* out) {
     const DF df;
     if constexpr (kType == FloatType::kF32) {
-      if (job_.direct) return hn::Stream(y, df, out);
+      if (direct) return hn::Stream(y, df, out);
     }
     small_floats::Store<kType>(df, y, out, hn::Lanes(df));
   }
@@ -133,12 +136,13 @@ template <bool kSigned, size_t kBlock, FloatType kType, class DF>
 HWY_INLINE void RunSize(DF df, const Job<kType>& job, const BlockRule& rule) {
   Groups<kSigned, kBlock, kType, DF> kernel(job, rule);
   const size_t block = kBlock != 0 ? kBlock : job.block;
-  block_groups::RunGroups<kType>(df, job.in, block, job.groups, job.direct || job.lines != nullptr, kernel);
+  block_groups::RunGroups<kType, kBlock>(df, job.in, block, job.groups, job.direct || job.lines != nullptr, kernel);
 }
 
 template <FloatType kType, class DF>
 HWY_INLINE void Run(DF df, const Job<kType>& job, const BlockRule& rule) {
-  constexpr size_t kMx = kType == FloatType::kF32 ? 32 : 0;  // the block of all MX formats
+  // The block of all MX formats, where vectors are the widest.
+  constexpr size_t kMx = kType == FloatType::kF32 && HWY_MAX_LANES_D(DF) == HWY_MAX_LANES_D(round_float::DF32) ? 32 : 0;
   const bool is_signed = block_step::KeepsAllSigns(rule);
   if (kMx != 0 && job.block == kMx) {
     is_signed ? RunSize<true, kMx>(df, job, rule) : RunSize<false, kMx>(df, job, rule);
