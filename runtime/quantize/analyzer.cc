@@ -135,6 +135,7 @@ Status Analyzer::Update(const ConstTensorView& batch, const BulkOptions& bulk) {
   }
   LQ_RETURN_IF_ERROR(CheckView("calibration", "batch", batch, batch.shape));
   if (batch.shape.NumElements() == 0) {
+    if (options.tool == CalibrationTool::kAimetTorch) return OkStatus();
     return InvalidArgument(fmt::format("batch: shape {} has no elements", batch.shape.ToString()));
   }
   LQ_ASSIGN_OR_RETURN(const ScaleMap map,

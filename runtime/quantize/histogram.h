@@ -24,9 +24,9 @@ struct Bins {
   size_t count = 0;
 };
 
-// counts[i] += values in bin i. What lies beyond an end goes to the bin there; NaN goes to counts[bins.count], so that
-// `counts` has one more element than there are bins.
-void CountInto(const Bins& bins, std::span<const float> values, std::span<uint64_t> counts);
+// counts[i] += values in bin i of equal ones over `range`. What lies beyond an end goes to the bin there; NaN goes to
+// the last element of `counts`, which has one more than there are bins.
+void CountInto(FloatRange range, std::span<const float> values, std::span<uint64_t> counts);
 
 class Histogram {
  public:
@@ -42,8 +42,10 @@ class Histogram {
 
   bool empty() const { return counts_.empty(); }
   const Bins& bins() const { return bins_; }
+  // What CountInto cuts into bins: for the first batch the edges, then the range, which may round to another last edge.
+  FloatRange counted() const { return counted_; }
   std::span<const float> counts() const { return counts_; }
-  // Of all values, but for what AIMET loses: after the second batch the ends of the bins.
+  // Of all values, but for what AIMET loses: after the second batch that of the bins.
   FloatRange range() const { return range_; }
   // Values between which the counts beyond percentile p (50..100) and below 100 - p are left out: edges.
   FloatRange Percentile(double p) const;
@@ -55,7 +57,7 @@ class Histogram {
   size_t bin_count_;
   std::optional<float> growth_limit_;
   Bins bins_;
-  FloatRange range_{}, limit_{};
+  FloatRange range_{}, counted_{}, limit_{};
   std::vector<float> counts_;  // float32, as torch.histc has them: exact up to 2^24
 };
 

@@ -66,10 +66,10 @@ Status HistogramStatistic::Update(const ConstTensorView& batch, const ScaleMap& 
   const std::span<const float> values(batch.data<float>(), map.elements());
   if (histograms_.size() == 1) {
     histograms_[0].Grow((*ranges)[0]);
-    const Bins& bins = histograms_[0].bins();
-    const auto count = [&](std::span<const float> part, std::span<uint64_t> sums) { CountInto(bins, part, sums); };
-    const std::vector<uint64_t> counts = CountInTasks(values, bins.count + 1, bulk, count);
-    histograms_[0].Add(std::span(counts).first(bins.count));
+    const FloatRange range = histograms_[0].counted();
+    const auto count = [&](std::span<const float> part, std::span<uint64_t> sums) { CountInto(range, part, sums); };
+    const std::vector<uint64_t> counts = CountInTasks(values, histograms_[0].bins().count + 1, bulk, count);
+    histograms_[0].Add(std::span(counts).first(counts.size() - 1));
     return OkStatus();
   }
   const size_t stretch = map.elements() / map.scales();
@@ -77,7 +77,9 @@ Status HistogramStatistic::Update(const ConstTensorView& batch, const ScaleMap& 
     Histogram& histogram = histograms_[group];
     histogram.Grow((*ranges)[group]);
     std::vector<uint64_t> counts(histogram.bins().count + 1);
-    const auto count = [&](size_t begin, size_t n) { CountInto(histogram.bins(), values.subspan(begin, n), counts); };
+    const auto count = [&](size_t begin, size_t n) {
+      CountInto(histogram.counted(), values.subspan(begin, n), counts);
+    };
     if (first_batch) {
       map.ForEachRunOf(group, count);
     } else {

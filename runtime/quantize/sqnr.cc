@@ -22,14 +22,18 @@ struct Noise {
   Noise(const Histogram& histogram, int64_t grid_steps) : steps(static_cast<float>(grid_steps)) {
     const float low = histogram.bins().Edge(0), width = histogram.bins().Edge(1) - low;
     const float first = low + width / 2;
+    // Bins without a count add 0 to every sum, or NaN where the square of an error overflows.
+    const float widest = 2 * std::max(std::abs(histogram.bins().high()), std::abs(low));
+    const bool overflows = !std::isfinite(widest * widest * kClippingPenalty);
     for (size_t i = 0; i < histogram.counts().size(); ++i) {
-      if (histogram.counts()[i] == 0) continue;  // adds 0 to every sum
+      if (histogram.counts()[i] == 0 && !overflows) continue;
       middle.push_back(first + static_cast<float>(i) * width);
       count.push_back(histogram.counts()[i]);
     }
   }
 
-  double Of(float delta, float offset) const {
+  // Sums beyond float32 are infinite, as AIMET's.
+  float Of(float delta, float offset) const {
     double sum = 0;
     for (size_t i = 0; i < middle.size(); ++i) {
       const float code = RoundClamped(middle[i] / delta - offset, steps);
@@ -38,22 +42,23 @@ struct Noise {
       const float noise = error * error * count[i];
       sum += double{code == inside ? noise : noise * kClippingPenalty};
     }
-    return sum;
+    return static_cast<float>(sum);
   }
 
   float steps;
-  std::vector<float> middle, count;  // of bins that are not empty
+  std::vector<float> middle, count;  // of bins that count
 };
 
-// Keeps the first of the best: the very first where every cost is infinite, as of values above 1e19.
+// Keeps the first of the best, for which torch.min takes a NaN: the very first where every cost is infinite, as of
+// values above 1e19.
 struct Best {
   void Try(const Noise& noise, float new_delta, float new_offset) {
-    const double new_cost = noise.Of(new_delta, new_offset);
-    if (!tried || new_cost < cost) *this = {true, new_cost, new_delta, new_offset};
+    const float new_cost = noise.Of(new_delta, new_offset);
+    const bool first_nan = std::isnan(new_cost) && !std::isnan(cost);
+    if (!tried || new_cost < cost || first_nan) *this = {true, new_cost, new_delta, new_offset};
   }
   bool tried = false;
-  double cost = 0;
-  float delta = 0, offset = 0;
+  float cost = 0, delta = 0, offset = 0;
 };
 
 Best SearchSymmetric(const Noise& noise, FloatRange range, int64_t steps) {

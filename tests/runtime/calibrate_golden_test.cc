@@ -87,9 +87,9 @@ TEST(CalibrateGolden, AimetTorch) {
   }
   EXPECT_TRUE(golden.AllTaken());
   EXPECT_EQ(of_scheme[0], 65u);
-  EXPECT_EQ(of_scheme[1], 132u);
-  EXPECT_EQ(of_scheme[2], 54u);
-  EXPECT_EQ(of_scheme[3], 36u);
+  EXPECT_EQ(of_scheme[1], 134u);
+  EXPECT_EQ(of_scheme[2], 59u);
+  EXPECT_EQ(of_scheme[3], 40u);
 }
 
 TEST(CalibrateGolden, RangeToEncoding) {

@@ -260,7 +260,12 @@ TEST(Calibrate, HostileBatches) {
   ExpectInvalid(analyzer.Update(wrong.view()), {"(6, 1)", "(5, 4)", "6 scales", "which is 5"});
   ExpectInvalid(analyzer.Update({DType::kF32, Shape{4}, good.view().bytes}), {"2 dimensions", "batch has 1"});
   ExpectInvalid(analyzer.Update({DType::kF32, Shape{6, 5}, good.view().bytes}), {"96 bytes", "120"});
-  ExpectInvalid(analyzer.Update({DType::kF32, Shape{0, 6, 4}, good.view().bytes}), {"(0, 6, 4)", "no elements"});
+  const ConstTensorView nothing{DType::kF32, Shape{0, 6, 4}, {}};
+  EXPECT_TRUE(analyzer.Update(nothing).ok());  // AIMET does not observe it
+  ExpectInvalid(analyzer.Compute().status(), {"no batch"});
+  options.tool = CalibrationTool::kQuarkTorch;
+  ExpectInvalid(Make(options).Update(nothing), {"(0, 6, 4)", "no elements"});
+  options.tool = CalibrationTool::kAimetTorch;
   ExpectError(analyzer.Update(good.view(), {nullptr, "AVX7"}), StatusCode::kNotFound, {"AVX7"});
   ExpectInvalid(analyzer.Update({DType::kU8, Shape{6, 4}, good.view().bytes}), {"u8", "f32"});
   ASSERT_TRUE(analyzer.Update(good.view()).ok());
