@@ -171,7 +171,7 @@ class ConstantStep final : public Step {
 
   Status Run(const StepRun& run) const override {
     const size_t size = SizeOf(part_.dtype);
-    const Strides strides = BroadcastStrides(part_.shape, false, run.out.shape);
+    const Strides strides = BroadcastStrides(part_.shape, Layout(false), run.out.shape, layout());
     for (int64_t i = 0; i < run.out.shape.NumElements(); ++i) {
       const auto from = static_cast<size_t>(OffsetOf(i, run.out.shape.dims(), strides));
       std::memcpy(run.out.bytes.data() + static_cast<size_t>(i) * size, part_.elements.data() + from * size, size);
