@@ -1,6 +1,5 @@
 #include "runtime/float_depthwise.h"
 
-#include <algorithm>
 #include <array>
 
 #include "kernels/epilogue.h"
@@ -11,13 +10,13 @@
 namespace lq {
 namespace {
 
-constexpr size_t kChunk = 64;  // channels whose sums stay in the first-level cache
-using Sums = std::array<double, kChunk>;
+constexpr size_t kChunk = 8;  // channels whose sums stay in registers
 
-// The sums of one output pixel, of `count` channels. `in` and `weights` begin with the first of them.
-void SumTaps(const float* in, const kernels::Window& w, const double* weights, std::array<size_t, 2> pixel,
-             size_t count, Sums& sums) {
-  sums.fill(0);
+// The sums of one output pixel, of kCount channels. `in` and `weights` begin with the first of them.
+template <size_t kCount>
+std::array<double, kCount> SumTaps(const float* in, const kernels::Window& w, const double* weights,
+                                   std::array<size_t, 2> pixel) {
+  std::array<double, kCount> sums{};
   for (size_t i = 0; i < w.kernel_height; ++i) {
     const size_t y = pixel[0] * w.stride_height + i * w.dilation_height - w.pad_top;  // above the image: huge
     if (y >= w.in_height) continue;
@@ -26,9 +25,10 @@ void SumTaps(const float* in, const kernels::Window& w, const double* weights, s
       if (x >= w.in_width) continue;
       const float* from = in + (y * w.in_width + x) * w.channels;
       const double* weight = weights + (i * w.kernel_width + j) * w.channels;
-      for (size_t c = 0; c < count; ++c) sums[c] += double{from[c]} * weight[c];
+      for (size_t c = 0; c < kCount; ++c) sums[c] += double{from[c]} * weight[c];
     }
   }
+  return sums;
 }
 
 }  // namespace
@@ -56,18 +56,22 @@ Result<FloatDepthwise> FloatDepthwise::Prepare(const FloatWeights& weights, cons
   return layer;
 }
 
+template <size_t kCount>
+void FloatDepthwise::RunPixel(const float* in, const kernels::Window& window, std::array<size_t, 2> pixel, size_t c0,
+                              const Output& out) const {
+  const size_t index = (pixel[0] * window.out_width + pixel[1]) * channels_ + c0;
+  const std::array<double, kCount> sums = SumTaps<kCount>(in + c0, window, weights_.data() + c0, pixel);
+  for (size_t c = 0; c < kCount; ++c) {
+    kernels::StoreOutput({sums[c]}, c0 + c, epilogue_, out.type, out.data, index + c);
+  }
+}
+
 void FloatDepthwise::Run(const float* in, const kernels::Window& window, void* out, kernels::OutputType type) const {
-  Sums sums;
   for (size_t y = window.y_begin; y < window.y_end; ++y) {
     for (size_t x = 0; x < window.out_width; ++x) {
-      const size_t pixel = (y * window.out_width + x) * channels_;
-      for (size_t c0 = 0; c0 < channels_; c0 += kChunk) {
-        const size_t count = std::min(kChunk, channels_ - c0);
-        SumTaps(in + c0, window, weights_.data() + c0, {y, x}, count, sums);
-        for (size_t c = 0; c < count; ++c) {
-          kernels::StoreOutput({sums[c]}, c0 + c, epilogue_, type, out, pixel + c0 + c);
-        }
-      }
+      size_t c = 0;
+      for (; c + kChunk <= channels_; c += kChunk) RunPixel<kChunk>(in, window, {y, x}, c, {out, type});
+      for (; c < channels_; ++c) RunPixel<1>(in, window, {y, x}, c, {out, type});
     }
   }
 }

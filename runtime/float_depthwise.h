@@ -3,6 +3,7 @@
 #ifndef LANEQUANT_RUNTIME_FLOAT_DEPTHWISE_H_
 #define LANEQUANT_RUNTIME_FLOAT_DEPTHWISE_H_
 
+#include <array>
 #include <cstddef>
 #include <optional>
 #include <vector>
@@ -29,6 +30,15 @@ class FloatDepthwise {
   const LayerInfo& info() const { return info_; }
 
  private:
+  struct Output {
+    void* data;
+    kernels::OutputType type;
+  };
+  // Channels [c0, c0 + kCount) of one output pixel.
+  template <size_t kCount>
+  void RunPixel(const float* in, const kernels::Window& window, std::array<size_t, 2> pixel, size_t c0,
+                const Output& out) const;
+
   size_t channels_ = 0;
   std::vector<double> weights_;  // [tap][channel]
   OutputArrays output_;
