@@ -54,14 +54,18 @@ HWY_INLINE VF32 Inside(VF32 x, VF32 low, VF32 high) {
   return quantize::Clamp(x, low, high);
 }
 
-// t rounded to `bits` bits behind the first, ties to even: right for all but subnormal numbers of a type of so many
-// bits, which no caller tells from 0. Zeros become +0. Adding 1.5 * 2^(23 - bits) last places leaves no room for more
-// digits.
-HWY_INLINE VF32 RoundMantissa(VF32 t, int bits) {
+// What R(R(x) / R(s)) is in a type of kBits bits behind the first, from inverse = fl(1 / s): right for all but
+// subnormal numbers, which no caller tells from 0. The product rounds as the quotient does, and is no tie, so that
+// adding half a place rounds it: the middle m of two results has one bit more than they have, x - m * s is a multiple
+// of the last place of m * s and not 0 (no quotient of two such numbers is such a middle), so that x / s is more than
+// 2^-23 from m, relative to that, for 11 bits (4095 * 2047 < 2^23), and the product less than that from x / s. NaN
+// stays NaN, as its last bits are 0.
+template <int kBits>
+HWY_INLINE VF32 RoundedQuotient(VF32 x, VF32 inverse) {
   const D32 d;
-  const V32 exponent = hn::And(hn::BitCast(d, t), hn::Set(d, 0x7F800000));
-  const VF32 magic = hn::BitCast(DF32(), hn::Add(exponent, hn::Set(d, ((23 - bits) << 23) | 0x400000)));
-  return hn::Sub(hn::Add(t, magic), magic);
+  const V32 t = hn::BitCast(d, hn::Mul(x, inverse));
+  constexpr int32_t kPlace = 1 << (23 - kBits);
+  return hn::BitCast(DF32(), hn::And(hn::Add(t, hn::Set(d, kPlace / 2)), hn::Set(d, -kPlace)));
 }
 
 // What is rounded next. F, here and below: VF32 or exact_division::Broadcast. kHalfUp counts from the lowest unit up:
@@ -70,10 +74,10 @@ template <Rule kRule, class F>
 HWY_INLINE VF32 Quotient(VF32 inside, F s, F inverse, VF32 shift, VF32 first) {
   const DF32 df;
   if constexpr (kRule == Rule::kReciprocal) return hn::Mul(inside, exact_division::Get(inverse));
+  if constexpr (kRule == Rule::kDivideF16) return RoundedQuotient<10>(inside, exact_division::Get(inverse));
+  if constexpr (kRule == Rule::kDivideBF16) return RoundedQuotient<7>(inside, exact_division::Get(inverse));
   const VF32 t = exact_division::Quotient(inside, s, inverse);
   if constexpr (kRule == Rule::kDivideShift) return hn::Sub(t, shift);
-  if constexpr (kRule == Rule::kDivideF16) return RoundMantissa(t, 10);
-  if constexpr (kRule == Rule::kDivideBF16) return RoundMantissa(t, 7);
   // The float below 1/2: quantize-inl.h says why.
   if constexpr (kRule == Rule::kHalfUp) return hn::Add(hn::Sub(t, first), hn::Set(df, 0.49999997f));
   return t;

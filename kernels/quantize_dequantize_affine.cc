@@ -30,7 +30,8 @@ using quantize::DF32;
 using quantize::V32;
 using quantize::VF32;
 
-template <FloatType kType, Rule kRule, bool kKeepNan>
+// kHasBF16: of bfloat16, where small_floats::HasBF16(): blocks of 64 at 0.83 of a stream's speed instead of 0.67.
+template <FloatType kType, Rule kRule, bool kKeepNan, bool kHasBF16>
 class Kernel {
  public:
   using In = small_floats::Element<kType>;
@@ -127,7 +128,11 @@ class Kernel {
       VF32 a, b;
       if (around) stream::PrefetchAhead(in + i, 2 * lanes * sizeof(In));
       small_floats::LoadPair<kType>(df, in + i, a, b);
-      small_floats::StorePair<kType>(df, rounded(a), rounded(b), out + i, around);
+      if constexpr (kHasBF16) {
+        small_floats::StorePairAsBF16(df, rounded(a), rounded(b), out + i, around);
+      } else {
+        small_floats::StorePair<kType>(df, rounded(a), rounded(b), out + i, around);
+      }
     }
     for (; i < n; i += lanes) {
       small_floats::Store<kType>(df, rounded(small_floats::Load<kType>(df, in + i, n - i)), out + i, n - i);
@@ -151,15 +156,16 @@ class Kernel {
 };
 
 // limit < 0: every element the literal way.
-template <FloatType kType, Rule kRule, bool kKeepNan>
+template <FloatType kType, Rule kRule, bool kKeepNan, bool kHasBF16 = false>
 HWY_NOINLINE void Run(const QuantizeDequantizeAffineArgs& args, int64_t limit) {
   using T = small_floats::Element<kType>;
   constexpr size_t kLine = 64;
   const bool whole_lines = reinterpret_cast<uintptr_t>(args.out) % kLine == 0 &&
                            (args.layout.count == 1 || args.layout.run * sizeof(T) % kLine == 0);
   const bool direct = kType != FloatType::kF32 && whole_lines;
-  Kernel<kType, kRule, kKeepNan> kernel(args, limit, args.stream && direct);
-  affine::AffineLoop<Kernel<kType, kRule, kKeepNan>> loop(args.layout, args.n, kernel);
+  using K = Kernel<kType, kRule, kKeepNan, kHasBF16>;
+  K kernel(args, limit, args.stream && direct);
+  affine::AffineLoop<K> loop(args.layout, args.n, kernel);
   const T* in = static_cast<const T*>(args.in);
   T* out = static_cast<T*>(args.out);
   if (!args.stream) return loop.Run(in, args.n, out);
@@ -191,14 +197,26 @@ void RunF32(const QuantizeDequantizeAffineArgs& args) {
 }
 
 // Tensors of float16 or bfloat16, whose own arithmetic kNarrow is.
-template <FloatType kType, Arithmetic kNarrow, Rule kNarrowRule>
+template <FloatType kType, Arithmetic kNarrow, Rule kNarrowRule, bool kHasBF16 = false>
 void RunSmall(const QuantizeDequantizeAffineArgs& args) {
   const int64_t limit = affine::UnitLimit(Arithmetic::kF32);
-  if (args.profile == RoundingProfile::kAimetFakequant) return Run<kType, Rule::kReciprocal, false>(args, limit);
+  if (args.profile == RoundingProfile::kAimetFakequant) {
+    return Run<kType, Rule::kReciprocal, false, kHasBF16>(args, limit);
+  }
   if (args.profile != RoundingProfile::kAimetDiv || args.shift != 0) return RunLiterally<kType>(args);
-  if (args.arithmetic == kNarrow) return Run<kType, kNarrowRule, true>(args, affine::UnitLimit(kNarrow));
-  if (args.arithmetic == Arithmetic::kF32) return Run<kType, Rule::kDivide, true>(args, limit);
+  if (args.arithmetic == kNarrow) {
+    return Run<kType, kNarrowRule, true, kHasBF16>(args, affine::UnitLimit(kNarrow));
+  }
+  if (args.arithmetic == Arithmetic::kF32) return Run<kType, Rule::kDivide, true, kHasBF16>(args, limit);
   RunLiterally<kType>(args);
+}
+
+void RunBF16(const QuantizeDequantizeAffineArgs& args) {
+  constexpr FloatType kType = FloatType::kBF16;
+#if LQ_MAY_HAVE_BF16
+  if (small_floats::HasBF16()) return RunSmall<kType, Arithmetic::kBF16, Rule::kDivideBF16, true>(args);
+#endif
+  RunSmall<kType, Arithmetic::kBF16, Rule::kDivideBF16>(args);
 }
 
 }  // namespace quantize_dequantize
@@ -211,7 +229,7 @@ void QuantizeDequantizeAffine(const QuantizeDequantizeAffineArgs& args) {
     case FloatType::kF16:
       return RunSmall<FloatType::kF16, Arithmetic::kF16, Rule::kDivideF16>(args);
     case FloatType::kBF16:
-      return RunSmall<FloatType::kBF16, Arithmetic::kBF16, Rule::kDivideBF16>(args);
+      return RunBF16(args);
   }
 }
 

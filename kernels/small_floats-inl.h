@@ -23,6 +23,14 @@
 #define LQ_OPAQUE(v) (void)(v)
 #endif
 
+// Whether some CPUs of the target round to bfloat16 in one instruction, AVX512_BF16: kernels ask HasBF16() once.
+#undef LQ_MAY_HAVE_BF16
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL
+#define LQ_MAY_HAVE_BF16 1
+#else
+#define LQ_MAY_HAVE_BF16 0
+#endif
+
 HWY_BEFORE_NAMESPACE();
 namespace lq::kernels {
 namespace HWY_NAMESPACE {
@@ -194,9 +202,45 @@ HWY_INLINE void StorePair(DF df, hn::Vec<DF> a, hn::Vec<DF> b, Element<kType>* p
     const auto high = hn::OrAnd(hn::ShiftRight<16>(even), odd, upper);
     const auto low = hn::Or(hn::ShiftLeft<16>(odd), hn::AndNot(upper, even));
     StoreOrStream(d16, RoundedHalves(d16, hn::BitCast(d16, high), hn::BitCast(d16, low)), p, stream);
+  } else if constexpr (HWY_MAX_LANES_D(DF) == 16) {  // joining them takes longer
+    const hn::Rebind<uint16_t, DF> half;
+    StoreOrStream(half, Narrow<kType>(df, a), p, stream);
+    StoreOrStream(half, Narrow<kType>(df, b), p + hn::Lanes(df), stream);
   } else {
     StoreOrStream(d16, hn::Combine(d16, Narrow<kType>(df, b), Narrow<kType>(df, a)), p, stream);
   }
+}
+
+#if LQ_MAY_HAVE_BF16
+inline bool HasBF16() {
+  // Once: it asks the CPU, which takes 20 us in a virtual machine.
+  static const bool has = (hwy::SupportedTargets() & (HWY_AVX3_ZEN4 | HWY_AVX3_SPR)) != 0;
+  return has;
+}
+#endif
+
+// The lanes of a, then those of b, as bfloat16; what is subnormal may become 0. Where HasBF16().
+template <class DF, class D16 = hn::Repartition<uint16_t, DF>>
+HWY_INLINE hn::Vec<D16> BF16OfBoth(DF df, hn::Vec<DF> a, hn::Vec<DF> b) {
+#if LQ_MAY_HAVE_BF16
+  static_assert(HWY_MAX_LANES_D(DF) == 16);
+  (void)df;
+  hn::Vec<D16> v;
+  asm("vcvtne2ps2bf16 %1, %2, %0" : "=v"(v.raw) : "v"(a.raw), "v"(b.raw));
+  return v;
+#else
+  return hn::Combine(D16(), Narrow<FloatType::kBF16>(df, b), Narrow<FloatType::kBF16>(df, a));
+#endif
+}
+
+// What StorePair does, where HasBF16().
+template <class DF>
+HWY_INLINE void StorePairAsBF16(DF df, hn::Vec<DF> a, hn::Vec<DF> b, uint16_t* p, bool stream) {
+  const hn::Repartition<uint16_t, DF> d16;
+  alignas(64) static constexpr uint16_t kFrom[] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
+                                                   8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+  const auto order = hn::IndicesFromVec(d16, hn::Load(d16, kFrom));
+  StoreOrStream(d16, hn::TableLookupLanes(BF16OfBoth(df, a, b), order), p, stream);
 }
 
 // Two vectors, in order, past the caches if `stream`: p is then aligned to a vector. No NaN.
