@@ -33,7 +33,9 @@ void AddBench(CLI::App& app, Command& chosen) {
       *app.add_subcommand("bench", "Times layers, quantizers or a network beside this machine's limits");
   command.add_option("what", options->what, "linear, quantize, or a network: MODEL.onnx");
   command.add_option("--shapes", options->shapes, "linear: output x input features, NxK,...")->delimiter(',');
-  command.add_option("--rows", options->rows, "linear: rows of activations, M,...")->delimiter(',');
+  command.add_option("--rows", options->rows, "linear: rows of activations, M,...")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 16777216));
   command
       .add_option("--precision", options->precisions,
                   "linear: activation and weight bits: a8w8, a16w8, a8w4-lpbqB, a16w4-lpbqB with a block size B,...")

@@ -35,6 +35,7 @@ TEST_F(CliTest, BenchTimesANetwork) {
 }
 
 TEST_F(CliTest, BenchRefusesWhatItCannotTime) {
+  ExpectRefused("bench linear --rows 4,-1", {"--rows", "-1", "16777216"});
   ExpectRefused("bench linear --shapes 3x", {"'3x'", "NxK"});
   ExpectRefused("bench linear --precision a3w8", {"'a3w8'", "a16w8"});
   ExpectRefused("bench linear --rows 0", {"--rows", "0"});

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -223,6 +224,28 @@ TEST_F(CliTest, RefusesBadOptionsInASentence) {
   ExpectRefused(run + "--threads 1025", {"'1025'", "0 to 1024"});
   ExpectRefused("demo --threads -3", {"'-3'", "0 to 1024"});
   ExpectRefused(run + "--nonsense", {"--nonsense"});
+}
+
+// Token ids come as int64.
+TEST_F(CliTest, IntegersAsInputs) {
+  std::vector<int64_t> integers(2 * 64);
+  for (size_t i = 0; i < integers.size(); ++i) integers[i] = static_cast<int64_t>(i % 3) - 1;
+  const std::vector<float> floats(integers.begin(), integers.end());
+  const auto write = [&](const std::string& name, DType dtype, std::span<const std::byte> bytes) {
+    ASSERT_TRUE(WriteNpz(folder_ / name, {{"input", dtype, {2, 64}, {bytes.begin(), bytes.end()}}}).ok());
+  };
+  write("integers.npz", DType::kS64, std::as_bytes(std::span(integers)));
+  write("floats.npz", DType::kF32, std::as_bytes(std::span(floats)));
+  const std::string run = "run " + ModelArguments("mlp/w8a8") + " --input ";
+  for (const std::string name : {"integers", "floats"}) {
+    const Outcome outcome =
+        Run(run + Quote(folder_ / (name + ".npz")) + " --output " + Quote(folder_ / (name + ".y.npz")));
+    ASSERT_EQ(outcome.exit_status, 0) << outcome.err;
+  }
+  EXPECT_EQ(Read("integers.y.npz").at("output").bytes, Read("floats.y.npz").at("output").bytes);
+  integers[5] = (1 << 24) + 1;
+  write("integers.npz", DType::kS64, std::as_bytes(std::span(integers)));
+  ExpectRefused(run + Quote(folder_ / "integers.npz"), {"element 5 of s64 array 'input'", "16777217"});
 }
 
 TEST_F(CliTest, RefusesBadFilesInASentence) {
