@@ -46,14 +46,15 @@ Result<NamedArray> Take(const std::string& path, const std::string& name, std::v
 
 Result<NamedArray> ToF32(const std::string& path, NamedArray array) {
   if (array.dtype == DType::kF32) return array;
-  if (!IsFloat(array.dtype)) {
-    return InvalidArgument(fmt::format("{}: array {} is {}, but a network input is f16, f32 or f64", path, Label(array),
-                                       NameOf(array.dtype)));
-  }
   const size_t elements = static_cast<size_t>(array.shape.NumElements());
   NamedArray rounded{array.name, DType::kF32, array.shape, std::vector<std::byte>(elements * sizeof(float))};
   for (size_t i = 0; i < elements; ++i) {
-    const auto narrow = static_cast<float>(NumberAt(array, i));
+    const double number = NumberAt(array, i);
+    const auto narrow = static_cast<float>(number);
+    if (!IsFloat(array.dtype) && static_cast<double>(narrow) != number) {  // token numbers, codes
+      return InvalidArgument(
+          fmt::format("{}: array {} holds the integer {}, but a network input is float32", path, Label(array), number));
+    }
     std::memcpy(rounded.bytes.data() + i * sizeof(narrow), &narrow, sizeof(narrow));
   }
   return rounded;

@@ -17,7 +17,8 @@ namespace lq::cli {
 Result<NamedArray> ReadArray(const std::string& where);
 
 // One f32 array per network input, in the network's order. A network with one input takes FILE.npz:key, the array of
-// its name, or the only array. float16 and float64 become float32, as NumPy's astype does it.
+// its name, or the only array. float16 and float64 become float32, as NumPy's astype does it, and integers that are
+// float32 numbers.
 Result<std::vector<NamedArray>> ReadInputs(const std::string& where, const Graph& graph);
 
 // The same from arrays that are in memory.
