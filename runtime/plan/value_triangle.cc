@@ -1,7 +1,7 @@
 // Trilu: one side of a diagonal of each matrix, zeros on the other.
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <utility>
 
 #include "runtime/plan/value_operator.h"
 #include "runtime/status_macros.h"
