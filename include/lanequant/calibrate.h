@@ -70,7 +70,8 @@ class LQ_EXPORT Analyzer {
   ~Analyzer();
 
   // Adds a batch: f32, or f16 with aimet_torch's kMinMax (all batches alike: AIMET then rounds its result to float16).
-  // A batch without elements adds nothing to aimet_torch's.
+  // A batch without elements adds nothing to aimet_torch's. Blocks of quark_torch: all batches count, as its other
+  // observers have it; its PerGroupMinMaxObserver, made for weights, forgets all but the last.
   // Errors, all of which leave the analyzer as it was: a shape that the scales do not fit, no elements, values that are
   // not finite (see above; aimet_torch's histograms need one that is), bins that float32 cannot tell apart, or too
   // many. Of histograms with several encodings aimet_torch (2.42) counts batches after the first in the wrong one: it
