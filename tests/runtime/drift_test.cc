@@ -79,8 +79,8 @@ size_t Different(const ObservedTensor& a, const ObservedTensor& b) {
   return count;
 }
 
-// 16 x 16 are a quarter of the network, which the soak runs.
-int64_t Side() { return testing::Cases(1) > 1 ? 32 : 16; }
+// 32 x 32 are the network, which the soak runs.
+int64_t Side(int64_t otherwise) { return testing::Cases(1) > 1 ? 32 : otherwise; }
 
 testing::InputTensor Image(int64_t side) {
   testing::Random random(2);
@@ -121,7 +121,7 @@ std::vector<NamedArray> DeviceLayers(const std::shared_ptr<const Graph>& graph, 
 }
 
 TEST(DriftTest, KernelsHaveTheCodesOfTheirBiasMode) {
-  const int64_t side = Side();
+  const int64_t side = Side(16);
   const Network network(side);
   const testing::InputTensor input = Image(side);
   const ConstTensorView view = View(input);
@@ -154,7 +154,7 @@ TEST(DriftTest, KernelsHaveTheCodesOfTheirBiasMode) {
 
 // Lost ties make a third of the codes differ in the right mode, too, behind 29 blocks: the cause shows layer by layer.
 TEST(DriftTest, ValidationNamesTheBias) {
-  const int64_t side = Side();
+  const int64_t side = Side(8);
   const std::shared_ptr<const Graph> graph = Network(side).Share();
   const testing::InputTensor image = Image(side);
   const ConstTensorView view = View(image);

@@ -42,7 +42,7 @@ class GoldenTable {
     std::vector<T> values(count);
     EXPECT_EQ(SizeOf(from.array.dtype), sizeof(T)) << column;
     EXPECT_LE(from.next + count * sizeof(T), from.array.bytes.size()) << column;
-    std::memcpy(values.data(), from.array.bytes.data() + from.next, count * sizeof(T));
+    if (count > 0) std::memcpy(values.data(), from.array.bytes.data() + from.next, count * sizeof(T));
     from.next += count * sizeof(T);
     return values;
   }
