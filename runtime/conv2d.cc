@@ -12,8 +12,8 @@
 namespace lq {
 namespace {
 
-constexpr size_t kLargestSize = size_t{1}
-                                << 20;  // of a kernel, stride, dilation or padding: keeps every sum below 2^63
+// Of a kernel, stride, dilation or padding: keeps every sum below 2^63.
+constexpr size_t kLargestSize = size_t{1} << 20;
 
 Status CheckGeometry(const Conv2dSpec& s) {
   if (s.groups == 0 || s.in_channels == 0 || s.out_channels == 0 || s.in_channels % s.groups != 0 ||

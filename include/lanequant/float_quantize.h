@@ -42,9 +42,9 @@ inline constexpr FloatFormat kFloat4E2M1Fn{2, 1, true};          // up to 6, num
 LQ_EXPORT Result<float> LargestValue(const FloatFormat& format);
 
 // The scale under which the largest value of the format stands for maxval: 2^(log2|maxval| - log2(largest)), each step
-// rounded to float (aimet_torch FloatQuantizeDequantize.get_scale of one maxval; of many at once torch's vectorized power
-// is one unit in the last place off for 1 in 40: take scales of an export from its file). Errors: format; maxval not
-// finite or 0.
+// rounded to float (aimet_torch FloatQuantizeDequantize.get_scale of one maxval; of many at once torch's vectorized
+// power is one unit in the last place off for 1 in 40: take scales of an export from its file). Errors: format; maxval
+// not finite or 0.
 LQ_EXPORT Result<float> FloatScale(const FloatFormat& format, float maxval);
 
 struct FloatQuantizer {

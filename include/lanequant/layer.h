@@ -1,4 +1,4 @@
-// What Linear and Conv2d share: how a layer is prepared and what it reports about itself.
+// What all layers share: how they are prepared and what they report about themselves.
 #ifndef LANEQUANT_LAYER_H_
 #define LANEQUANT_LAYER_H_
 

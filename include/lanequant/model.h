@@ -24,10 +24,11 @@ struct Graph;  // runtime/graph.h
 // What the files say; no weights packed yet. Cheap to copy (shares its contents), immutable.
 class LQ_EXPORT Model {
  public:
-  // `encodings_path` is empty for a QDQ graph (QuantizeLinear -> DequantizeLinear, of AIMET, ONNX Runtime, Quark),
-  // which holds them itself. Encodings of version 0.6.1, 1.0.0, 2.0.0 or 2.1.0, of aimet_torch or aimet_onnx.
-  // Versions 2.x list int32 codes of biases, which AIMET does not simulate: they are followed, and move some codes of
-  // the activations by one. Errors name the file, and the node or tensor with its numbers.
+  // `encodings_path` is empty for a graph that holds them itself: QuantizeLinear -> DequantizeLinear of AIMET, ONNX
+  // Runtime or Quark, AIMET's quantize_dequantize, ONNX Runtime's QOperator form. Encodings of version 0.6.1, 1.0.0,
+  // 2.0.0 or 2.1.0, of aimet_torch or aimet_onnx. Versions 2.x list int32 codes of biases, which AIMET does not
+  // simulate: they are followed, and move some codes of the activations by one. Errors name the file, and the node or
+  // tensor with its numbers.
   static Result<Model> Load(const std::string& onnx_path, const std::string& encodings_path);
 
   // From a graph that a program made or read itself, after the passes of runtime/passes.
@@ -40,8 +41,8 @@ class LQ_EXPORT Model {
 };
 
 struct SessionOptions : PrepareOptions {
-  bool keep_encoded_tensors =
-      false;  // no fusion that would skip an encoded activation (same codes, for comparing layers)
+  // No fusion that would skip an encoded activation (same codes, for comparing layers).
+  bool keep_encoded_tensors = false;
 };
 
 // A graph input or output: its ONNX name and shape; -1 is a dynamic dimension, the first one the batch. With an

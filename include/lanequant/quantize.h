@@ -76,7 +76,7 @@ LQ_EXPORT Status QuantizeDequantize(const ConstTensorView& in, const AffineQuant
                                     const BulkOptions& options = {});
 
 // Signed symmetric codes with a scale for each block of elements along the last dimension, found from the data in the
-// same pass: scale = min(largest |x|, FLT_MAX) / qmax, 1 where that is 0; q = clamp(rint(x / scale), -qmax, qmax), every
+// same pass: scale = min(largest |x|, FLT_MAX) / qmax, 1 where that is 0; q = clamp(rint(x / scale), -qmax, qmax), each
 // step rounded to f32; qmax is 127 for s8, 7 for s4. Dequantize with `scales` and this block size gives the values. NaN
 // does not count for the scale, its code is -qmax.
 // in: f32. block_size: 32 or 64, divides the last dimension. codes: s8 or s4, the shape of `in`. scales: f32, the shape

@@ -19,9 +19,13 @@ Result<const Constant*> FloatInput(const std::string& owner, const Graph& graph,
 Status SetGrid(const std::string& owner, const Node& node, const Constant& offset, EncodingEntry& entry) {
   const int64_t qmin = node.Int("qmin", 0), qmax = node.Int("qmax", 255);
   constexpr int kMostBits = 32;
+  const auto is_grid_of = [=](int bits) {
+    const int64_t half = int64_t{1} << (bits - 1);
+    return (qmin == 0 && qmax == 2 * half - 1) || (qmin == -half && qmax == half - 1);
+  };
   int bits = 2;
-  while (bits <= kMostBits && (int64_t{1} << bits) - 1 != qmax - qmin) ++bits;
-  if (bits > kMostBits || (qmin != 0 && qmin != -(int64_t{1} << (bits - 1)))) {
+  while (bits <= kMostBits && !is_grid_of(bits)) ++bits;
+  if (bits > kMostBits) {
     return Unsupported(
         fmt::format("{}: a grid of {} to {}; supported: 0 to 2^bitwidth - 1, -2^(bitwidth - 1) to "
                     "2^(bitwidth - 1) - 1",

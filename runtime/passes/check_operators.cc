@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "runtime/passes/constant_uses.h"
+#include "runtime/passes/node_inputs.h"
 #include "runtime/passes/operator_rules.h"
 #include "runtime/passes/passes.h"
 #include "runtime/status_macros.h"
@@ -69,8 +70,6 @@ class OperatorChecker {
     }
     return constant;
   }
-
-  static bool HasInput(const Node& node, size_t i) { return i < node.inputs.size() && node.inputs[i] != kAbsent; }
 
   // Input `i`, if there is one, must be `count` floats.
   Status CheckVector(const std::string& owner, const Node& node, size_t i, int64_t count,
@@ -175,7 +174,7 @@ class OperatorChecker {
   static Status CheckPool(const std::string& owner, const Node& node) {
     const size_t dimensions = node.Ints("kernel_shape", {}).size();
     if (dimensions != 0) return CheckSpatial(owner, node, dimensions);
-    return InvalidArgument(fmt::format("{}: attribute 'kernel_shape' of 2 numbers is missing", owner));
+    return InvalidArgument(fmt::format("{}: attribute 'kernel_shape' is missing", owner));
   }
 
   const Graph& graph_;

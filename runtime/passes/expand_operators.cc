@@ -9,6 +9,7 @@
 
 #include "runtime/passes/expand_recurrent.h"
 #include "runtime/passes/new_values.h"
+#include "runtime/passes/node_inputs.h"
 #include "runtime/passes/passes.h"
 #include "runtime/status_macros.h"
 
@@ -59,17 +60,11 @@ class Expander {
     return OkStatus();
   }
 
-  const Constant* ConstantInput(const Node& node, size_t i) const {
-    if (i >= node.inputs.size() || node.inputs[i] == kAbsent) return nullptr;
-    const std::optional<Constant>& constant = graph_.value(node.inputs[i]).constant;
-    return constant.has_value() ? &*constant : nullptr;
-  }
-
   // The lengths of the parts: an attribute up to operator set 12, then an input, or all alike.
   Result<std::vector<int64_t>> LengthsOf(const Node& node) const {
     const std::string owner = graph_.Describe(node);
-    if (node.inputs.size() > 1 && node.inputs[1] != kAbsent) {
-      const Constant* lengths = ConstantInput(node, 1);
+    if (HasInput(node, 1)) {
+      const Constant* lengths = ConstantInput(graph_, node, 1);
       if (lengths != nullptr && lengths->s64.size() == node.outputs.size()) return lengths->s64;
       return Unsupported(fmt::format("{}: its lengths '{}' are no constant of {} integers", owner,
                                      graph_.value(node.inputs[1]).name, node.outputs.size()));
@@ -165,7 +160,7 @@ class Expander {
   void SpreadAxes(Node& node) {
     const std::vector<int64_t> axes = node.Ints("axes", {});
     const std::optional<Shape>& shape = graph_.value(node.inputs[0]).shape;
-    const Constant *scales = ConstantInput(node, 2), *sizes = ConstantInput(node, 3);
+    const Constant *scales = ConstantInput(graph_, node, 2), *sizes = ConstantInput(graph_, node, 3);
     const std::string mode = node.String("coordinate_transformation_mode", "half_pixel");
     if (axes.empty() || !shape.has_value() || mode == "tf_crop_and_resize") return;
     Constant all{sizes != nullptr ? DType::kS64 : DType::kF32, Shape{static_cast<int64_t>(shape->rank())}, {}, {}};
@@ -221,7 +216,7 @@ class Expander {
     node.attributes.erase("auto_pad");
     node.attributes.erase("pads");
     if (mode == "VALID") return OkStatus();
-    const Constant* weight = ConstantInput(node, 1);
+    const Constant* weight = ConstantInput(graph_, node, 1);
     const size_t dims = weight != nullptr && weight->shape.rank() > 2 ? weight->shape.rank() - 2 : 0;
     const std::vector<int64_t> ones(dims, 1), strides = node.Ints("strides", ones),
                                               dilations = node.Ints("dilations", ones),

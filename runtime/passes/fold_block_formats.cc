@@ -13,8 +13,7 @@ namespace lq {
 namespace {
 
 // A weight on its blocks' grids, in place; returns their axis.
-Result<size_t> Round(const Graph& graph, const Node& node, Constant& constant) {
-  LQ_ASSIGN_OR_RETURN(const BlockFormat format, ReadBlockFormat(graph, node));
+Result<size_t> Round(const Graph& graph, const Node& node, const BlockFormat& format, Constant& constant) {
   LQ_ASSIGN_OR_RETURN(const size_t axis, BlockAxis(graph, node, constant.shape.rank()));
   const Shape shape = constant.shape.rank() == 0 ? Shape{1} : constant.shape;
   const TensorView view{DType::kF32, shape, std::as_writable_bytes(std::span(constant.f32))};
@@ -63,9 +62,9 @@ Result<bool> FoldBlockFormats(Graph& graph) {
       return InvalidArgument(fmt::format("{}: {} inputs and {} outputs; it has 1 and 1", graph.Describe(node),
                                          node.inputs.size(), node.outputs.size()));
     }
+    LQ_ASSIGN_OR_RETURN(const BlockFormat format, ReadBlockFormat(graph, node));
     const std::optional<Constant>& source = graph.value(node.inputs[0]).constant;
     if (!source.has_value()) {
-      LQ_RETURN_IF_ERROR(ReadBlockFormat(graph, node).status());
       node.domain.clear();
       nodes.push_back(std::move(node));
       continue;
@@ -74,9 +73,8 @@ Result<bool> FoldBlockFormats(Graph& graph) {
       return InvalidArgument(fmt::format("{}: its input is {}, not f32", graph.Describe(node), NameOf(source->dtype)));
     }
     Constant rounded = *source;
-    LQ_ASSIGN_OR_RETURN(const size_t axis, Round(graph, node, rounded));
+    LQ_ASSIGN_OR_RETURN(const size_t axis, Round(graph, node, format, rounded));
     graph.value(node.outputs[0]).constant = std::move(rounded);
-    LQ_ASSIGN_OR_RETURN(const BlockFormat format, ReadBlockFormat(graph, node));
     constants.push_back({node.outputs[0], axis, format.block_size});
   }
   graph.nodes = std::move(nodes);

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <iterator>
 #include <map>
 #include <optional>
@@ -150,6 +149,7 @@ class ShapeFolder {
   std::optional<Numbers> Evaluate(const Node& node) {
     if (!node.domain.empty() || node.outputs.size() != 1 || node.outputs[0] == kAbsent) return std::nullopt;
     if (node.op == "Shape") return ShapeOf(node);
+    if (node.op == "Size") return CountOf(node);
     bool computed = false;  // what holds constants only is no shape arithmetic: other nodes take it
     for (size_t i = 0; i < node.inputs.size(); ++i) computed = computed || IsComputed(node, i);
     if (!computed) return std::nullopt;
@@ -159,7 +159,7 @@ class ShapeFolder {
     if (node.op == "Squeeze" && in->values.size() == 1) return Numbers{in->values, false};
     if (node.op == "Unsqueeze" && !in->is_list) return Numbers{in->values, true};
     if (node.op == "Concat") return Joined(node);
-    if (node.op == "ReduceProd" || node.op == "Size") return Multiplied(*in);
+    if (node.op == "ReduceProd") return Multiplied(in->values, node.Int("keepdims", 1) != 0);
     if (node.op == "Gather") return Gathered(node, *in);
     if (node.op == "Slice") return Sliced(node, *in);
     if (node.op == "ConstantOfShape") return Filled(node, *in);
@@ -177,9 +177,15 @@ class ShapeFolder {
     return Numbers{Dims(shape->begin() + begin, shape->begin() + std::max(begin, end)), true};
   }
 
-  static std::optional<Numbers> Multiplied(const Numbers& in) {
-    const std::optional<Dim> product = Product(in.values);
-    return product.has_value() ? std::optional(Numbers{{*product}, false}) : std::nullopt;
+  std::optional<Numbers> CountOf(const Node& node) {
+    if (IsComputed(node, 0)) return Numbers{{Dim{static_cast<int64_t>(Input(node, 0)->values.size())}}, false};
+    const std::optional<Dims> shape = node.inputs.empty() ? std::nullopt : shapes_.Of(node.inputs[0]);
+    return shape.has_value() ? Multiplied(*shape, false) : std::nullopt;
+  }
+
+  static std::optional<Numbers> Multiplied(const Dims& dims, bool is_list) {
+    const std::optional<Dim> product = Product(dims);
+    return product.has_value() ? std::optional(Numbers{{*product}, is_list}) : std::nullopt;
   }
 
   std::optional<Numbers> Joined(const Node& node) const {
@@ -245,7 +251,8 @@ class ShapeFolder {
     const std::optional<Numbers> limit = Input(node, 1), delta = Input(node, 2);
     if (!limit || !delta) return std::nullopt;
     for (const Numbers* one : {&start, &*limit, &*delta}) {
-      if (std::abs(one->Only().value_or(INT64_MAX)) > static_cast<int64_t>(kMostNumbers)) return std::nullopt;
+      const int64_t number = one->Only().value_or(INT64_MAX), most = static_cast<int64_t>(kMostNumbers);
+      if (number < -most || number > most) return std::nullopt;
     }
     const int64_t step = *delta->Only();
     if (step < 1) return std::nullopt;

@@ -1,18 +1,18 @@
 // Shapes behind data movement and reductions. See infer_shape.h.
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 
 #include "runtime/passes/infer_shape.h"
+#include "runtime/passes/node_inputs.h"
 
 namespace lq {
 namespace {
 
 // The integers of an input, or where it is left out of the attribute. Nothing where they are computed.
 std::optional<std::vector<int64_t>> Integers(const Graph& graph, const Node& node, size_t i, const char* attribute) {
-  if (i >= node.inputs.size() || node.inputs[i] == kAbsent) return node.Ints(attribute, {});
-  const std::optional<Constant>& constant = graph.value(node.inputs[i]).constant;
-  if (!constant.has_value() || constant->dtype != DType::kS64) return std::nullopt;
+  if (!HasInput(node, i)) return node.Ints(attribute, {});
+  const Constant* constant = ConstantInput(graph, node, i);
+  if (constant == nullptr || constant->dtype != DType::kS64) return std::nullopt;
   return constant->s64;
 }
 
@@ -123,7 +123,8 @@ std::optional<Dims> Reduced(const Graph& graph, const Node& node, const Dims& x)
 // Expand: a number of 1 keeps what is there. Tile multiplies, Pad adds.
 std::optional<Dims> Grown(const Graph& graph, const Node& node, Dims x) {
   const std::optional<std::vector<int64_t>> numbers = Integers(graph, node, 1, "pads");
-  if (!numbers.has_value()) return std::nullopt;
+  const auto is_far = [](int64_t number) { return number < -Shape::kMaxDim || number > Shape::kMaxDim; };
+  if (!numbers.has_value() || std::any_of(numbers->begin(), numbers->end(), is_far)) return std::nullopt;
   const size_t n = numbers->size();
   if (node.op == "Expand") {
     if (n > x.size()) x.insert(x.begin(), n - x.size(), Dim{1});
@@ -134,11 +135,11 @@ std::optional<Dims> Grown(const Graph& graph, const Node& node, Dims x) {
     return x;
   }
   const bool pads = node.op == "Pad";
-  if (n != (pads ? 2 : 1) * x.size() || (node.inputs.size() > 3 && node.inputs[3] != kAbsent)) return std::nullopt;
+  if (n != (pads ? 2 : 1) * x.size() || HasInput(node, 3)) return std::nullopt;
   for (size_t d = 0; d < x.size(); ++d) {
     const int64_t number = pads ? (*numbers)[d] + (*numbers)[d + x.size()] : (*numbers)[d];
     if (number == (pads ? 0 : 1)) continue;
-    if (!x[d].is_number() || std::abs(number) > Shape::kMaxDim) return std::nullopt;
+    if (!x[d].is_number()) return std::nullopt;
     const bool overflows = pads ? __builtin_add_overflow(x[d].factor, number, &x[d].factor)
                                 : __builtin_mul_overflow(x[d].factor, number, &x[d].factor);
     if (overflows || x[d].factor < 0) return std::nullopt;
@@ -164,9 +165,8 @@ std::optional<Dims> Blocked(const Node& node, Dims x) {
 std::optional<Dims> Resized(const Graph& graph, const Node& node, Dims x) {
   const std::optional<std::vector<int64_t>> sizes = Integers(graph, node, 3, "");
   if (!sizes.has_value()) return std::nullopt;
-  const bool has_scales = sizes->empty() && node.inputs.size() > 2 && node.inputs[2] != kAbsent;
-  const Constant* scales =
-      has_scales && graph.value(node.inputs[2]).constant ? &*graph.value(node.inputs[2]).constant : nullptr;
+  const bool has_scales = sizes->empty() && HasInput(node, 2);
+  const Constant* scales = has_scales ? ConstantInput(graph, node, 2) : nullptr;
   if ((has_scales ? scales != nullptr ? scales->f32.size() : 0 : sizes->size()) != x.size()) return std::nullopt;
   for (size_t d = 0; d < x.size(); ++d) {
     if (!has_scales && (*sizes)[d] >= 0) x[d] = Dim{(*sizes)[d]};  // -1: as it is

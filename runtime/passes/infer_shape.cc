@@ -3,12 +3,16 @@
 #include <algorithm>
 #include <iterator>
 #include <string_view>
+#include <utility>
+
+#include "runtime/passes/node_inputs.h"
 
 namespace lq {
 namespace {
 
 // They keep the shape of their first input.
 constexpr std::string_view kElementwise[] = {"Abs",
+                                             "BFPQuantizeDequantize",
                                              "BatchNormalization",
                                              "Cast",
                                              "Ceil",
@@ -21,6 +25,8 @@ constexpr std::string_view kElementwise[] = {"Abs",
                                              "Elu",
                                              "Erf",
                                              "Exp",
+                                             "ExtendedDequantizeLinear",
+                                             "ExtendedQuantizeLinear",
                                              "Floor",
                                              "Gelu",
                                              "GroupNormalization",
@@ -33,6 +39,7 @@ constexpr std::string_view kElementwise[] = {"Abs",
                                              "LeakyRelu",
                                              "Log",
                                              "LogSoftmax",
+                                             "MXQuantizeDequantize",
                                              "Mish",
                                              "Neg",
                                              "Not",
@@ -55,19 +62,13 @@ constexpr std::string_view kElementwise[] = {"Abs",
                                              "quantize_dequantize"};
 constexpr std::string_view kBroadcasting[] = {"Add",  "And", "Div",         "Equal", "Greater", "GreaterOrEqual",
                                               "Less", "Max", "LessOrEqual", "Min",   "Mul",     "Or",
-                                              "Pow",  "Sub", "Sum",         "Xor"};
+                                              "Pow",  "Sub", "Sum",         "Where", "Xor"};
 constexpr std::string_view kWindows[] = {"AveragePool", "LpPool", "MaxPool"};
 constexpr std::string_view kGlobalPools[] = {"GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool"};
 
 template <size_t kSize>
 bool IsOneOf(const std::string_view (&names)[kSize], std::string_view op) {
   return std::find(std::begin(names), std::end(names), op) != std::end(names);
-}
-
-const Constant* ConstantInput(const Graph& graph, const Node& node, size_t i) {
-  if (i >= node.inputs.size() || node.inputs[i] == kAbsent) return nullptr;
-  const std::optional<Constant>& constant = graph.value(node.inputs[i]).constant;
-  return constant.has_value() ? &*constant : nullptr;
 }
 
 std::optional<Dims> BroadcastDims(const Dims& a, const Dims& b) {
@@ -113,6 +114,8 @@ void ShapeInference::Set(ValueId id, Dims dims) {
   std::vector<int64_t> shape;
   for (size_t d = 0; d < dims.size(); ++d) {
     if (agrees && (*declared)[d] >= 0) dims[d] = Dim{(*declared)[d]};
+    // Beyond what a shape may have; within, no sum of lengths overflows.
+    if (dims[d].is_number() && (dims[d].factor < 0 || dims[d].factor > Shape::kMaxDim)) return;
     shape.push_back(dims[d].is_number() ? dims[d].factor : -1);
   }
   if (!declared.has_value()) declared = Shape(shape);
@@ -132,6 +135,7 @@ std::optional<Dims> ShapeInference::OutputOf(const Node& node) {
   if (node.op.rfind("QLinear", 0) == 0 && node.op != "QLinearConcat") {
     Node plain = node;
     plain.op = node.op.substr(7);
+    if (plain.op == "Where") return std::nullopt;
     const size_t operands =
         plain.op == "Conv" || plain.op == "MatMul" || plain.op == "Add" || plain.op == "Mul" ? 2 : 1;
     plain.inputs.assign(1, node.inputs.empty() ? kAbsent : node.inputs[0]);
@@ -139,10 +143,9 @@ std::optional<Dims> ShapeInference::OutputOf(const Node& node) {
     return OutputOf(plain);
   }
   std::optional<Dims> x = Input(node, 0);
-  if (node.op == "Where") return Broadcast(node, 1, 2);
   if (!x.has_value()) return std::nullopt;
   if (IsOneOf(kElementwise, node.op)) return x;
-  if (IsOneOf(kBroadcasting, node.op)) return node.inputs.size() == 1 ? x : Broadcast(node, 0, 1);
+  if (IsOneOf(kBroadcasting, node.op)) return Broadcast(node, *std::move(x));
   if (node.op == "Conv" || node.op == "ConvTranspose") return Conv(node, *x);
   if (node.op == "Gather") return Gathered(node, *x);
   if (IsOneOf(kWindows, node.op)) return Window(node, *x, node.Ints("kernel_shape", {}));
@@ -162,9 +165,14 @@ std::optional<Dims> ShapeInference::OutputOf(const Node& node) {
   return MovedDims(graph_, node, *x);
 }
 
-std::optional<Dims> ShapeInference::Broadcast(const Node& node, size_t a, size_t b) {
-  const std::optional<Dims> x = Input(node, a), y = Input(node, b);
-  return x.has_value() && y.has_value() ? BroadcastDims(*x, *y) : std::nullopt;
+// All inputs, of which x is the first.
+std::optional<Dims> ShapeInference::Broadcast(const Node& node, Dims x) {
+  std::optional<Dims> out = std::move(x);
+  for (size_t i = 1; out.has_value() && i < node.inputs.size(); ++i) {
+    const std::optional<Dims> other = Input(node, i);
+    out = other.has_value() ? BroadcastDims(*out, *other) : std::nullopt;
+  }
+  return out;
 }
 
 std::optional<Dims> ShapeInference::Gathered(const Node& node, const Dims& x) {

@@ -33,7 +33,7 @@ class ShapeInference {
   std::optional<Dims> OutputOf(const Node& node);
   void InferSplit(const Node& node);
   void InferRecurrent(const Node& node);
-  std::optional<Dims> Broadcast(const Node& node, size_t a, size_t b);
+  std::optional<Dims> Broadcast(const Node& node, Dims x);
   std::optional<Dims> Window(const Node& node, Dims x, const std::vector<int64_t>& kernel);
   std::optional<Dims> Conv(const Node& node, const Dims& x);
   std::optional<Dims> Spread(const Node& node, Dims x, const Dims& weight);

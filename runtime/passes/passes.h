@@ -29,9 +29,10 @@ Status ExpandOperators(Graph& graph);
 // the operator, QuantizeLinear; so does data movement between them. Their biases have codes of scale s_x * s_w
 // (exact_simulator.md 3). Errors, by node: operands that are left out, biases of unknown scale, channels_last.
 Status TranslateQOperators(Graph& graph);
-// MatMulNBits becomes a MatMul with a weight behind a DequantizeLinear of blocks, GatherBlockQuantized a Gather of one. Blocks of both get the form that
-// encodings have: scales above 0 (ONNX Runtime's and Quark's are negative where the largest weight is positive), all
-// blocks of one length; a weight whose last block is shorter becomes floats. Errors: weights that are computed, shapes.
+// MatMulNBits becomes a MatMul with a weight behind a DequantizeLinear of blocks, GatherBlockQuantized a Gather of one.
+// Weights in blocks get the form that encodings have: scales above 0 (ONNX Runtime's and Quark's are negative where the
+// largest weight is positive), all blocks of one length; one whose last block is shorter becomes floats. Errors:
+// weights that are computed, shapes.
 Status TranslateBlocks(Graph& graph);
 // DynamicQuantizeLinear becomes DynamicCodes (codes less their zero point) and DynamicScale; MatMulInteger and
 // ConvInteger of its codes become MatMul and Conv of integers under encodings of scale 1; a Cast behind them

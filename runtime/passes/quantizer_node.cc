@@ -8,20 +8,13 @@
 #include <string_view>
 
 #include "runtime/io/onnx_element.h"
+#include "runtime/passes/node_inputs.h"
 #include "runtime/status_macros.h"
 
 namespace lq {
 namespace {
 
 bool IsOfKnownDomain(const Node& node) { return node.domain.empty() || node.domain == "com.microsoft"; }
-
-bool HasInput(const Node& node, size_t i) { return i < node.inputs.size() && node.inputs[i] != kAbsent; }
-
-const Constant* ConstantInput(const Graph& graph, const Node& node, size_t i) {
-  if (!HasInput(node, i)) return nullptr;
-  const std::optional<Constant>& constant = graph.value(node.inputs[i]).constant;
-  return constant.has_value() ? &*constant : nullptr;
-}
 
 Status CheckForm(const std::string& owner, const Node& node) {
   constexpr std::string_view kKnown[] = {"axis", "block_size", "output_dtype", "saturate"};  // the last: of float8

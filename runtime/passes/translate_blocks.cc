@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "runtime/passes/new_values.h"
+#include "runtime/passes/node_inputs.h"
 #include "runtime/passes/passes.h"
 #include "runtime/passes/quantizer_node.h"
 #include "runtime/status_macros.h"
@@ -47,13 +48,6 @@ class Translator {
   }
 
  private:
-  const Constant* ConstantInput(const Node& node, size_t i) const {
-    if (i >= node.inputs.size() || node.inputs[i] == kAbsent) return nullptr;
-    const std::optional<Constant>& constant = graph_.value(node.inputs[i]).constant;
-    return constant.has_value() ? &*constant : nullptr;
-  }
-  static bool Has(const Node& node, size_t i) { return i < node.inputs.size() && node.inputs[i] != kAbsent; }
-
   // The weight as a constant behind a DequantizeLinear, or, where the last block is shorter than the others, as floats.
   void EmitWeight(Blocks blocks, const std::string& name, ValueId out) {
     if (blocks.k < blocks.size) blocks.size = blocks.k;
@@ -135,10 +129,11 @@ class Translator {
 
   // Only weights (k, n) with blocks along k are rewritten; others, and what is no constant, FoldQuantizers judges.
   Status TranslateDequantize(Node node) {
-    const Constant *codes = ConstantInput(node, 0), *scales = ConstantInput(node, 1), *zeros = ConstantInput(node, 2);
+    const Constant *codes = ConstantInput(graph_, node, 0), *scales = ConstantInput(graph_, node, 1),
+                   *zeros = ConstantInput(graph_, node, 2);
     const int64_t size = node.Int("block_size", 0), axis = node.Int("axis", 1);
     const bool matrix = codes != nullptr && size <= Shape::kMaxDim && scales != nullptr &&
-                        (zeros != nullptr || !Has(node, 2)) && codes->dtype == DType::kS64 &&
+                        (zeros != nullptr || !HasInput(node, 2)) && codes->dtype == DType::kS64 &&
                         codes->shape.rank() == 2 && scales->dtype == DType::kF32 && (axis == 0 || axis == -2) &&
                         node.outputs.size() == 1;
     const bool regular = matrix && codes->shape[0] % size == 0 &&
@@ -174,8 +169,9 @@ class Translator {
     Blocks out{node.Int("K", 0), node.Int("N", 0), node.Int("block_size", 0), {}, {}, {}};
     SetGrid(node.Int("bits", 4) == 2 ? DType::kU2 : node.Int("bits", 4) == 4 ? DType::kU4 : DType::kU8, out);
     const auto bits = static_cast<size_t>(node.Int("bits", 4));
-    const Constant *codes = ConstantInput(node, 1), *scales = ConstantInput(node, 2), *zeros = ConstantInput(node, 3);
-    if (codes == nullptr || scales == nullptr || (zeros == nullptr && Has(node, 3)) || Has(node, 4)) {
+    const Constant *codes = ConstantInput(graph_, node, 1), *scales = ConstantInput(graph_, node, 2),
+                   *zeros = ConstantInput(graph_, node, 3);
+    if (codes == nullptr || scales == nullptr || (zeros == nullptr && HasInput(node, 3)) || HasInput(node, 4)) {
       return Unsupported(fmt::format("{}: weights that are computed, or a g_idx; supported: constants", owner));
     }
     if ((bits != 2 && bits != 4 && bits != 8) || out.k < 1 || out.n < 1 || out.size < 16 || out.k > Shape::kMaxDim ||
@@ -221,7 +217,7 @@ class Translator {
     const std::string name = graph_.value(node.outputs[0]).name;
     const ValueId weight = AddValue(graph_, name + " weight");
     EmitWeight(std::move(blocks), name + " weight", weight);
-    const bool biased = Has(node, 5);
+    const bool biased = HasInput(node, 5);
     const ValueId product = biased ? AddValue(graph_, name + " before its bias") : node.outputs[0];
     graph_.nodes.push_back(MakeNode("MatMul", node.name, {node.inputs[0], weight}, product));
     if (biased) graph_.nodes.push_back(MakeNode("Add", node.name, {product, node.inputs[5]}, node.outputs[0]));
@@ -231,15 +227,16 @@ class Translator {
   // Inputs: codes, indices, scales, zero points.
   Status TranslateGather(const Node& node) {
     const std::string owner = graph_.Describe(node);
-    const Constant *codes = ConstantInput(node, 0), *scales = ConstantInput(node, 2);
-    const bool is_known = codes != nullptr && scales != nullptr && (!Has(node, 3) || ConstantInput(node, 3) != nullptr);
+    const Constant *codes = ConstantInput(graph_, node, 0), *scales = ConstantInput(graph_, node, 2);
+    const bool is_known =
+        codes != nullptr && scales != nullptr && (!HasInput(node, 3) || ConstantInput(graph_, node, 3) != nullptr);
     if (!is_known || (codes->file_type != DType::kU4 && codes->file_type != DType::kS4) || node.outputs.size() != 1) {
       return Unsupported(fmt::format("{}: codes of type {}; supported: constants of type u4 or s4", owner,
                                      codes != nullptr ? NameOf(codes->file_type) : "(computed)"));
     }
     const ValueId table = AddValue(graph_, graph_.value(node.outputs[0]).name + " table");
     std::vector<ValueId> inputs{node.inputs[0], node.inputs[2]};
-    if (Has(node, 3)) inputs.push_back(node.inputs[3]);
+    if (HasInput(node, 3)) inputs.push_back(node.inputs[3]);
     Node dequantize = MakeNode("DequantizeLinear", node.name, std::move(inputs), table);
     dequantize.attributes["axis"] = node.Int("quantize_axis", 1);
     dequantize.attributes["block_size"] = node.Int("block_size", 128);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "runtime/passes/new_values.h"
+#include "runtime/passes/node_inputs.h"
 #include "runtime/passes/passes.h"
 #include "runtime/passes/quantizer_node.h"
 
@@ -43,18 +44,12 @@ class Translator {
     return !ids.empty() && std::find(boundary.begin(), boundary.end(), ids[0]) != boundary.end();
   }
 
-  const Constant* ConstantInput(const Node& node, size_t i) const {
-    if (i >= node.inputs.size() || node.inputs[i] == kAbsent) return nullptr;
-    const std::optional<Constant>& constant = graph_.value(node.inputs[i]).constant;
-    return constant.has_value() ? &*constant : nullptr;
-  }
-
   // False where FoldQuantizers has something to say.
   bool ReadNumbers(const Node& node) {
-    const Constant *scale = ConstantInput(node, 1), *zero = ConstantInput(node, 2);
+    const Constant *scale = ConstantInput(graph_, node, 1), *zero = ConstantInput(graph_, node, 2);
     if (node.outputs.size() != 1 || node.outputs[0] == kAbsent) return false;
     if (scale == nullptr || scale->f32.size() != 1 || node.Int("block_size", 0) != 0) return false;
-    if (node.inputs.size() > 2 && node.inputs[2] != kAbsent && (zero == nullptr || zero->s64.size() != 1)) return false;
+    if (HasInput(node, 2) && (zero == nullptr || zero->s64.size() != 1)) return false;
     const ValueId codes = IsDequantize(node) ? node.inputs[0] : node.outputs[0];
     if (IsDequantize(node) && graph_.value(codes).file_type == DType::kF32) return false;  // declared as numbers
     const DType type =

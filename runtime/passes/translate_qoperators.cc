@@ -7,6 +7,7 @@
 #include <optional>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "runtime/passes/new_values.h"
 #include "runtime/passes/passes.h"
@@ -144,23 +145,26 @@ class Translator {
     return is_table || moved_.count(id) != 0;
   }
 
-  // Of codes that movements made the movements follow the codes' values.
   ValueId Operand(const Node& node, size_t i) {
-    const Quantizer by{node.inputs[i + 1], Input(node, i + 2)};
-    return moved_.count(node.inputs[i]) != 0 ? MovedValue(node, node.inputs[i], by)
-                                             : Dequantized(node.name, node.inputs[i], by);
+    return MovedValue(node, node.inputs[i], {node.inputs[i + 1], Input(node, i + 2)});
   }
 
-  // The values behind movements of codes: the codes are dequantized first.
+  // The values of codes, which are dequantized before they are moved.
   ValueId MovedValue(const Node& reader, ValueId codes, Quantizer by) {
-    const auto found = moved_.find(codes);
-    if (found == moved_.end()) return Dequantized(reader.name, codes, by);
-    Node node = found->second;
-    node.inputs[0] = MovedValue(reader, node.inputs[0], by);
-    const ValueId real = AddValue(
-        graph_, fmt::format("{} read by {} ({})", graph_.value(codes).name, reader.name, graph_.values.size()));
-    node.outputs = {real};
-    graph_.nodes.push_back(std::move(node));
+    std::vector<const Node*> movements;  // from the last one on
+    for (auto found = moved_.find(codes); found != moved_.end(); found = moved_.find(codes)) {
+      movements.push_back(&found->second);
+      codes = found->second.inputs[0];
+    }
+    ValueId real = Dequantized(reader.name, codes, by);
+    for (; !movements.empty(); movements.pop_back()) {
+      Node node = *movements.back();
+      const std::string name = graph_.value(node.outputs[0]).name;
+      node.inputs[0] = real;
+      real = AddValue(graph_, fmt::format("{} read by {} ({})", name, reader.name, graph_.values.size()));
+      node.outputs = {real};
+      graph_.nodes.push_back(std::move(node));
+    }
     return real;
   }
 

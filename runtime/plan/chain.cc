@@ -12,8 +12,7 @@ namespace {
 
 constexpr ptrdiff_t kNone = -1, kMany = -2;
 
-// Movements that quantize first with the same codes: no element is added.
-// Nor chosen by another tensor.
+// Movements that quantize first with the same codes: no element is added, nor chosen by another tensor.
 bool KeepsElements(const Node& node, const Constants& constants) {
   if (node.op == "Gather" && constants.Find(node.inputs[1]) == nullptr) return false;
   return IsMovement(node) && node.op != "Pad";

@@ -118,7 +118,8 @@ class EmbeddingStep final : public Step {
     const auto count = static_cast<size_t>(in[0].NumElements());
     pieces.Take(count * sizeof(double));
     pieces.Take(count * sizeof(double));
-    pieces.Take(count * table_.features * sizeof(double));
+    const Result<Shape> out = OutputShape(in);
+    pieces.Take(out.ok() && IsTurned(*out) ? count * table_.features * sizeof(double) : 0);
     return pieces.used();
   }
 

@@ -102,6 +102,10 @@ Status Planner::PlanConvTranspose(const Node& node) {
   LQ_ASSIGN_OR_RETURN(Weight weight, FindWeight(node, 4, 1));
   const auto groups = static_cast<size_t>(std::max<int64_t>(node.Int("group", 1), 1));
   const WeightShape shape{weight.dim(0), weight.dim(1), weight.dim(2), weight.dim(3)};
+  if (weight.constant->shape.NumElements() < 1 || shape.in % groups != 0) {
+    return InvalidArgument(fmt::format("{}: weight '{}' of shape {} does not fall into {} groups", name,
+                                       graph_.value(node.inputs[1]).name, weight.constant->shape.ToString(), groups));
+  }
   if (weight.encoding && !Exchanged(*weight.encoding, shape, groups)) RoundToFloats(weight);
   LQ_ASSIGN_OR_RETURN(LayerInput input, FindLayerInput(node, weight));
   if (weight.encoding) weight.encoding = Exchanged(*weight.encoding, shape, groups);
@@ -109,7 +113,7 @@ Status Planner::PlanConvTranspose(const Node& node) {
   LQ_ASSIGN_OR_RETURN(WindowAttributes window,
                       ReadWindow(graph_, node, std::array<size_t, 2>{shape.height, shape.width}, image));
   const std::vector<int64_t> more = node.Ints("output_padding", {0, 0});
-  if (shape.in != static_cast<size_t>(image[3]) || shape.in % groups != 0 || (input.codes && !HasZero(*input.codes)) ||
+  if (shape.in != static_cast<size_t>(image[3]) || (input.codes && !HasZero(*input.codes)) ||
       node.String("auto_pad", "NOTSET") != "NOTSET" || more.size() != 2) {
     return Unsupported(fmt::format(
         "{}: weight '{}' of shape {} in {} groups on {} channels; supported: pads, and 0 on the input's grid", name,

@@ -32,7 +32,7 @@ Status Planner::PlanAdd(const Node& node) {
       LQ_ASSIGN_OR_RETURN(spec.operands[i].values, constants_.Floats(node.inputs[i], options_));
       spec.operands[i].shape = constant->shape;
     } else {
-      LQ_ASSIGN_OR_RETURN(const size_t input, Codes(node, node.inputs[i]));
+      const size_t input = tensor_of_.at(node.inputs[i]);
       inputs.push_back(input);
       spec.operands[i].encoding = EncodingOf(input);
     }
@@ -122,7 +122,7 @@ Status Planner::PlanUnary(const Node& node) {
     LQ_ASSIGN_OR_RETURN(const bool fits, HasChannelTables(node, ahead));
     if (!fits) return PlanValues(node);
   }
-  LQ_ASSIGN_OR_RETURN(const size_t input, Codes(node, node.inputs[0]));
+  const size_t input = tensor_of_.at(node.inputs[0]);
   LQ_ASSIGN_OR_RETURN(const Chain chain, TakeChain(node, {}));
   LQ_ASSIGN_OR_RETURN(const std::optional<PerTensor> out, ResultEncoding(chain));  // that of `ahead`
   Chain clip;

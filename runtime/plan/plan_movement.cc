@@ -15,13 +15,6 @@
 namespace lq {
 namespace {
 
-// The code that stands for 0; nothing where the grid does not reach it.
-std::optional<uint16_t> ZeroCode(const PerTensor& encoding) {
-  const PerTensor e = ToUnsigned(encoding);
-  if (e.offset > 0 || -e.offset > e.grid.qmax()) return std::nullopt;
-  return static_cast<uint16_t>(-e.offset);
-}
-
 template <class Bits, class T>
 Bits BitsOf(T value) {
   static_assert(sizeof(Bits) == sizeof(T));
@@ -73,9 +66,9 @@ Result<std::unique_ptr<Step>> Planner::MakeMovement(const Node& node, size_t ten
     const uint64_t bits = plan_.tensors[tensor].is_real ? BitsOf<uint64_t>(double{value}) : BitsOf<uint32_t>(value);
     return MakeRearrangeStep(std::move(rearrangement), bits);
   }
-  const std::optional<uint16_t> zero = encoding ? ZeroCode(*encoding) : 0;
-  if (zero) return MakeRearrangeStep(std::move(rearrangement), *zero);
   if (node.op != "Pad") return MakeRearrangeStep(std::move(rearrangement), 0);  // it has no padding
+  const PerTensor codes = ToUnsigned(*encoding);
+  if (HasZero(codes)) return MakeRearrangeStep(std::move(rearrangement), static_cast<uint64_t>(-codes.offset));
   return Unsupported(fmt::format("{}: 0 is not on the grid of its input, {}", name, Describe(Encoding(*encoding))));
 }
 
@@ -114,7 +107,8 @@ bool Planner::IsReadTurned(const Node& node) const {
   if (node.op != "Transpose" || options_.keep_encoded_tensors || !IsCoded(node.inputs[0])) return false;
   const ptrdiff_t reader = consumers_.Only(node.outputs[0]);
   const std::vector<int64_t> order = node.Ints("perm", {});
-  if (reader < 0 || order.size() < 2) return false;
+  const size_t input = tensor_of_.at(node.inputs[0]);
+  if (reader < 0 || order.size() < 2 || order.size() != plan_.shapes[input].rank()) return false;
   for (size_t d = 0; d < order.size(); ++d) {
     const size_t from = d + 2 < order.size() ? d : 2 * order.size() - 3 - d;
     if (order[d] != static_cast<int64_t>(from)) return false;
@@ -122,7 +116,7 @@ bool Planner::IsReadTurned(const Node& node) const {
   const Node& product = graph_.nodes[static_cast<size_t>(reader)];
   const std::optional<Encoding>& encoding = graph_.value(node.outputs[0]).encoding;
   return product.op == "MatMul" && product.inputs[1] == node.outputs[0] &&
-         (!encoding || *encoding == Encoding(EncodingOf(tensor_of_.at(node.inputs[0]))));
+         (!encoding || *encoding == Encoding(EncodingOf(input)));
 }
 
 Result<size_t> Planner::AsValues(const Node& node, size_t tensor, ValueKind kind) {

@@ -13,14 +13,6 @@
 #include "runtime/views.h"
 
 namespace lq {
-namespace {
-
-bool HoldsZero(const PerTensor& encoding) {
-  const PerTensor e = ToUnsigned(encoding);
-  return e.offset <= 0 && -e.offset <= e.grid.qmax();
-}
-
-}  // namespace
 
 Result<ValueKind> Planner::KindOf(const Node& node, ValueId value) const {
   if (value == kAbsent) return ValueKind::kF32;  // no operand: what a Resize leaves out
@@ -323,7 +315,7 @@ Status Planner::EmitValues(std::unique_ptr<ValueOperator> op, const Node& node, 
   if (spec.encoding) output.value = node.outputs[0];
   if (!spec.encoding) {  // it keeps its input's codes
     spec.encoding = ChosenEncoding(node, operands);
-    if (node.op == "Trilu" && spec.encoding && !HoldsZero(*spec.encoding)) {
+    if (node.op == "Trilu" && spec.encoding && !HasZero(ToUnsigned(*spec.encoding))) {
       return Unsupported(fmt::format("{}: 0 is not on the grid of its input, {}", graph_.Describe(node),
                                      Describe(Encoding(*spec.encoding))));
     }

@@ -109,15 +109,6 @@ bool Planner::IsCoded(ValueId value) const {
   return it != tensor_of_.end() && plan_.tensors[it->second].encoding.has_value();
 }
 
-Result<size_t> Planner::Codes(const Node& node, ValueId value) const {
-  const auto it = tensor_of_.find(value);
-  if (it != tensor_of_.end() && plan_.tensors[it->second].encoding) return it->second;
-  const std::string name = value == kAbsent ? "(absent)" : graph_.value(value).name;
-  return Unsupported(fmt::format(
-      "{}: its input '{}' is no encoded activation; integer layers need one (the simulator runs it: --reference)",
-      graph_.Describe(node), name));
-}
-
 Result<std::optional<PerTensor>> Planner::ResultEncoding(const Chain& chain) const {
   return EncodingOfValue(chain.result);
 }
@@ -142,6 +133,10 @@ Result<size_t> Planner::Emit(std::unique_ptr<Step> step, const std::string& op, 
   for (size_t input : inputs) shapes.push_back(plan_.shapes[input]);
   step->SetLayout(plan_.layout);
   LQ_ASSIGN_OR_RETURN(const Shape shape, step->OutputShape(shapes));
+  if (shape.NumElements() < 0) {  // the steps behind it multiply its dimensions
+    return InvalidArgument(
+        fmt::format("{} '{}': its output of shape {} is too large", op, node.name, shape.ToString()));
+  }
   const size_t tensor = plan_.tensors.size();
   plan_.tensors.push_back(std::move(output));
   plan_.shapes.push_back(shape);

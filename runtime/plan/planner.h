@@ -59,8 +59,6 @@ class Planner {
   Status PlanElementwise(const Node& node);  // tables where they can be, else values
   Status PlanValues(const Node& node);       // operators that run on values
 
-  // The tensor that holds a value's codes. Error: an activation without an encoding, named.
-  Result<size_t> Codes(const Node& node, ValueId value) const;
   bool IsCoded(ValueId value) const;
   // The tensor that holds a value, whatever its kind; a pending function is written out for it.
   Result<size_t> TensorOf(const Node& node, ValueId value);

@@ -84,7 +84,7 @@ class Slice final : public Rearrangement {
     };
     const int64_t first = std::max<int64_t>(clip(cut.start), 0), end = clip(cut.end);
     const int64_t span = cut.step > 0 ? end - first : first - end, step = std::abs(cut.step);
-    return {first, span > 0 ? (span - 1) / step + 1 : 0};
+    return {first, span > 0 && length > 0 ? (span - 1) / step + 1 : 0};
   }
 
   std::string name_;
@@ -177,8 +177,9 @@ RearrangementResult MakeSlice(const MovementNode& n, const std::string& name) {
       return InvalidArgument(fmt::format("{}: {} starts, {} ends, {} axes, {} steps (none may be 0)", name,
                                          starts.size(), ends.size(), axes.size(), steps.size()));
     }
-    cuts.push_back(
-        {axes.empty() ? static_cast<int64_t>(i) : axes[i], starts[i], ends[i], steps.empty() ? 1 : steps[i]});
+    // A longer step leaves the dimension as well.
+    const int64_t step = steps.empty() ? 1 : std::clamp(steps[i], -Shape::kMaxDim, Shape::kMaxDim);
+    cuts.push_back({axes.empty() ? static_cast<int64_t>(i) : axes[i], starts[i], ends[i], step});
   }
   return std::unique_ptr<Rearrangement>(std::make_unique<Slice>(name, std::move(cuts)));
 }

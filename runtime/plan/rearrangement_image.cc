@@ -25,6 +25,7 @@ class Pad final : public Rearrangement {
     for (size_t d = 0; d < in.rank(); ++d) {
       const Ends ends = EndsOf(d, in.rank());
       const int64_t most = mode_ == Mode::kReflect ? in[d] - 1 : Shape::kMaxDim;
+      if (std::min(ends.begin, ends.end) < -Shape::kMaxDim) return Misfit(in);
       const int64_t cut = std::max<int64_t>(-ends.begin, 0) + std::max<int64_t>(-ends.end, 0);
       if (ends.begin > most || ends.end > most || cut > in[d]) return Misfit(in);
       if (mode_ != Mode::kConstant && in[d] < 1) return Misfit(in);
@@ -86,7 +87,14 @@ class Resize final : public Rearrangement {
                                          spec_.scales.size(), spec_.sizes.size(), in.ToString()));
     }
     Shape out = in;
-    for (size_t d = 0; d < in.rank(); ++d) out[d] = Length(in, d);
+    for (size_t d = 0; d < in.rank(); ++d) {
+      const double length = spec_.sizes.empty() ? Scaled(in, d) : static_cast<double>(Length(in, d));
+      if (!(length >= 0 && length <= static_cast<double>(Shape::kMaxDim))) {
+        return InvalidArgument(
+            fmt::format("{}: a length of {} along axis {}; supported: 0 to {}", spec_.name, length, d, Shape::kMaxDim));
+      }
+      out[d] = Length(in, d);
+    }
     return out;
   }
   ptrdiff_t Place(const Input& in, size_t axis, int64_t i) const override {
@@ -111,9 +119,10 @@ class Resize final : public Rearrangement {
   }
 
  private:
+  double Scaled(const Shape& in, size_t d) const { return static_cast<double>(in[d]) * double{spec_.scales[d]}; }
   int64_t Length(const Shape& in, size_t d) const {
     if (!spec_.sizes.empty()) return spec_.sizes[d] == -1 ? in[d] : spec_.sizes[d];
-    return static_cast<int64_t>(static_cast<double>(in[d]) * double{spec_.scales[d]});
+    return static_cast<int64_t>(Scaled(in, d));
   }
   double Rounded(double at) const {
     switch (spec_.nearest) {

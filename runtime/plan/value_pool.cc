@@ -54,9 +54,7 @@ class PoolOperator final : public ElementOperator {
     for (size_t d = 2; d < shape.rank(); ++d) {
       const WindowAxis axis = AxisFor(d, shape[d]);
       out[d] = OutputLength(axis, shape[d]);
-      bool filled = out[d] > 0;
-      for (int64_t o = 0; filled && o < out[d]; ++o) filled = CellsOf(axis, shape[d], o).count > 0;
-      if (filled) continue;
+      if (AllTouch(axis, shape[d], out[d])) continue;
       return InvalidArgument(
           fmt::format("{}: windows of {} cells, dilation {}, padding {} and {} do not all touch an input of length {}",
                       spec_.name, axis.kernel, axis.dilation, axis.begin, axis.end, shape[d]));
@@ -127,6 +125,15 @@ class PoolOperator final : public ElementOperator {
     const int64_t outside = start < 0 ? before(0) : 0, inside = start < length ? before(length) - outside : 0;
     const int64_t counted = spec_.count_include_pad ? before(length + axis.end) : inside;
     return {start + outside * axis.dilation, inside, counted};
+  }
+
+  // Whether every window has cells inside the input: those that begin there have, and behind them none has.
+  bool AllTouch(const WindowAxis& axis, int64_t length, int64_t outputs) const {
+    bool touch = outputs > 0 && CellsOf(axis, length, outputs - 1).count > 0;
+    for (int64_t o = 0; touch && o < outputs && o * axis.stride < axis.begin; ++o) {
+      touch = CellsOf(axis, length, o).count > 0;
+    }
+    return touch;
   }
 
   // each(x[i]) for the cells in their order.

@@ -166,7 +166,8 @@ Result<SimTensor> RunPad(const Padding& node, const SimTensor& x) {
     LQ_ASSIGN_OR_RETURN(const size_t d, CheckedAxis(node.name, axes[i], rank));
     const int64_t before = node.pads[i], after = node.pads[i + axes.size()];
     const int64_t most = node.mode == "reflect" ? x.shape[d] - 1 : Shape::kMaxDim;
-    if (before > most || after > most || std::max(-before, int64_t{0}) + std::max(-after, int64_t{0}) > x.shape[d]) {
+    if (before > most || after > most || std::min(before, after) < -Shape::kMaxDim ||
+        std::max(-before, int64_t{0}) + std::max(-after, int64_t{0}) > x.shape[d]) {
       return InvalidArgument(
           fmt::format("{}: pads {} and {} of an axis of length {}", node.name, before, after, x.shape[d]));
     }
@@ -213,8 +214,13 @@ Result<SimTensor> RunResize(const Resizing& node, const SimTensor& x) {
   Shape out = x.shape;
   std::vector<double> scales(rank);
   for (size_t d = 0; d < rank; ++d) {
-    if (node.sizes.empty()) out[d] = static_cast<int64_t>(std::floor(double(x.shape[d]) * double(node.scales[d])));
-    if (!node.sizes.empty() && node.sizes[d] != -1) out[d] = node.sizes[d];  // -1: as it is, see FoldShapes
+    double length = double(x.shape[d]);
+    if (node.sizes.empty()) length = std::floor(length * double(node.scales[d]));
+    if (!node.sizes.empty() && node.sizes[d] != -1) length = double(node.sizes[d]);  // -1: as it is, see FoldShapes
+    if (!(length >= 0 && length <= double(Shape::kMaxDim))) {
+      return InvalidArgument(fmt::format("{}: a length of {} along axis {}", node.name, length, d));
+    }
+    out[d] = static_cast<int64_t>(length);
     scales[d] = node.sizes.empty() ? double(node.scales[d]) : double(out[d]) / double(x.shape[d]);
   }
   return Rearrange(node.name, x, out, [&](const Position& p) {

@@ -64,16 +64,16 @@ Result<SimTensor> RunSlice(const std::string& name, const Slicing& s, const SimT
   Position start(out.rank(), 0), step(out.rank(), 1);
   for (size_t i = 0; i < s.starts.size(); ++i) {
     LQ_ASSIGN_OR_RETURN(const size_t axis, CheckedAxis(name, s.axes[i], out.rank()));
-    const int64_t length = x.shape[axis], by = s.steps[i];
+    const int64_t length = x.shape[axis], by = std::clamp(s.steps[i], -Shape::kMaxDim, Shape::kMaxDim);
     const auto bounded = [&](int64_t at, int64_t low, int64_t high) {
       return std::clamp(at < 0 ? std::max(at, -length - 1) + length : at, low, high);
     };
-    start[axis] = by > 0 ? bounded(s.starts[i], 0, length) : bounded(s.starts[i], 0, length - 1);
+    start[axis] = bounded(s.starts[i], 0, by > 0 ? length : std::max<int64_t>(length - 1, 0));
     const int64_t end = by > 0 ? bounded(s.ends[i], 0, length) : bounded(s.ends[i], -1, length - 1);
     step[axis] = by;
     const int64_t span = by > 0 ? end - start[axis] : start[axis] - end;
     const int64_t stride = by > 0 ? by : -by;
-    out[axis] = span <= 0 ? 0 : (span + stride - 1) / stride;
+    out[axis] = span <= 0 || length == 0 ? 0 : (span + stride - 1) / stride;
   }
   return Rearrange(name, x, out, [&](const Position& p) {
     Position from(p.size());

@@ -1,4 +1,5 @@
-// FoldConstants, RemoveDeadNodes, SortNodes, FoldAliases, WidenImages. The other passes have files of their own.
+// FoldConstants, RemoveDeadNodes, SortNodes, FoldAliases, WidenImages, and chains that must not recurse. The other
+// passes have files of their own.
 #include "runtime/passes/passes.h"
 
 #include <gtest/gtest.h>
@@ -136,6 +137,20 @@ TEST(SortNodesTest, SortsAChainOf100000BackwardsWithoutRecursion) {
   ASSERT_TRUE(RemoveDeadNodes(graph).ok());
   ASSERT_TRUE(SortNodes(graph).ok());
   for (size_t i = 0; i < kLength; ++i) ASSERT_EQ(graph.nodes[i].name, std::to_string(i));
+}
+
+TEST(TranslateQOperatorsTest, FollowsAChainOf100000MovementsWithoutRecursion) {
+  testing::GraphBuilder builder;
+  ValueId codes = builder.Ints({1, 2});
+  builder.graph().value(codes).constant->file_type = DType::kU8;
+  constexpr size_t kLength = 100000;
+  for (size_t i = 0; i < kLength; ++i) codes = builder.Node("Identity", {codes});
+  builder.Output(builder.Node("DequantizeLinear", {codes, builder.Floats({}, {0.5f})}));
+  Graph& graph = builder.graph();
+  ASSERT_TRUE(TranslateQOperators(graph).ok());
+  ASSERT_EQ(graph.nodes.size(), 2 * kLength + 1);
+  EXPECT_EQ(graph.nodes[kLength].op, "DequantizeLinear");
+  EXPECT_EQ(graph.nodes.back().outputs[0], graph.outputs[0]);
 }
 
 TEST(SortNodesTest, NamesACycle) {

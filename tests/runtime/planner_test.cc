@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "tests/support/expect_error.h"
 #include "tests/support/graph_builder.h"
 
 namespace lq {
@@ -112,6 +113,23 @@ TEST_F(PlannerTest, GroupsThatDoNotFitAreAnError) {
   EXPECT_EQ(plan.status().code(), StatusCode::kInvalidArgument);
   EXPECT_NE(plan.status().message().find("in 5 groups does not fit 4 input channels"), std::string::npos)
       << plan.status().message();
+}
+
+// Before anything is made for each of the groups.
+TEST_F(PlannerTest, GroupsOfATransposedConvolutionDivideItsWeight) {
+  const PerChannel channels{{8, true}, 1, std::vector<float>(5, 0.1f), std::vector<int32_t>(5, 0)};
+  const ValueId w = builder_.Floats({4, 5, 1, 1}, std::vector<float>(20, 0.5f), channels);
+  const Result<Plan> plan =
+      Build(builder_.Node("ConvTranspose", {Input(), w}, {{"group", int64_t{INT32_MAX}}}, Activation(0.1f)));
+  testing::ExpectInvalid(plan.status(), {"ConvTranspose", "(4, 5, 1, 1)", "2147483647 groups"});
+}
+
+// The product that could read its input as it is must not hide that it fits no input.
+TEST_F(PlannerTest, ATransposeBeforeAProductFitsItsInput) {
+  const ValueId a = builder_.Input({2, 3, 4}, Activation(0.1f)), b = builder_.Input({2, 5, 4}, Activation(0.1f));
+  const ValueId turned = builder_.Node("Transpose", {b}, {{"perm", std::vector<int64_t>{1, 0}}}, Activation(0.1f));
+  const Result<Plan> plan = Build(builder_.Node("MatMul", {a, turned}, {}, Activation(0.1f)));
+  testing::ExpectInvalid(plan.status(), {"Transpose", "perm (1, 0)", "(2, 5, 4)"});
 }
 
 }  // namespace

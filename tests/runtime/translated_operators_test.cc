@@ -123,6 +123,14 @@ TEST_F(Shapes, SlicesQuotientsAndSums) {
   EXPECT_EQ(Integers(graph, graph.nodes[0], 1), (std::vector<int64_t>{-1, 2, 11, 4}));
 }
 
+TEST_F(Shapes, CountsAndProducts) {
+  const ValueId rank = builder_.Node("Unsqueeze", {builder_.Node("Size", {shape_}), builder_.Ints({0})});
+  Reshape({builder_.Node("ReduceProd", {shape_}), rank});
+  Graph& graph = builder_.graph();
+  ASSERT_TRUE(FoldShapes(graph).ok());
+  EXPECT_EQ(Integers(graph, graph.nodes[0], 1), (std::vector<int64_t>{-1, 3}));
+}
+
 // x.expand(-1, -1, 4) as PyTorch writes it.
 TEST_F(Shapes, DimensionsThatAreChosen) {
   const ValueId minus = builder_.Ints({-1}), dims = builder_.Node("Concat", {minus, minus, Dimension(2)});
