@@ -29,7 +29,7 @@ struct AffineLayout {
 };
 
 // float -> codes. With R = rounding to the arithmetic's type, s and o of the element:
-//   aimet_div, onnx  q = clamp(R(rint(R(R(x / s) - shift)) - o), qmin, qmax)
+//   aimet_div, onnx  q = clamp(R(rint(R(R(R(x) / s) - shift)) - o), qmin, qmax)
 //   aimet_fakequant  q = clamp(R(rint(R(x * R(1 / s))) - o), qmin, qmax)
 //   aimet_onnx       u = R(o + qmin + shift), v = clamp(x, R(s * u), R(s * R(u + (qmax - qmin))))
 //                    q = clamp(half_up(R(R(v / s) - u)) + qmin, qmin, qmax)

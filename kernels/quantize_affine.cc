@@ -71,10 +71,8 @@ HWY_NOINLINE void Run(const QuantizeAffineArgs& args, int64_t limit) {
 // Codes of a byte or less, the loop for which converts float16 and bfloat16 itself where that is the common case.
 template <Rule kRule>
 void RunBytes(const QuantizeAffineArgs& args, int64_t limit) {
-  if constexpr (kRule == Rule::kDivide || kRule == Rule::kDivideF16) {
+  if constexpr (kRule == Rule::kDivide) {
     if (args.in_type == FloatType::kF16) return Run<kRule, uint8_t, FloatType::kF16>(args, limit);
-  }
-  if constexpr (kRule == Rule::kDivide || kRule == Rule::kDivideBF16) {
     if (args.in_type == FloatType::kBF16) return Run<kRule, uint8_t, FloatType::kBF16>(args, limit);
   }
   Run<kRule, uint8_t>(args, limit);
@@ -93,11 +91,13 @@ void RunType(const QuantizeAffineArgs& args, int64_t limit) {
   }
 }
 
-// In float16 and bfloat16, whose units have 11 and 8 bits: wider codes go the literal way.
-template <Rule kRule>
+// In kType, float16 or bfloat16, whose units have 11 and 8 bits: wider codes go the literal way, as do elements of
+// other types, which the rule does not round to kType.
+template <Rule kRule, FloatType kType>
 void RunNarrow(const QuantizeAffineArgs& args) {
   const bool wide = args.type == CodeType::kU16 || args.type == CodeType::kS16 || args.type == CodeType::kS32;
-  wide ? RunType<Rule::kDivide>(args, -1) : RunBytes<kRule>(args, affine::UnitLimit(args.arithmetic));
+  if (wide || args.in_type != kType) return RunType<Rule::kDivide>(args, -1);
+  Run<kRule, uint8_t, kType>(args, affine::UnitLimit(args.arithmetic));
 }
 
 }  // namespace quantize_affine
@@ -112,9 +112,9 @@ void QuantizeAffine(const QuantizeAffineArgs& args) {
     case Arithmetic::kF32:
       return RunType<Rule::kDivide>(args, limit);
     case Arithmetic::kF16:
-      return RunNarrow<Rule::kDivideF16>(args);
+      return RunNarrow<Rule::kDivideF16, FloatType::kF16>(args);
     case Arithmetic::kBF16:
-      return RunNarrow<Rule::kDivideBF16>(args);
+      return RunNarrow<Rule::kDivideBF16, FloatType::kBF16>(args);
     case Arithmetic::kF64:
       return RunType<Rule::kDivide>(args, -1);
   }

@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "runtime/io/memory_budget.h"
 #include "runtime/io/quark_codes.h"
 #include "runtime/io/quark_config.h"
 #include "runtime/io/safetensors.h"
@@ -21,6 +22,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kScale = ".weight_scale";
+
+// What an element takes in memory at most: a code, the same in another order, a value; or two bytes and two floats.
+constexpr uint64_t kBytesPerElement = 12;
 
 struct Stored {
   const Safetensors* file = nullptr;
@@ -161,6 +165,7 @@ Status QuarkModel::Impl::AddLayer(const std::string& name) {
 Result<std::vector<float>> QuarkModel::Impl::Floats(const std::string& name) const {
   const Stored stored = Find(name);
   if (stored.file == nullptr) return NotFound(fmt::format("no tensor '{}'", name));
+  LQ_RETURN_IF_ERROR(MemoryBudget().Take(name, stored.tensor->bytes / 2 * kBytesPerElement));
   LQ_ASSIGN_OR_RETURN(const std::vector<std::byte> bytes, stored.file->Read(*stored.tensor));
   std::vector<float> values = WidenQuark(stored.tensor->type, bytes);
   if (values.empty() && !bytes.empty()) {
@@ -175,6 +180,8 @@ Result<std::vector<int32_t>> QuarkModel::Impl::Integers(const std::string& name,
   if (stored.tensor->type != packing.type) {
     return InvalidArgument(fmt::format("'{}' is {}, not {}", name, stored.tensor->type, packing.type));
   }
+  const uint64_t elements = stored.tensor->bytes / packing.bytes * packing.elements;
+  LQ_RETURN_IF_ERROR(MemoryBudget().Take(name, elements * kBytesPerElement));
   LQ_ASSIGN_OR_RETURN(const std::vector<std::byte> bytes, stored.file->Read(*stored.tensor));
   std::vector<int32_t> codes = UnpackQuark(packing, bytes, config.reorders);
   const auto [low, high] = std::minmax_element(codes.begin(), codes.end());

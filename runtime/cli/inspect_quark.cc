@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+#include <variant>
+
 #include "lanequant/float_linear.h"
 #include "lanequant/linear.h"
 #include "lanequant/quark.h"
@@ -20,19 +23,21 @@ Result<LayerInfo> Prepared(const QuarkLayer& layer, const QuarkLinear& linear, S
   spec.in_features = layer.in_features;
   spec.out_features = layer.out_features;
   spec.weight = linear.weight;
-  spec.weight_encoding = *linear.weight_encoding;
   spec.output.bias = linear.bias;
   LQ_ASSIGN_OR_RETURN(const Layer prepared, Layer::Prepare(spec));
   return prepared.info();
 }
 
-// What runs the layer; empty: no kernel takes weights without a grid.
+// What runs the layer.
 Result<LayerInfo> InfoOf(const QuarkLayer& layer, const QuarkLinear& linear) {
-  if (!linear.weight_encoding) return LayerInfo{"", "", "no grid of up to 8 bits: float32 values", 0};
-  if (!linear.input || std::holds_alternative<PerBlock>(*linear.weight_encoding)) {
-    return Prepared<FloatLinear>(layer, linear, FloatLinearSpec{});
+  const std::optional<Encoding>& encoding = linear.weight_encoding;
+  if (!linear.input || !encoding || std::holds_alternative<PerBlock>(*encoding)) {
+    FloatLinearSpec spec;
+    spec.weight_encoding = encoding;
+    return Prepared<FloatLinear>(layer, linear, spec);
   }
   LinearSpec spec;
+  spec.weight_encoding = *encoding;
   spec.input = ToUnsigned(*linear.input);
   return Prepared<Linear>(layer, linear, spec);
 }

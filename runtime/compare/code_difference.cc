@@ -47,8 +47,11 @@ uint64_t CountBeyond(const ObservedTensor& simulated, std::span<const int32_t> c
   for (size_t i = 0; i < codes.size(); ++i) {
     const int64_t steps = Distance(codes[i], simulated.codes[i]);
     if (steps == 0) continue;
-    const double t = simulated.t[i], above = t - std::floor(t + 0.5);  // of its own code, -0.5 to 0.5
-    const double to_code = static_cast<double>(steps) - 0.5 - (codes[i] > simulated.codes[i] ? above : -above);
+    const double above = simulated.t[i] - std::nearbyint(simulated.t[i]);  // its own code, -0.5 to 0.5
+    const double off = std::abs(above);
+    const bool is_tie = off == 0.5;  // which may have gone either way
+    const bool is_toward = is_tie || (codes[i] > simulated.codes[i]) == (above > 0);
+    const double to_code = static_cast<double>(steps) - 0.5 - (is_toward ? off : -off);
     // near_tie is what 8 * 2^-24 of the magnitude makes, in codes. Written so that NaN counts.
     if (error == 0 || !(to_code <= simulated.near_tie[i] * (error / 0x1p-21))) ++beyond;
   }

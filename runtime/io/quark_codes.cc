@@ -7,6 +7,8 @@
 #include <cstring>
 #include <limits>
 
+#include "kernels/reference/small_floats.h"
+
 namespace lq {
 namespace {
 
@@ -94,14 +96,10 @@ std::vector<float> WidenQuark(std::string_view type, std::span<const std::byte> 
   std::vector<float> out(width == 0 ? 0 : bytes.size() / width);
   if (width == 4 && !out.empty()) std::memcpy(out.data(), bytes.data(), bytes.size());
   if (width != 2) return out;
-  constexpr QuarkFormat kHalf{"", "", 1, 2, {}, 5, 10};
   for (size_t i = 0; i < out.size(); ++i) {
     uint16_t code = 0;
     std::memcpy(&code, &bytes[2 * i], sizeof(code));
-    const bool is_finite = type == "BF16" || (code & 0x7C00) != 0x7C00;
-    out[i] = type == "BF16" ? std::bit_cast<float>(uint32_t{code} << 16)
-             : is_finite    ? QuarkFloat(kHalf, code)
-                            : std::numeric_limits<float>::quiet_NaN();
+    out[i] = type == "BF16" ? std::bit_cast<float>(uint32_t{code} << 16) : reference::FloatOfF16(code);
   }
   return out;
 }

@@ -29,7 +29,7 @@ TEST_F(CliTest, BenchTimesANetwork) {
   for (const char* part : {"loaded in ", "prepared in ", " MB packed, at most "}) {
     EXPECT_NE(outcome.out.find(part), std::string::npos) << part << ": " << outcome.out;
   }
-  const Outcome shaped = Run("bench " + ModelArguments("digits_cnn/w4a8_lpbq") + " --input-shapes 3x1x8x8");
+  const Outcome shaped = Run("bench " + ModelArguments("digits_cnn/w4a8_lpbq") + " --input-shapes 3x1x8x8 --codes");
   EXPECT_EQ(shaped.exit_status, 0) << shaped.err;
   EXPECT_EQ(shaped.out.rfind("batch 3, 1 thread: best ", 0), 0u) << shaped.out;
 }

@@ -198,6 +198,7 @@ TEST_F(CliTest, InspectShowsLayersOfQuark) {
   const Outcome json = Run("inspect --json " + GoldenPath("quark_torch/fp8_e4m3"));
   EXPECT_EQ(json.exit_status, 0) << json.err;
   EXPECT_TRUE(Contains(json.out, "\"weight\": \"fp8_e4m3, per tensor\"")) << json.out;
+  EXPECT_TRUE(Contains(json.out, "matmul_f32f32")) << json.out;
   EXPECT_EQ(Run("inspect " + GoldenPath("digits_cnn")).exit_status, 2);  // a folder without config.json
 }
 

@@ -1,14 +1,31 @@
 """Networks from Python: what they compute, in many threads, and what they refuse."""
 
 import pathlib
+import tempfile
 import threading
 import unittest
 
 import lanequant
 import numpy as np
-from support import Case
+from support import Case, random
 
 GOLDEN = pathlib.Path(__file__).parent.parent / "golden"
+
+
+def joined():
+    """An ONNX file: z (1, length) = Concat of x (1, dynamic) and y (1, dynamic)."""
+
+    def field(number, data):
+        return bytes([number << 3 | 2, len(data)]) + data
+
+    def value(name, length):
+        shape = field(1, b"\x08\x01") + field(1, field(2, length))
+        return field(1, name) + field(2, field(1, b"\x08\x01" + field(2, shape)))
+
+    axis = field(1, b"axis") + b"\x18\x01" + b"\xa0\x01\x02"
+    node = field(1, b"x") + field(1, b"y") + field(2, b"z") + field(3, b"n") + field(4, b"Concat") + field(5, axis)
+    graph = field(1, node) + field(2, b"g") + field(11, value(b"x", b"p")) + field(11, value(b"y", b"q"))
+    return b"\x08\x08" + field(7, graph + field(12, value(b"z", b"r"))) + field(8, b"\x10\x11")
 
 
 class ModelTest(Case):
@@ -47,6 +64,17 @@ class ModelTest(Case):
         for thread in threads:
             thread.join()
         self.assertEqual(failures, [])
+
+    def test_lengths(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "joined.onnx"
+            path.write_bytes(joined())
+            model = lanequant.Model(path, "")
+        self.assertEqual(model.inputs, {"x": (1, -1), "y": (1, -1)})
+        for first, second in ((3, 2), (3, 2), (7, 1), (0, 4), (3, 2)):
+            x, y = random((1, first)), random((1, second), 2)
+            self.assert_same(model.run({"x": x, "y": y})["z"], np.concatenate([x, y], 1))
+        self.assert_refused(lambda: model.run({"x": x[0], "y": y}), "(3)", "'x'", "(1, -1)")
 
     def test_errors(self):
         run = self.model.run

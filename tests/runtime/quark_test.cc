@@ -4,8 +4,15 @@
 
 #include <cmath>
 #include <cstring>
+#include <filesystem>
+#include <limits>
+#include <span>
+#include <string>
+#include <vector>
 
 #include "lanequant/float_linear.h"
+#include "runtime/io/memory_budget.h"
+#include "runtime/io/quark_codes.h"
 #include "runtime/io/safetensors.h"
 #include "tests/support/executors.h"
 #include "tests/support/expect_error.h"
@@ -58,7 +65,7 @@ std::vector<float> RunLayers(const QuarkModel& model, std::vector<float> x, size
                          .in_features = model.layers()[i].in_features,
                          .out_features = model.layers()[i].out_features,
                          .weight = layer->weight,
-                         .weight_encoding = *layer->weight_encoding,
+                         .weight_encoding = layer->weight_encoding,
                          .output = {}};
     spec.output.bias = layer->bias;
     if (i == 0) spec.output.clip_min = 0;
@@ -111,7 +118,7 @@ TEST(QuarkTest, LayersGiveTheOutputOfTheSimulation) {
   const Result<Arrays> golden = testing::ReadArrays(GoldenPath("quark_torch/data.npz"));
   ASSERT_TRUE(golden.ok()) << golden.status().message();
   for (const Export& e : kExports) {
-    if (e.encoding[0] == '\0' || e.input[0] != '\0') continue;
+    if (e.input[0] != '\0') continue;
     SCOPED_TRACE(e.folder);
     const Result<QuarkModel> model = QuarkModel::Open(GoldenPath(std::string("quark_torch/") + e.folder));
     ASSERT_TRUE(model.ok()) << model.status().message();
@@ -133,6 +140,15 @@ TEST(QuarkTest, ActivationsHaveTheFilesScales) {
   EXPECT_EQ(linear->input->offset, -133);
   EXPECT_FALSE(linear->output);
   ExpectInvalid(model->Load(2).status(), {"layer 2 of 2"});
+}
+
+TEST(QuarkTest, HalvesBecomeTheirFloats) {
+  const uint16_t halves[] = {0x3C00, 0x8001, 0x7BFF, 0x7C00, 0xFC00};
+  const float infinity = std::numeric_limits<float>::infinity();
+  EXPECT_EQ(WidenQuark("F16", std::as_bytes(std::span(halves))),
+            (std::vector<float>{1, -0x1p-24f, 65504, infinity, -infinity}));
+  const uint16_t brains[] = {0x3F80, 0xFF80};
+  EXPECT_EQ(WidenQuark("BF16", std::as_bytes(std::span(brains))), (std::vector<float>{1, -infinity}));
 }
 
 // A header and the bytes behind it.
@@ -224,6 +240,20 @@ TEST_F(QuarkErrors, FilesThatDoNotFit) {
   ExpectInvalid(other->Load(0).status(), {"fc1.weight_scale", "64 scales", "group of 16"});
   std::filesystem::remove(folder_ / "model.safetensors");
   EXPECT_EQ(QuarkModel::Open(folder_.path()).status().code(), StatusCode::kNotFound);
+}
+
+// A file that is nearly all hole: what it asks for is refused before it is read.
+TEST_F(QuarkErrors, WeightsBeyondTheMemory) {
+  ExpectInvalid(Open("config.json", R"("int4")", R"("int8")").status(), {"fc1"});  // writes the folder
+  const std::string n = std::to_string(MemoryBudget::HalfOfMemory() / 12 + 1);
+  const std::string bytes =
+      FileOf(R"({"fc1.weight":{"dtype":"I8","shape":[)" + n + R"(,1],"data_offsets":[0,)" + n +
+                 R"(]},"fc1.weight_scale":{"dtype":"F32","shape":[0],"data_offsets":[)" + n + "," + n + "]}}",
+             "");
+  std::filesystem::resize_file(folder_.Write("model.safetensors", bytes), bytes.size() + std::stoull(n));
+  const Result<QuarkModel> model = QuarkModel::Open(folder_.path());
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  ExpectInvalid(model->Load(0).status(), {"fc1.weight", "bytes of memory"});
 }
 
 // Other quantizers for some layers: by a pattern of their names.

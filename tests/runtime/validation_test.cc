@@ -164,6 +164,17 @@ TEST(CountBeyondTest, CountsCodesThatTheBoundDoesNotReach) {
   EXPECT_EQ(count(9, 9, error), 2u);
 }
 
+// A tie went down to the even code, or up to it: the other one is as near.
+TEST(CountBeyondTest, TiesMayGoEitherWay) {
+  const ObservedTensor simulated{0, {2}, {{8, false}, 1.0f, 0}, {10, 12}, {10.5, 11.5}, {0.02, 0.02}};
+  const auto count = [&](int32_t first, int32_t second) {
+    const int32_t codes[] = {first, second};
+    return CountBeyond(simulated, codes, 0x1p-21);
+  };
+  EXPECT_EQ(count(11, 11), 0u);
+  EXPECT_EQ(count(12, 10), 2u);
+}
+
 // AIMET rounds once, behind the Clip, but its exporter gives the sum before it the same encoding, and its activations
 // have the result only: 2.5 is a tie, and either 2 or 3 will do; 2 or 3 for 2.75 will not.
 TEST(ValidationTest, SeesTiesThroughAFusedClip) {

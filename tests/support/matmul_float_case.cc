@@ -76,10 +76,11 @@ void MatmulFloatCase::MakeRows(Random& random) {
 void MatmulFloatCase::MakeWeights(Random& random) {
   const kernels::PackedBlocks layout = {shape_.n, shape_.k, shape_.block, shape_.bits, shape_.has_offsets};
   const int64_t top = shape_.bits == 4 ? 7 : 127;
+  const double wild = shape_.wild ? 1.0 / static_cast<double>(shape_.k) : 0;  // of floats, as in MakeRows
   q_.resize(shape_.n * shape_.k);
   for (float& q : q_) {
     q = static_cast<float>(random.Int(-top - 1, top));
-    if (shape_.bits == 32) q = random.Float(-2, 2);
+    if (shape_.bits == 32) q = random.Chance(wild) ? Wild(random) : random.Float(-2, 2);
   }
   scale_.resize(shape_.n * layout.blocks());
   for (float& scale : scale_) {
