@@ -69,7 +69,9 @@ class ModelTest(Case):
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "joined.onnx"
             path.write_bytes(joined())
-            model = lanequant.Model(path, "")
+            encodings = pathlib.Path(folder) / "joined.encodings"
+            encodings.write_text('{"version": "2.0.0", "encodings": []}')
+            model = lanequant.Model(path, encodings)
         self.assertEqual(model.inputs, {"x": (1, -1), "y": (1, -1)})
         for first, second in ((3, 2), (3, 2), (7, 1), (0, 4), (3, 2)):
             x, y = random((1, first)), random((1, second), 2)
