@@ -3,6 +3,23 @@ target_include_directories(lq_objects PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SO
 target_include_directories(lq_objects SYSTEM PRIVATE ${PROTOZERO_INCLUDE_DIR})
 target_compile_options(lq_objects PRIVATE -fno-exceptions)
 target_precompile_headers(lq_objects PRIVATE ${LQ_PRECOMPILED})
+
+# Up to eight files of one folder of runtime/ are compiled as one. The preset `clang` compiles each alone.
+if(NOT DEFINED CMAKE_UNITY_BUILD)
+  set_target_properties(lq_objects PROPERTIES UNITY_BUILD ON)
+endif()
+set_target_properties(lq_objects PROPERTIES UNITY_BUILD_MODE GROUP)
+get_target_property(sources lq_objects SOURCES)
+list(FILTER sources INCLUDE REGEX "/runtime/")
+foreach(source IN LISTS sources)
+  get_filename_component(folder ${source} DIRECTORY)
+  get_filename_component(folder ${folder} NAME)
+  list(LENGTH files_of_${folder} part)
+  math(EXPR part "${part} / 8")
+  list(APPEND files_of_${folder} ${source})
+  set_property(SOURCE ${source} TARGET_DIRECTORY lq_objects PROPERTY UNITY_GROUP ${folder}_${part})
+endforeach()
+set_property(SOURCE ${PROJECT_SOURCE_DIR}/runtime/quark.cc TARGET_DIRECTORY lq_objects PROPERTY SKIP_UNITY_BUILD_INCLUSION ON)
 target_link_libraries(lq_objects PRIVATE lq_options hwy::hwy ${LQ_LIBRARIES})
 
 # Highway's objects go into the library where it was fetched: nobody else has to have it then.

@@ -13,8 +13,6 @@
 namespace lq {
 namespace {
 
-constexpr size_t kGrain = 65536;  // elements that are worth a task of their own
-
 // How a row is stored: u8 codes with AIMET's offset, real = (q + offset) * scale.
 struct RowEncoding {
   float scale;
@@ -93,7 +91,7 @@ void DynamicGemm::QuantizeRow(const FloatRows& in, size_t row, const Memory& mem
 void DynamicGemm::Run(const FloatRows& in, std::byte* out, kernels::OutputType type, std::byte* workspace,
                       Executor& executor) const {
   const Memory memory = Divide(workspace, in.count);
-  RunRanges(executor, in.count, kGrain / k() + 1, [&](Range rows) {
+  RunRanges(executor, in.count, kElementsPerTask / k() + 1, [&](Range rows) {
     for (size_t row = rows.begin; row < rows.end; ++row) QuantizeRow(in, row, memory);
   });
   const Partition cut = Cut(in.count, executor.workers());

@@ -4,16 +4,13 @@
 
 #include <algorithm>
 
+#include "runtime/output_arrays.h"
 #include "runtime/status_macros.h"
 #include "runtime/variants.h"
 #include "runtime/views.h"
 
 namespace lq {
-namespace {
 
-constexpr int64_t kInt32Limit = int64_t{1} << 31;
-
-}  // namespace
 void Gemm::ChooseKernel(const std::string& max_isa) {
   std::span<const kernels::Variant<kernels::MatmulFn>> variants;
   const char* weights = "";

@@ -15,6 +15,8 @@
 
 namespace lq {
 
+inline constexpr int64_t kInt32Limit = int64_t{1} << 31;
+
 // The largest |q + offset| of an input: accumulators are bounded by it times the sum of |w|.
 int64_t LargestCentred(const PerTensor& input);
 

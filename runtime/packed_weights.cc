@@ -28,7 +28,6 @@ namespace {
 
 using kernels::kPanelChannels;
 
-constexpr int64_t kInt32Limit = int64_t{1} << 31;
 constexpr uint32_t kLargestU8Scale = 255;
 
 // What the choice of a format depends on.

@@ -11,6 +11,10 @@
 
 namespace lq {
 
+// Elements that are worth a task where each takes a fraction of a nanosecond: about 10 us, some times what waking a
+// worker costs.
+inline constexpr size_t kElementsPerTask = 65536;
+
 inline void RunTasks(Executor& executor, size_t tasks, TaskRef task) {
   if (tasks == 1) {
     task(0, 0);
@@ -32,9 +36,8 @@ void RunRanges(Executor& executor, size_t n, size_t grain, const F& run) {
 // While a layer is prepared: `count` things of `work` elements each, by the executor of its options.
 template <class F>
 void RunPreparing(const PrepareOptions& options, size_t count, size_t work, const F& run) {
-  constexpr size_t kGrain = 65536;  // elements that are worth a task
   Executor& executor = options.executor != nullptr ? *options.executor : SerialExecutor();
-  RunRanges(executor, count, kGrain / std::max<size_t>(work, 1) + 1, run);
+  RunRanges(executor, count, kElementsPerTask / std::max<size_t>(work, 1) + 1, run);
 }
 
 }  // namespace lq

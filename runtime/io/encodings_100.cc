@@ -53,7 +53,7 @@ Status ReadBlocks(dom::object object, EncodingEntry& entry) {
 }
 
 // Everything but the name.
-Status ReadNumbers(dom::object object, EncodingEntry& entry) {
+Status ReadNumbers100(dom::object object, EncodingEntry& entry) {
   std::string_view dtype;
   LQ_RETURN_IF_ERROR(Require(object, "dtype", dtype, "a string"));
   if (dtype != "INT" && dtype != "FLOAT") {
@@ -75,8 +75,8 @@ Status ReadNumbers(dom::object object, EncodingEntry& entry) {
 
 Status ReadEncodings100(const EncodingsText& text, EncodingEntries& entries) {
   constexpr const char* kType = "a list, as version 1.0.0 has it";
-  LQ_RETURN_IF_ERROR(ReadEntryList(text, {"activation_encodings", kType, ReadNumbers}, entries));
-  return ReadEntryList(text, {"param_encodings", kType, ReadNumbers}, entries);
+  LQ_RETURN_IF_ERROR(ReadEntryList(text, {"activation_encodings", kType, ReadNumbers100}, entries));
+  return ReadEntryList(text, {"param_encodings", kType, ReadNumbers100}, entries);
 }
 
 }  // namespace lq

@@ -150,7 +150,7 @@ Status ReadQuantizedScale(dom::object scale, EncodingEntry& entry) {
   return SetLpbq(integers, floats, entry);
 }
 
-Status ReadNumbers(dom::object object, EncodingEntry& entry) {
+Status ReadNumbers2(dom::object object, EncodingEntry& entry) {
   LQ_RETURN_IF_ERROR(ReadDtype(object, entry));
   if (entry.is_float) return OkStatus();
   LQ_ASSIGN_OR_RETURN(const std::optional<int64_t> axis, ReadAxis(object));
@@ -172,7 +172,7 @@ Status ReadNumbers(dom::object object, EncodingEntry& entry) {
 }  // namespace
 
 Status ReadEncodings2(const EncodingsText& text, EncodingEntries& entries) {
-  return ReadEntryList(text, {"encodings", "a list, as versions 2.0.0 and 2.1.0 have it", ReadNumbers}, entries);
+  return ReadEntryList(text, {"encodings", "a list, as versions 2.0.0 and 2.1.0 have it", ReadNumbers2}, entries);
 }
 
 }  // namespace lq

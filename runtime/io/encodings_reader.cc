@@ -13,6 +13,7 @@
 #include "runtime/io/file.h"
 #include "runtime/io/json_fields.h"
 #include "runtime/io/json_lists.h"
+#include "runtime/io/name_limit.h"
 #include "runtime/status_macros.h"
 
 namespace lq {
@@ -20,8 +21,7 @@ namespace {
 
 namespace dom = simdjson::dom;
 
-constexpr uint64_t kMaxFileBytes = uint64_t{1} << 30;
-constexpr size_t kMaxNameBytes = 4096;
+constexpr uint64_t kMaxEncodingsBytes = uint64_t{1} << 30;
 
 // The members that a large model makes long.
 constexpr std::array<std::string_view, 3> kLists = {"encodings", "activation_encodings", "param_encodings"};
@@ -113,8 +113,9 @@ int DecompressedBits(int bitwidth, const std::vector<uint32_t>& scales) {
 
 Result<EncodingsFile> ReadEncodings(const std::string& path) {
   LQ_ASSIGN_OR_RETURN(const File file, File::Open(path));
-  if (file.size() > kMaxFileBytes) {
-    return Unsupported(fmt::format("{}: {} bytes; files of up to {} bytes are read", path, file.size(), kMaxFileBytes));
+  if (file.size() > kMaxEncodingsBytes) {
+    return Unsupported(
+        fmt::format("{}: {} bytes; files of up to {} bytes are read", path, file.size(), kMaxEncodingsBytes));
   }
   Result<EncodingsFile> encodings = Read(file);
   if (!encodings.ok()) return InFile(path, encodings.status());

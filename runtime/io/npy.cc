@@ -11,17 +11,17 @@
 namespace lq {
 namespace {
 
-constexpr std::string_view kMagic = "\x93NUMPY";
-constexpr size_t kMaxHeaderBytes = 65536;
+constexpr std::string_view kNpyMagic = "\x93NUMPY";
+constexpr size_t kMaxNpyHeaderBytes = 65536;
 
 struct TypeName {
   std::string_view name;
   DType dtype;
 };
 
-constexpr TypeName kTypes[] = {{"<f2", DType::kF16}, {"<f4", DType::kF32}, {"<f8", DType::kF64}, {"|u1", DType::kU8},
-                               {"|i1", DType::kS8},  {"<u2", DType::kU16}, {"<i2", DType::kS16}, {"<i4", DType::kS32},
-                               {"<i8", DType::kS64}, {"|b1", DType::kU8}};
+constexpr TypeName kNpyTypes[] = {
+    {"<f2", DType::kF16}, {"<f4", DType::kF32}, {"<f8", DType::kF64}, {"|u1", DType::kU8},  {"|i1", DType::kS8},
+    {"<u2", DType::kU16}, {"<i2", DType::kS16}, {"<i4", DType::kS32}, {"<i8", DType::kS64}, {"|b1", DType::kU8}};
 
 // A parser of the one literal that NumPy writes: {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }
 class HeaderParser {
@@ -84,7 +84,7 @@ class HeaderParser {
     seen_ |= 1;
     if (Peek() == '[') return Unsupported("a structured .npy dtype; supported: f2 f4 f8 u1 i1 u2 i2 i4 i8 b1");
     LQ_ASSIGN_OR_RETURN(const std::string_view name, String());
-    for (const TypeName& type : kTypes) {
+    for (const TypeName& type : kNpyTypes) {
       if (name != type.name) continue;
       header_.dtype = type.dtype;
       return OkStatus();
@@ -127,7 +127,7 @@ class HeaderParser {
 uint8_t ByteAt(std::string_view bytes, size_t i) { return static_cast<uint8_t>(bytes[i]); }
 
 const char* NumpyName(DType dtype) {
-  for (const TypeName& type : kTypes) {
+  for (const TypeName& type : kNpyTypes) {
     if (type.dtype == dtype) return type.name.data();
   }
   return "";
@@ -136,7 +136,7 @@ const char* NumpyName(DType dtype) {
 }  // namespace
 
 Result<size_t> NpyDataOffset(std::string_view prefix) {
-  if (prefix.size() < 10 || prefix.substr(0, kMagic.size()) != kMagic) {
+  if (prefix.size() < 10 || prefix.substr(0, kNpyMagic.size()) != kNpyMagic) {
     return InvalidArgument("does not begin as a .npy file does");
   }
   const unsigned version = ByteAt(prefix, 6);
@@ -147,8 +147,8 @@ Result<size_t> NpyDataOffset(std::string_view prefix) {
     begin = kNpyPrefixBytes;
     length |= size_t{ByteAt(prefix, 10)} << 16 | size_t{ByteAt(prefix, 11)} << 24;
   }
-  if (length > kMaxHeaderBytes) {
-    return InvalidArgument(fmt::format("a .npy header of {} bytes; up to {} are allowed", length, kMaxHeaderBytes));
+  if (length > kMaxNpyHeaderBytes) {
+    return InvalidArgument(fmt::format("a .npy header of {} bytes; up to {} are allowed", length, kMaxNpyHeaderBytes));
   }
   return begin + length;
 }
@@ -193,7 +193,7 @@ std::string MakeNpyHeader(DType dtype, const Shape& shape) {
   text += "), }";
   text.append(63 - (10 + text.size()) % 64, ' ');  // 10 bytes before it, a newline after it
   text += '\n';
-  std::string header(kMagic);
+  std::string header(kNpyMagic);
   header += {'\x01', '\x00', static_cast<char>(text.size() & 255), static_cast<char>(text.size() >> 8)};
   return header + text;
 }

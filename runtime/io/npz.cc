@@ -13,6 +13,7 @@
 
 #include "runtime/io/file.h"
 #include "runtime/io/memory_budget.h"
+#include "runtime/io/name_limit.h"
 #include "runtime/io/npy.h"
 #include "runtime/status_macros.h"
 
@@ -20,7 +21,6 @@ namespace lq {
 namespace {
 
 constexpr zip_int64_t kMaxArrays = 65536;
-constexpr size_t kMaxNameBytes = 4096;
 constexpr uint64_t kMaxRatio = 1032;  // of deflate: a claim above it is a lie
 
 struct CloseZip {

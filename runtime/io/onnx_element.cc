@@ -75,11 +75,11 @@ void WidenHalves(std::string_view bytes, Widen widen, std::vector<float>& out) {
 }
 
 // The range of an integer type; of 16-bit floats, whose bits int32_data holds, that of uint16.
-struct Range {
+struct TypeRange {
   int64_t low, high;
 };
 
-Range RangeOf(OnnxType type) {
+TypeRange TypeRangeOf(OnnxType type) {
   switch (type) {
     case OnnxType::kBool:
       return {0, 1};
@@ -224,7 +224,7 @@ Status WidenRaw(const std::string& tensor, OnnxType type, std::string_view bytes
 }
 
 Status WidenInts(const std::string& tensor, OnnxType type, std::span<const int64_t> values, Constant& constant) {
-  const Range range = RangeOf(type);
+  const TypeRange range = TypeRangeOf(type);
   for (size_t i = 0; i < values.size(); ++i) {
     if (values[i] >= range.low && values[i] <= range.high) continue;
     return InvalidArgument(

@@ -18,7 +18,7 @@ constexpr int kMostVarintBytes = 10;
 constexpr std::array<uint32_t, 3> kWalked = {7, 5, 9};
 constexpr size_t kInitializer = 1, kRawData = 2;
 
-struct Field {
+struct ProtoField {
   uint32_t tag = 0;
   uint64_t begin = 0, end = 0;  // of what follows the tag and the length
 
@@ -40,7 +40,7 @@ class Walk {
   // Appends the message at [begin, end) of the file.
   void Message(size_t level, uint64_t begin, uint64_t end) {
     uint64_t kept = begin;  // up to here it is in the outline
-    Field field;
+    ProtoField field;
     for (uint64_t at = begin; at < end && Next(at, end, field); at = field.end) {
       if (!field.is_bytes() || field.number() != kWalked[level]) continue;
       Copy(kept, at);
@@ -56,7 +56,7 @@ class Walk {
   }
 
   // The length goes in front of the message and is known behind it: it gets as many bytes as the largest has.
-  void Nested(size_t level, const Field& field) {
+  void Nested(size_t level, const ProtoField& field) {
     std::string& out = outline_.message;
     out.push_back(static_cast<char>(field.tag));  // numbers below 16: one byte
     const size_t length_at = out.size();
@@ -70,7 +70,7 @@ class Walk {
   }
 
   // The field at `at`. False: malformed, or the file cannot be read.
-  bool Next(uint64_t at, uint64_t end, Field& field) {
+  bool Next(uint64_t at, uint64_t end, ProtoField& field) {
     uint64_t number = 0;
     if (!Varint(at, end, number)) return false;
     field.tag = static_cast<uint32_t>(number);
@@ -91,7 +91,7 @@ class Walk {
     }
   }
 
-  static bool Bytes(uint64_t at, uint64_t end, uint64_t size, Field& field) {
+  static bool Bytes(uint64_t at, uint64_t end, uint64_t size, ProtoField& field) {
     field.begin = at;
     field.end = at + size;
     return size <= end - at;

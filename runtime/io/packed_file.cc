@@ -23,7 +23,7 @@ namespace {
 
 // A change of any packed format of kernels/packing.h or packing_blocks.h, or of ContentHash, is a new version.
 constexpr uint32_t kVersion = 1;
-constexpr char kMagic[8] = {'l', 'q', 'w', 'e', 'i', 'g', 'h', 't'};
+constexpr char kPackedMagic[8] = {'l', 'q', 'w', 'e', 'i', 'g', 'h', 't'};
 constexpr uint32_t kMostLayers = 1 << 20;
 
 struct FileHeader {
@@ -200,7 +200,7 @@ Result<WeightsByKey> MapPackedFile(const std::string& path) {
   const size_t size = file->bytes().size();
   if (size < sizeof(header)) return InvalidArgument(fmt::format("{}: {} bytes are no packed weights", path, size));
   std::memcpy(&header, file->bytes().data(), sizeof(header));
-  if (std::memcmp(header.magic, kMagic, sizeof(kMagic)) != 0) {
+  if (std::memcmp(header.magic, kPackedMagic, sizeof(kPackedMagic)) != 0) {
     return InvalidArgument(fmt::format("{}: it does not begin as packed weights do", path));
   }
   if (header.version != kVersion) {
@@ -228,7 +228,7 @@ Result<WeightsByKey> MapPackedFile(const std::string& path) {
 Status WritePackedFile(const std::string& path, const WeightsByKey& weights) {
   LQ_RETURN_IF_ERROR(CheckEndian(path));
   FileHeader header{};
-  std::memcpy(header.magic, kMagic, sizeof(kMagic));
+  std::memcpy(header.magic, kPackedMagic, sizeof(kPackedMagic));
   header.version = kVersion;
   header.layers = static_cast<uint32_t>(weights.size());
   header.bytes = sizeof(header);

@@ -10,10 +10,10 @@
 #include <protozero/pbf_reader.hpp>
 #include <protozero/varint.hpp>
 
+#include "runtime/io/name_limit.h"
+
 namespace lq {
 namespace {
-
-constexpr size_t kMaxNameBytes = 4096;
 
 static_assert(std::endian::native == std::endian::little, "files are little-endian and read as they are");
 

@@ -17,8 +17,8 @@ namespace {
 
 namespace dom = simdjson::dom;
 
-constexpr uint64_t kMaxFileBytes = uint64_t{1} << 26;  // a quantizer for each layer of a large model: some megabytes
-constexpr size_t kMaxDepth = 32, kMaxWordBytes = 64;
+constexpr uint64_t kMaxConfigBytes = uint64_t{1} << 26;  // a quantizer for each layer of a large model: some megabytes
+constexpr size_t kMaxConfigDepth = 32, kMaxWordBytes = 64;
 
 Status GetWord(dom::object object, std::string_view key, std::string& out) {
   std::string_view word;
@@ -119,7 +119,7 @@ Result<QuarkConfig> ParseText(const std::string& text) {
   dom::parser parser;
   dom::element root;
   dom::object object;
-  auto error = parser.allocate(bytes, kMaxDepth);
+  auto error = parser.allocate(bytes, kMaxConfigDepth);
   if (error == simdjson::SUCCESS) error = parser.parse(text.data(), bytes, false).get(root);
   if (error == simdjson::SUCCESS) error = root.get(object);
   if (error != simdjson::SUCCESS) {
@@ -149,7 +149,7 @@ const QuarkLayerQuantizers& QuarkConfig::Of(const std::string& layer) const {
 
 Result<QuarkConfig> ReadQuarkConfig(const std::string& path) {
   LQ_ASSIGN_OR_RETURN(const File file, File::Open(path));
-  LQ_ASSIGN_OR_RETURN(const std::string text, file.ReadAll(kMaxFileBytes, simdjson::SIMDJSON_PADDING));
+  LQ_ASSIGN_OR_RETURN(const std::string text, file.ReadAll(kMaxConfigBytes, simdjson::SIMDJSON_PADDING));
   Result<QuarkConfig> config = ParseText(text);
   if (!config.ok()) return InFile(path, config.status());
   return config;

@@ -11,6 +11,7 @@
 
 #include "runtime/io/json_fields.h"
 #include "runtime/io/memory_budget.h"
+#include "runtime/io/name_limit.h"
 #include "runtime/status_macros.h"
 
 namespace lq {
@@ -21,7 +22,7 @@ static_assert(std::endian::native == std::endian::little);
 namespace dom = simdjson::dom;
 
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;
-constexpr size_t kMaxNameBytes = 4096, kMaxDepth = 16;
+constexpr size_t kMaxHeaderDepth = 16;
 constexpr size_t kPrefixBytes = sizeof(uint64_t);
 
 // 0: no type of the format.
@@ -105,7 +106,7 @@ Status Safetensors::ReadHeader() {
   dom::parser parser;
   dom::element root;
   dom::object members;
-  auto error = parser.allocate(header, kMaxDepth);
+  auto error = parser.allocate(header, kMaxHeaderDepth);
   if (error == simdjson::SUCCESS) error = parser.parse(text.data(), header, false).get(root);
   if (error != simdjson::SUCCESS) {
     return InvalidArgument(fmt::format("its header is not JSON: {}", simdjson::error_message(error)));

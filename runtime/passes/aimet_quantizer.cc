@@ -40,7 +40,7 @@ Status SetGrid(const std::string& owner, const Node& node, const Constant& offse
 
 // Axes of the scales that are longer than 1, counted from the end: one of channels, or one of channels and one of
 // blocks.
-Status SetLayout(const std::string& owner, const Node& node, const Shape& scale, EncodingEntry& entry) {
+Status SetAxesFromEnd(const std::string& owner, const Node& node, const Shape& scale, EncodingEntry& entry) {
   if (scale.NumElements() == 1) return OkStatus();
   const std::vector<int64_t> blocks = node.Ints("block_size", std::vector<int64_t>(scale.rank(), 1));
   const auto rank = static_cast<int64_t>(scale.rank());
@@ -87,7 +87,7 @@ Result<EncodingEntry> ReadAimetQuantizer(const Graph& graph, const Node& node, c
   EncodingEntry entry;
   entry.scale = scale->f32;
   LQ_RETURN_IF_ERROR(SetGrid(owner, node, *offset, entry));
-  LQ_RETURN_IF_ERROR(SetLayout(owner, node, scale->shape, entry));
+  LQ_RETURN_IF_ERROR(SetAxesFromEnd(owner, node, scale->shape, entry));
   return entry;
 }
 

@@ -14,7 +14,7 @@
 namespace lq {
 namespace {
 
-constexpr size_t kNone = static_cast<size_t>(-1);
+constexpr size_t kNoIndex = static_cast<size_t>(-1);
 
 class QuantizerFolder {
  public:
@@ -22,10 +22,10 @@ class QuantizerFolder {
       : graph_(graph),
         constants_(graph),
         uses_(graph.values.size()),
-        producer_(graph.values.size(), kNone),
+        producer_(graph.values.size(), kNoIndex),
         is_output_(graph.values.size()),
         alias_(graph.values.size()),
-        entry_of_(graph.values.size(), kNone) {
+        entry_of_(graph.values.size(), kNoIndex) {
     for (size_t i = 0; i < graph.nodes.size(); ++i) {
       const Node& node = graph.nodes[i];
       for (size_t k = 0; k < node.inputs.size(); ++k) {
@@ -59,8 +59,8 @@ class QuantizerFolder {
   static size_t At(ValueId id) { return static_cast<size_t>(id); }
 
   const Node* Producer(ValueId id) const {
-    const size_t node = id == kAbsent ? kNone : producer_[At(id)];
-    return node == kNone ? nullptr : &graph_.nodes[node];
+    const size_t node = id == kAbsent ? kNoIndex : producer_[At(id)];
+    return node == kNoIndex ? nullptr : &graph_.nodes[node];
   }
 
   // A DequantizeLinear of which others take their scales. Its numbers are read there.
@@ -139,10 +139,10 @@ class QuantizerFolder {
                                      graph_.Describe(quantize), graph_.Describe(dequantize)));
     }
     const ValueId source = quantize.inputs[0], stands_for = alias_[At(source)], out = dequantize.outputs[0];
-    if (stands_for == source && entry_of_[At(source)] == kNone && HasOneQuantizer(source, entry)) {
+    if (stands_for == source && entry_of_[At(source)] == kNoIndex && HasOneQuantizer(source, entry)) {
       AddEntry(source, entry);
     }
-    const bool encoded = entry_of_[At(stands_for)] != kNone && entries_[entry_of_[At(stands_for)]].second == entry;
+    const bool encoded = entry_of_[At(stands_for)] != kNoIndex && entries_[entry_of_[At(stands_for)]].second == entry;
     if (encoded && (stands_for != source || HasOneQuantizer(source, entry))) {
       ReplaceBy(out, stands_for);
     } else {

@@ -9,7 +9,7 @@ namespace lq {
 namespace {
 
 // The integers of an input, or where it is left out of the attribute. Nothing where they are computed.
-std::optional<std::vector<int64_t>> Integers(const Graph& graph, const Node& node, size_t i, const char* attribute) {
+std::optional<std::vector<int64_t>> IntegersOf(const Graph& graph, const Node& node, size_t i, const char* attribute) {
   if (!HasInput(node, i)) return node.Ints(attribute, {});
   const Constant* constant = ConstantInput(graph, node, i);
   if (constant == nullptr || constant->dtype != DType::kS64) return std::nullopt;
@@ -47,7 +47,7 @@ std::optional<Dims> Transposed(const Node& node, const Dims& x) {
 }
 
 std::optional<Dims> Squeezed(const Graph& graph, const Node& node, const Dims& x) {
-  const std::optional<std::vector<int64_t>> axes = Integers(graph, node, 1, "axes");
+  const std::optional<std::vector<int64_t>> axes = IntegersOf(graph, node, 1, "axes");
   if (!axes.has_value() || axes->empty()) return std::nullopt;
   const std::optional<std::vector<bool>> gone = Marked(*axes, x.size());
   if (!gone.has_value()) return std::nullopt;
@@ -59,7 +59,7 @@ std::optional<Dims> Squeezed(const Graph& graph, const Node& node, const Dims& x
 }
 
 std::optional<Dims> Unsqueezed(const Graph& graph, const Node& node, const Dims& x) {
-  const std::optional<std::vector<int64_t>> axes = Integers(graph, node, 1, "axes");
+  const std::optional<std::vector<int64_t>> axes = IntegersOf(graph, node, 1, "axes");
   if (!axes.has_value()) return std::nullopt;
   const std::optional<std::vector<bool>> fresh = Marked(*axes, x.size() + axes->size());
   if (!fresh.has_value()) return std::nullopt;
@@ -80,10 +80,10 @@ std::optional<Dims> Flattened(const Node& node, const Dims& x) {
 
 // Of numbers; a whole dynamic dimension stays what it is.
 std::optional<Dims> Sliced(const Graph& graph, const Node& node, Dims x) {
-  const std::optional<std::vector<int64_t>> starts = Integers(graph, node, 1, "starts"),
-                                            ends = Integers(graph, node, 2, "ends"),
-                                            axes = Integers(graph, node, 3, "axes"),
-                                            steps = Integers(graph, node, 4, "steps");
+  const std::optional<std::vector<int64_t>> starts = IntegersOf(graph, node, 1, "starts"),
+                                            ends = IntegersOf(graph, node, 2, "ends"),
+                                            axes = IntegersOf(graph, node, 3, "axes"),
+                                            steps = IntegersOf(graph, node, 4, "steps");
   if (!starts || !ends || !axes || !steps || starts->size() != ends->size()) return std::nullopt;
   for (size_t i = 0; i < starts->size(); ++i) {
     const int64_t axis = i < axes->size() ? (*axes)[i] : static_cast<int64_t>(i);
@@ -106,7 +106,7 @@ std::optional<Dims> Sliced(const Graph& graph, const Node& node, Dims x) {
 std::optional<Dims> Reduced(const Graph& graph, const Node& node, const Dims& x) {
   const bool argument = node.op == "ArgMax" || node.op == "ArgMin";
   std::optional<std::vector<int64_t>> axes = std::vector<int64_t>{node.Int("axis", 0)};
-  if (!argument) axes = Integers(graph, node, 1, "axes");
+  if (!argument) axes = IntegersOf(graph, node, 1, "axes");
   if (!axes.has_value()) return std::nullopt;
   if (axes->empty() && node.Int("noop_with_empty_axes", 0) != 0) return x;
   const std::optional<std::vector<bool>> gone = Marked(*axes, x.size());
@@ -122,7 +122,7 @@ std::optional<Dims> Reduced(const Graph& graph, const Node& node, const Dims& x)
 
 // Expand: a number of 1 keeps what is there. Tile multiplies, Pad adds.
 std::optional<Dims> Grown(const Graph& graph, const Node& node, Dims x) {
-  const std::optional<std::vector<int64_t>> numbers = Integers(graph, node, 1, "pads");
+  const std::optional<std::vector<int64_t>> numbers = IntegersOf(graph, node, 1, "pads");
   const auto is_far = [](int64_t number) { return number < -Shape::kMaxDim || number > Shape::kMaxDim; };
   if (!numbers.has_value() || std::any_of(numbers->begin(), numbers->end(), is_far)) return std::nullopt;
   const size_t n = numbers->size();
@@ -163,7 +163,7 @@ std::optional<Dims> Blocked(const Node& node, Dims x) {
 
 // Scales are floats, of which only those of whole numbers are followed.
 std::optional<Dims> Resized(const Graph& graph, const Node& node, Dims x) {
-  const std::optional<std::vector<int64_t>> sizes = Integers(graph, node, 3, "");
+  const std::optional<std::vector<int64_t>> sizes = IntegersOf(graph, node, 3, "");
   if (!sizes.has_value()) return std::nullopt;
   const bool has_scales = sizes->empty() && HasInput(node, 2);
   const Constant* scales = has_scales ? ConstantInput(graph, node, 2) : nullptr;

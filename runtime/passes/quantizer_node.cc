@@ -69,7 +69,7 @@ Status SetGrid(const std::string& owner, DType codes, EncodingEntry& entry) {
 }
 
 // Which axes the scales belong to. One scale is one for the tensor, whatever its shape.
-Status SetLayout(const std::string& owner, const Node& node, const Shape& scale, EncodingEntry& entry) {
+Status SetAxes(const std::string& owner, const Node& node, const Shape& scale, EncodingEntry& entry) {
   entry.block_size = node.Int("block_size", 0);
   if (entry.block_size < 0) return InvalidArgument(fmt::format("{}: block_size is {}", owner, entry.block_size));
   if (entry.block_size > 0) {
@@ -106,7 +106,7 @@ Status SetLpbq(const std::string& owner, const Graph& graph, const Node& maker, 
   LQ_ASSIGN_OR_RETURN(const Constant* integers, RequireConstant(by, graph, maker, 0, "input", DType::kS64));
   LQ_ASSIGN_OR_RETURN(const Constant* floats, RequireConstant(by, graph, maker, 1, "scale", DType::kF32));
   EncodingEntry meta;
-  LQ_RETURN_IF_ERROR(SetLayout(by, maker, floats->shape, meta));
+  LQ_RETURN_IF_ERROR(SetAxes(by, maker, floats->shape, meta));
   const Constant* zero_point = ConstantInput(graph, maker, 2);
   const bool has_zero_point = HasInput(maker, 2) && (zero_point == nullptr || zero_point->dtype != DType::kS64 ||
                                                      std::any_of(zero_point->s64.begin(), zero_point->s64.end(),
@@ -160,14 +160,14 @@ Result<EncodingEntry> ReadQuantizer(const Graph& graph, const Node& node, const 
   LQ_RETURN_IF_ERROR(SetGrid(owner, CodesOf(graph, node).value_or(codes), entry));
   if (scale_maker != nullptr && HasInput(*scale_maker, 0) && graph.value(scale_maker->inputs[0]).constant.has_value()) {
     const Shape& shape = graph.value(scale_maker->inputs[0]).constant->shape;
-    LQ_RETURN_IF_ERROR(SetLayout(owner, node, shape, entry));
+    LQ_RETURN_IF_ERROR(SetAxes(owner, node, shape, entry));
     LQ_RETURN_IF_ERROR(SetOffsets(owner, graph, node, static_cast<size_t>(shape.NumElements()), entry));
     LQ_RETURN_IF_ERROR(SetLpbq(owner, graph, *scale_maker, entry));
     return entry;
   }
   LQ_ASSIGN_OR_RETURN(const Constant* scale, RequireConstant(owner, graph, node, 1, "scale", DType::kF32));
   if (scale->f32.empty()) return InvalidArgument(fmt::format("{}: no scale", owner));
-  LQ_RETURN_IF_ERROR(SetLayout(owner, node, scale->shape, entry));
+  LQ_RETURN_IF_ERROR(SetAxes(owner, node, scale->shape, entry));
   entry.scale = scale->f32;
   LQ_RETURN_IF_ERROR(SetOffsets(owner, graph, node, entry.scale.size(), entry));
   return entry;

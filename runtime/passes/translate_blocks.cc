@@ -26,9 +26,9 @@ struct Blocks {
   int64_t count() const { return (k + size - 1) / size; }
 };
 
-class Translator {
+class BlockTranslator {
  public:
-  explicit Translator(Graph& graph) : graph_(graph) {}
+  explicit BlockTranslator(Graph& graph) : graph_(graph) {}
 
   Status Run() {
     std::vector<Node> old = std::move(graph_.nodes);
@@ -252,6 +252,6 @@ class Translator {
 
 }  // namespace
 
-Status TranslateBlocks(Graph& graph) { return Translator(graph).Run(); }
+Status TranslateBlocks(Graph& graph) { return BlockTranslator(graph).Run(); }
 
 }  // namespace lq

@@ -13,9 +13,9 @@
 namespace lq {
 namespace {
 
-class Translator {
+class BoundaryTranslator {
  public:
-  explicit Translator(Graph& graph) : graph_(graph) {}
+  explicit BoundaryTranslator(Graph& graph) : graph_(graph) {}
 
   void Run() {
     std::vector<Node> old = std::move(graph_.nodes);
@@ -24,9 +24,9 @@ class Translator {
       for (ValueId& id : node.inputs) {  // codes that are an output may have other readers
         if (const auto moved = codes_of_.find(id); moved != codes_of_.end()) id = moved->second;
       }
-      if (IsDequantize(node) && IsIn(graph_.inputs, node.inputs) && ReadNumbers(node)) {
+      if (IsDequantize(node) && IsIn(graph_.inputs, node.inputs) && ReadQuantizer(node)) {
         EnterCodes(std::move(node));
-      } else if (IsQuantize(node) && IsIn(graph_.outputs, node.outputs) && ReadNumbers(node)) {
+      } else if (IsQuantize(node) && IsIn(graph_.outputs, node.outputs) && ReadQuantizer(node)) {
         LeaveCodes(std::move(node));
       } else {
         graph_.nodes.push_back(std::move(node));
@@ -45,7 +45,7 @@ class Translator {
   }
 
   // False where FoldQuantizers has something to say.
-  bool ReadNumbers(const Node& node) {
+  bool ReadQuantizer(const Node& node) {
     const Constant *scale = ConstantInput(graph_, node, 1), *zero = ConstantInput(graph_, node, 2);
     if (node.outputs.size() != 1 || node.outputs[0] == kAbsent) return false;
     if (scale == nullptr || scale->f32.size() != 1 || node.Int("block_size", 0) != 0) return false;
@@ -99,12 +99,12 @@ class Translator {
   }
 
   Graph& graph_;
-  Numbers numbers_{};                    // of the node that ReadNumbers saw
+  Numbers numbers_{};                    // of the node that ReadQuantizer saw
   std::map<ValueId, ValueId> codes_of_;  // graph output -> the codes that it was
 };
 
 }  // namespace
 
-void TranslateBoundaries(Graph& graph) { Translator(graph).Run(); }
+void TranslateBoundaries(Graph& graph) { BoundaryTranslator(graph).Run(); }
 
 }  // namespace lq

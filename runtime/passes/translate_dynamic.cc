@@ -18,9 +18,9 @@ namespace {
 constexpr PerTensor kCentredCodes{{9, false}, 1.0f, -255}, kByteWeights{{8, true}, 1.0f, 0},
     kCentredWeights{{9, true}, 1.0f, 0};
 
-class Translator {
+class DynamicTranslator {
  public:
-  explicit Translator(Graph& graph) : graph_(graph) {}
+  explicit DynamicTranslator(Graph& graph) : graph_(graph) {}
 
   Result<bool> Run() {
     std::vector<Node> old = std::move(graph_.nodes);
@@ -135,6 +135,6 @@ class Translator {
 
 }  // namespace
 
-Result<bool> TranslateDynamicQuantizers(Graph& graph) { return Translator(graph).Run(); }
+Result<bool> TranslateDynamicQuantizers(Graph& graph) { return DynamicTranslator(graph).Run(); }
 
 }  // namespace lq

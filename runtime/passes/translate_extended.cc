@@ -12,9 +12,9 @@
 namespace lq {
 namespace {
 
-class Translator {
+class ExtendedTranslator {
  public:
-  explicit Translator(Graph& graph) : graph_(graph) {}
+  explicit ExtendedTranslator(Graph& graph) : graph_(graph) {}
 
   Result<bool> Run() {
     std::vector<Node> kept;
@@ -86,6 +86,6 @@ class Translator {
 
 }  // namespace
 
-Result<bool> TranslateExtendedQuantizers(Graph& graph) { return Translator(graph).Run(); }
+Result<bool> TranslateExtendedQuantizers(Graph& graph) { return ExtendedTranslator(graph).Run(); }
 
 }  // namespace lq

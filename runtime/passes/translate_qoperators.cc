@@ -17,14 +17,14 @@
 namespace lq {
 namespace {
 
-constexpr size_t kNone = static_cast<size_t>(-1);
+constexpr size_t kNoBias = static_cast<size_t>(-1);
 
 struct QOperator {
   std::string_view from;
   const char* to;
   size_t operands;  // each as codes, scale, zero point, from input 0 on
   size_t result;    // the input that is the result's scale, its zero point behind it
-  size_t bias = kNone;
+  size_t bias = kNoBias;
 };
 
 // ONNX, and ONNX Runtime's ContribOperators.
@@ -66,9 +66,9 @@ bool IsMovement(const Node& node) {
 
 ValueId Input(const Node& node, size_t i) { return i < node.inputs.size() ? node.inputs[i] : kAbsent; }
 
-class Translator {
+class QOperatorTranslator {
  public:
-  explicit Translator(Graph& graph) : graph_(graph), quantizer_(graph.values.size()) {}
+  explicit QOperatorTranslator(Graph& graph) : graph_(graph), quantizer_(graph.values.size()) {}
 
   Status Run() {
     std::vector<Node> old = std::move(graph_.nodes);
@@ -231,7 +231,7 @@ class Translator {
       plain.inputs.push_back(axis.has_value() ? Dequantized(node.name, node.inputs[3 * k], own, axis)
                                               : Operand(node, 3 * k));
     }
-    if (op.bias != kNone && Input(node, op.bias) != kAbsent) {
+    if (op.bias != kNoBias && Input(node, op.bias) != kAbsent) {
       LQ_ASSIGN_OR_RETURN(const ValueId bias, BiasOf(owner, op, node));
       plain.inputs.push_back(bias);
     }
@@ -329,6 +329,6 @@ class Translator {
 
 }  // namespace
 
-Status TranslateQOperators(Graph& graph) { return Translator(graph).Run(); }
+Status TranslateQOperators(Graph& graph) { return QOperatorTranslator(graph).Run(); }
 
 }  // namespace lq

@@ -13,8 +13,7 @@
 namespace lq {
 namespace {
 
-constexpr size_t kGrain = 1 << 16;  // elements that are worth a task: about 10 us
-constexpr size_t kChunk = 1024;     // floats that stay in L1 on their way from and to u16 codes
+constexpr size_t kChunk = 1024;  // floats that stay in L1 on their way from and to u16 codes
 
 class AddStep final : public Step {
  public:
@@ -139,7 +138,7 @@ class AddStep final : public Step {
   }
 
   void RunFlat(const StepRun& run) const {
-    RunRanges(run.executor, static_cast<size_t>(run.out.shape.NumElements()), kGrain, [&](Range r) {
+    RunRanges(run.executor, static_cast<size_t>(run.out.shape.NumElements()), kElementsPerTask, [&](Range r) {
       Sum({run.in[0].bytes.data() + r.begin * OperandBytes(0), run.in[1].bytes.data() + r.begin * OperandBytes(1)},
           r.end - r.begin, run.out.bytes.data() + r.begin * OutputBytes());
     });

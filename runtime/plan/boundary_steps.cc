@@ -11,8 +11,6 @@
 namespace lq {
 namespace {
 
-constexpr size_t kGrain = 1 << 16;  // elements that are worth a task: about 10 us
-
 class QuantizeStep final : public Step {
  public:
   QuantizeStep(const PerTensor& encoding, const PrepareOptions& options)
@@ -31,7 +29,7 @@ class QuantizeStep final : public Step {
     const size_t bytes = CodeBytes(encoding_.grid);
     const bool image = IsTurned(run.out.shape);
     std::byte* codes = image ? run.scratch.data() : run.out.bytes.data();
-    RunRanges(run.executor, static_cast<size_t>(run.out.shape.NumElements()), kGrain, [&](Range r) {
+    RunRanges(run.executor, static_cast<size_t>(run.out.shape.NumElements()), kElementsPerTask, [&](Range r) {
       if (run.in[0].dtype != DType::kF32) {
         return EnterCodes(run.in[0].bytes.data() + r.begin * bytes, r.end - r.begin, codes + r.begin * bytes);
       }
@@ -68,7 +66,7 @@ class QuantizeStep final : public Step {
     const size_t size = CodeBytes(encoding_.grid);
     if (images == 0) return;
     const size_t elements = static_cast<size_t>(run.out.shape.NumElements()) / images;
-    RunRanges(run.executor, images, kGrain / (elements + 1) + 1, [&](Range r) {
+    RunRanges(run.executor, images, kElementsPerTask / (elements + 1) + 1, [&](Range r) {
       Shape part = run.out.shape;
       part[0] = static_cast<int64_t>(r.end - r.begin);
       const size_t first = r.begin * elements * size;
@@ -129,7 +127,7 @@ class OutputStep final : public Step {
       if (bytes == 2) ToOnnxOrder(in.data<uint16_t>(), in.shape, reinterpret_cast<uint16_t*>(run.scratch.data()));
       codes = run.scratch.data();
     }
-    RunRanges(run.executor, static_cast<size_t>(in.shape.NumElements()), kGrain, [&](Range r) {
+    RunRanges(run.executor, static_cast<size_t>(in.shape.NumElements()), kElementsPerTask, [&](Range r) {
       kernel_.run({.in = codes + r.begin * bytes,
                    .type = CodeTypeOf(*encoding_),
                    .n = r.end - r.begin,
@@ -152,7 +150,7 @@ class OutputStep final : public Step {
     if (turned) ToOnnxOrder(in.bytes.data(), in.shape, SizeOf(in.dtype), run.out.bytes.data());
     const std::byte* from = turned ? run.out.bytes.data() : in.bytes.data();
     const size_t size = CodeBytes(grid_);
-    RunRanges(run.executor, static_cast<size_t>(in.shape.NumElements()), kGrain, [&](Range r) {
+    RunRanges(run.executor, static_cast<size_t>(in.shape.NumElements()), kElementsPerTask, [&](Range r) {
       ShiftCodes(grid_, grid_.qmin(), from + r.begin * size, r.end - r.begin, run.out.bytes.data() + r.begin * size);
     });
   }

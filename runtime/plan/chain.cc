@@ -10,7 +10,7 @@
 namespace lq {
 namespace {
 
-constexpr ptrdiff_t kNone = -1, kMany = -2;
+constexpr ptrdiff_t kNobody = -1, kMany = -2;
 
 // Movements that quantize first with the same codes: no element is added, nor chosen by another tensor.
 bool KeepsElements(const Node& node, const Constants& constants) {
@@ -94,19 +94,19 @@ Result<ClipBounds> BoundsOf(const Graph& graph, const Node& node, const Constant
   return bounds;
 }
 
-Consumers::Consumers(const Graph& graph) : only_(graph.values.size(), kNone), output_(graph.values.size(), false) {
+Consumers::Consumers(const Graph& graph) : only_(graph.values.size(), kNobody), output_(graph.values.size(), false) {
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     for (ValueId id : graph.nodes[i].inputs) {
       if (id == kAbsent) continue;
       ptrdiff_t& only = only_[static_cast<size_t>(id)];
-      only = only == kNone ? static_cast<ptrdiff_t>(i) : kMany;
+      only = only == kNobody ? static_cast<ptrdiff_t>(i) : kMany;
     }
   }
   for (ValueId id : graph.outputs) {
     output_[static_cast<size_t>(id)] = true;
     only_[static_cast<size_t>(id)] = kMany;
   }
-  std::replace(only_.begin(), only_.end(), kMany, kNone);
+  std::replace(only_.begin(), only_.end(), kMany, kNobody);
 }
 
 Result<Chain> FollowChain(const ChainContext& context, const Node& start, ChainRules rules) {
@@ -117,7 +117,7 @@ Result<Chain> FollowChain(const ChainContext& context, const Node& start, ChainR
   while (!graph.value(value).encoding && !context.consumers.IsGraphOutput(value)) {
     const ptrdiff_t next = context.consumers.Only(value);
     bool absorbed = false;
-    if (next != kNone) {
+    if (next != kNobody) {
       LQ_ASSIGN_OR_RETURN(absorbed, Absorb(context, graph.nodes[static_cast<size_t>(next)], value, rules, chain));
     }
     if (!absorbed) break;

@@ -70,10 +70,9 @@ class NarrowStep final : public Step {
  public:
   Result<Shape> OutputShape(std::span<const Shape> in) const override { return in[0]; }
   Status Run(const StepRun& run) const override {
-    constexpr size_t kGrain = 65536;  // elements that are worth a task
     const double* reals = run.in[0].data<double>();
     float* floats = run.out.data<float>();
-    RunRanges(run.executor, static_cast<size_t>(run.out.shape.NumElements()), kGrain, [&](Range range) {
+    RunRanges(run.executor, static_cast<size_t>(run.out.shape.NumElements()), kElementsPerTask, [&](Range range) {
       std::transform(reals + range.begin, reals + range.end, floats + range.begin,
                      [](double value) { return static_cast<float>(value); });
     });

@@ -6,8 +6,8 @@
 namespace lq {
 namespace {
 
-constexpr size_t kTable = 256;
-constexpr size_t kGrain = 1 << 17;  // codes that are worth a task
+constexpr size_t kTableSize = 256;
+constexpr size_t kCodesPerTask = 1 << 17;  // codes that are worth a task
 
 class LookupStep final : public Step {
  public:
@@ -20,19 +20,19 @@ class LookupStep final : public Step {
     const auto* in = run.in[0].data<uint8_t>();
     auto* out = run.out.data<uint8_t>();
     const auto n = static_cast<size_t>(run.out.shape.NumElements());
-    const size_t channels = tables_.size() / kTable;
-    RunRanges(run.executor, n, kGrain, [&](Range r) {
+    const size_t channels = tables_.size() / kTableSize;
+    RunRanges(run.executor, n, kCodesPerTask, [&](Range r) {
       if (channels == 1) {
         kernel_.run({in + r.begin, r.end - r.begin, tables_.data(), out + r.begin});
         return;
       }
-      for (size_t i = r.begin; i < r.end; ++i) out[i] = tables_[i % channels * kTable + in[i]];
+      for (size_t i = r.begin; i < r.end; ++i) out[i] = tables_[i % channels * kTableSize + in[i]];
     });
     return OkStatus();
   }
 
   LayerInfo info() const override {
-    if (tables_.size() > kTable) return {"table per channel", "", "", tables_.size()};
+    if (tables_.size() > kTableSize) return {"table per channel", "", "", tables_.size()};
     return {"lookup/" + kernel_.name, kernel_.why_not_better, "", tables_.size()};
   }
 
@@ -65,7 +65,7 @@ class WideLookupStep final : public Step {
   void LookUp(const StepRun& run) const {
     const In* in = run.in[0].data<In>();
     Out* out = run.out.data<Out>();
-    RunRanges(run.executor, static_cast<size_t>(run.out.shape.NumElements()), kGrain / 4, [&](Range r) {
+    RunRanges(run.executor, static_cast<size_t>(run.out.shape.NumElements()), kCodesPerTask / 4, [&](Range r) {
       for (size_t i = r.begin; i < r.end; ++i) out[i] = static_cast<Out>(table_[in[i]]);
     });
   }

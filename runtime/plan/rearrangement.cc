@@ -12,9 +12,9 @@
 namespace lq {
 namespace {
 
-class Transpose final : public Rearrangement {
+class TransposeMove final : public Rearrangement {
  public:
-  Transpose(std::string name, std::vector<int64_t> perm) : name_(std::move(name)), perm_(std::move(perm)) {}
+  TransposeMove(std::string name, std::vector<int64_t> perm) : name_(std::move(name)), perm_(std::move(perm)) {}
 
   Result<Shape> OutputShape(const Shape& in) const override {
     Shape out = in;
@@ -201,7 +201,7 @@ RearrangementResult MakeImageRearrangement(const MovementNode& n);
 RearrangementResult MakeRearrangement(const MovementNode& n) {
   const std::string name = n.graph.Describe(n.node), &op = n.node.op;
   if (op == "Transpose") {
-    return std::unique_ptr<Rearrangement>(std::make_unique<Transpose>(name, n.node.Ints("perm", {})));
+    return std::unique_ptr<Rearrangement>(std::make_unique<TransposeMove>(name, n.node.Ints("perm", {})));
   }
   if (op == "Slice") return MakeSlice(n, name);
   if (op == "Gather") return MakeGather(n, name);

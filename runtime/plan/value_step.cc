@@ -14,7 +14,7 @@ namespace lq {
 namespace {
 
 constexpr size_t kMostOperands = 3;
-constexpr size_t kGrain = 8192;  // elements of a task: at 1 to 10 ns each, more than waking a worker takes
+constexpr size_t kValuesPerTask = 8192;  // elements of a task: at 1 to 10 ns each, more than waking a worker takes
 
 class ValueStep final : public Step {
  public:
@@ -69,7 +69,7 @@ class ValueStep final : public Step {
     if (encoder_) {
       std::byte* codes = image ? pieces.Take(n * sizeof(uint16_t)) : run.out.bytes.data();
       const size_t value = real ? sizeof(double) : sizeof(float), code = SizeOf(run.out.dtype);
-      RunRanges(run.executor, n, kGrain, [&](Range range) {
+      RunRanges(run.executor, n, kValuesPerTask, [&](Range range) {
         encoder_->Encode(values + range.begin * value, real, range.end - range.begin, codes + range.begin * code);
       });
       values = codes;
@@ -102,7 +102,7 @@ class ValueStep final : public Step {
     for (const ValueArray& operand : in) {
       elements = std::max(elements, static_cast<size_t>(operand.shape.NumElements()));
     }
-    const size_t grain = elements == 0 ? 1 : std::max<size_t>(1, kGrain * count / elements);
+    const size_t grain = elements == 0 ? 1 : std::max<size_t>(1, kValuesPerTask * count / elements);
     RunRanges(executor, count, grain, [&](Range range) { spec_.op->Run(in, result, range); });
   }
 
@@ -116,7 +116,7 @@ class ValueStep final : public Step {
     }
     std::byte* values = pieces.Take(n * BytesOf(spec_.op->form()));
     const size_t from = SizeOf(in.dtype), to = BytesOf(spec_.op->form());
-    RunRanges(executor, n, kGrain, [&](Range range) {
+    RunRanges(executor, n, kValuesPerTask, [&](Range range) {
       decoder.Decode(elements + range.begin * from, in.dtype, range.end - range.begin, spec_.op->form(),
                      values + range.begin * to);
     });
@@ -140,7 +140,7 @@ class ValueLookupStep final : public Step {
   Status Run(const StepRun& run) const override {
     const bool real = !table_.real.empty();
     const auto n = static_cast<size_t>(run.out.shape.NumElements());
-    RunRanges(run.executor, n, kGrain, [&](Range range) {
+    RunRanges(run.executor, n, kValuesPerTask, [&](Range range) {
       if (run.in[0].dtype == DType::kU8) {
         real ? LookUp<uint8_t>(run, table_.real.data(), range) : LookUp<uint8_t>(run, table_.f32.data(), range);
       } else {

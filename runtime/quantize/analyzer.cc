@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "lanequant/calibrate.h"
+#include "runtime/quantize/ranges.h"
 #include "runtime/quantize/statistic.h"
 #include "runtime/status_macros.h"
 #include "runtime/views.h"
@@ -8,7 +9,6 @@
 namespace lq {
 namespace {
 
-constexpr int64_t kLargestCode = (int64_t{1} << 32) - 1;
 constexpr int64_t kMaxHistograms = int64_t{1} << 18;  // of 8 KiB each
 
 constexpr const char* kToolNames[] = {"aimet_torch", "aimet_onnx", "onnxruntime", "quark_torch"};
@@ -33,10 +33,7 @@ bool Has(CalibrationTool tool, CalibrationScheme scheme) {
 }
 
 Status CheckNumbers(const AnalyzerOptions& o) {
-  if (o.qmin >= o.qmax || o.qmin < -kLargestCode || o.qmax > kLargestCode) {
-    return InvalidArgument(
-        fmt::format("qmin {} and qmax {} are no grid: qmin < qmax, both within 2^32", o.qmin, o.qmax));
-  }
+  LQ_RETURN_IF_ERROR(CheckCodeRange(o.qmin, o.qmax));
   if (!(o.percentile >= 50 && o.percentile <= 100)) {
     return InvalidArgument(fmt::format("percentile {} is outside 50..100", o.percentile));
   }

@@ -19,10 +19,10 @@ namespace lq {
 template <class Count>
 std::vector<uint64_t> CountInTasks(std::span<const float> values, size_t slots, const BulkOptions& bulk,
                                    const Count& count) {
-  constexpr size_t kGrain = 1 << 16;
   Executor& executor = ExecutorOf(bulk);
   const size_t n = values.size();
-  const size_t tasks = executor.workers() == 1 ? 1 : std::clamp<size_t>(n / kGrain, 1, 2 * executor.workers());
+  const size_t tasks =
+      executor.workers() == 1 ? 1 : std::clamp<size_t>(n / kElementsPerTask, 1, 2 * executor.workers());
   std::vector<uint64_t> counts(tasks * slots);
   RunTasks(executor, tasks, [&](size_t task, size_t) {
     const size_t begin = n / tasks * task, end = task + 1 == tasks ? n : begin + n / tasks;

@@ -26,7 +26,7 @@ namespace {
 using kernels::Arithmetic;
 
 constexpr float kOne = 1.0f;
-constexpr size_t kShortPiece = 512;
+constexpr size_t kPieceBytes = 512;
 
 // Scales, and which element uses which.
 struct Scales {
@@ -156,7 +156,7 @@ void WriteFloatCodes(const ConstTensorView& in, const kernels::QuantizeFloatArgs
   ForEachTask(scales.map, options, [&](Range range) {
     ForEachCodePiece(scales.map, range, bits, [&](const ScalePiece& piece, bool direct) {
       if (direct) return run_piece(piece, bits == 4, codes.data<uint8_t>() + piece.begin * bits / 8, streams);
-      std::array<uint8_t, kShortPiece> bytes;
+      std::array<uint8_t, kPieceBytes> bytes;
       run_piece(piece, false, bytes.data(), false);
       PackCodes(bytes.data(), piece.n, piece.begin, bits, codes.data<uint8_t>());
     });
@@ -214,7 +214,7 @@ Status DequantizeFloat(const ConstTensorView& codes, const FloatQuantizer& quant
     }
     ForEachCodePiece(scales.map, range, bits, [&](const ScalePiece& piece, bool direct) {
       if (direct) return run_piece(piece, bits == 4, codes.data<uint8_t>() + piece.begin * bits / 8);
-      std::array<uint8_t, kShortPiece> bytes;
+      std::array<uint8_t, kPieceBytes> bytes;
       UnpackCodes(codes.data<uint8_t>(), piece.begin, piece.n, bits, false, bytes.data());
       run_piece(piece, false, bytes.data());
     });

@@ -5,13 +5,12 @@
 #include <limits>
 
 #include "kernels/contracts_min_max.h"
+#include "runtime/quantize/affine_setup.h"
 #include "runtime/run_tasks.h"
 #include "runtime/variants.h"
 
 namespace lq {
 namespace {
-
-constexpr size_t kGrain = 1 << 16;  // elements of a task: some 10 us, what waking a worker costs
 
 struct Job {
   const std::byte* in;
@@ -20,12 +19,6 @@ struct Job {
   const ScaleMap& map;
   kernels::MinMaxFn run;
 };
-
-kernels::FloatType FloatTypeOf(DType dtype) {
-  return dtype == DType::kF32   ? kernels::FloatType::kF32
-         : dtype == DType::kF16 ? kernels::FloatType::kF16
-                                : kernels::FloatType::kBF16;
-}
 
 // The elements of `range`; ranges.min[i] belongs to group first + i.
 void Reduce(const Job& job, Range range, size_t first, GroupRanges& ranges) {
@@ -59,7 +52,8 @@ GroupRanges MinMaxOf(const ConstTensorView& tensor, const ScaleMap& map, const B
   GroupRanges ranges(map.scales());
   Executor& executor = bulk.executor != nullptr ? *bulk.executor : SerialExecutor();
   const size_t n = map.elements();
-  const size_t tasks = executor.workers() == 1 ? 1 : std::clamp<size_t>(n / kGrain, 1, 2 * executor.workers());
+  const size_t tasks =
+      executor.workers() == 1 ? 1 : std::clamp<size_t>(n / kElementsPerTask, 1, 2 * executor.workers());
   if (tasks == 1) {
     Reduce(job, {0, n}, 0, ranges);
     return ranges;

@@ -8,8 +8,8 @@ namespace lq {
 namespace {
 
 constexpr float kNarrowest = 0.01f;  // AIMET's MIN_RANGE
-constexpr float kClippingPenalty = 3.0f;
-constexpr int kOffsets = 20, kAsymmetricDeltas = 17, kSymmetricDeltas = 101;
+constexpr float kClippedWeight = 3.0f;
+constexpr int kOffsetSteps = 20, kAsymmetricSteps = 17, kSymmetricSteps = 101;
 
 struct Candidate {
   float delta, offset;
@@ -32,7 +32,7 @@ std::vector<Candidate> SymmetricCandidates(FloatRange observed, float codes) {
   const float widest = 2 * std::max(observed.max, -observed.min) / codes, offset = std::floor(-codes / 2);
   std::vector<Candidate> candidates;
   float part = static_cast<float>(1.0 / 100);
-  for (int j = 0; j < kSymmetricDeltas && double{part} <= 1 + 1.0 / 100; ++j) {
+  for (int j = 0; j < kSymmetricSteps && double{part} <= 1 + 1.0 / 100; ++j) {
     candidates.push_back({part * widest, offset});
     part = static_cast<float>(double{part} + 1.0 / 100);
   }
@@ -43,10 +43,10 @@ std::vector<Candidate> AsymmetricCandidates(FloatRange observed, float codes) {
   const float widest = (observed.max - observed.min) / codes, observed_offset = std::round(observed.min / widest);
   const float lowest = widest * observed_offset, highest = lowest + widest * codes;
   std::vector<Candidate> candidates;
-  for (int j = 1; j <= kAsymmetricDeltas; ++j) {
+  for (int j = 1; j <= kAsymmetricSteps; ++j) {
     const float delta = static_cast<float>(j) / 16 * widest;
-    for (int i = 0; i <= kOffsets; ++i) {
-      const float offset = static_cast<float>(std::trunc(-double{codes} + double{codes} / kOffsets * i));
+    for (int i = 0; i <= kOffsetSteps; ++i) {
+      const float offset = static_cast<float>(std::trunc(-double{codes} + double{codes} / kOffsetSteps * i));
       const float low = delta * offset, high = low + delta * codes;
       if (low < lowest && high > highest) continue;
       const float inside = (std::min(high, highest) - std::max(low, lowest)) / codes;
@@ -84,7 +84,7 @@ class Cost {
         Add(bin, candidate.delta * (code + candidate.offset), inside);
       }
     }
-    return kClippingPenalty * (below + above) + inside;
+    return kClippedWeight * (below + above) + inside;
   }
 
  private:

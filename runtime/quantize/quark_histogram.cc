@@ -19,7 +19,7 @@ struct Ends {
 };
 
 // torch.linspace of `bins` + 1 values: from both ends to the middle, each by one FMA.
-std::vector<float> Linspace(float low, float high, size_t bins) {
+std::vector<float> LinspaceF32(float low, float high, size_t bins) {
   const float step = (high - low) / static_cast<float>(bins);
   std::vector<float> edges(bins + 1);
   for (size_t i = 0; i < edges.size(); ++i) {
@@ -115,7 +115,7 @@ Status QuarkHistogram::Update(std::span<const float> values, FloatRange range, c
   Ends ends = EndsOf(values, range, rule, bins);
   if (counts.empty()) {
     LQ_ASSIGN_OR_RETURN(counts, Count(values, ends, rule, bins, bulk));
-    edges = Linspace(static_cast<float>(ends.low), static_cast<float>(ends.high), bins);
+    edges = LinspaceF32(static_cast<float>(ends.low), static_cast<float>(ends.high), bins);
     return OkStatus();
   }
   std::vector<float> grown = edges;

@@ -7,11 +7,11 @@
 #include <limits>
 
 #include "kernels/reference/small_floats.h"
+#include "runtime/status_macros.h"
 
 namespace lq {
 namespace {
 
-constexpr int64_t kLargestCode = (int64_t{1} << 32) - 1;
 constexpr float kLargestFloat = std::numeric_limits<float>::max();
 
 // As torch.maximum: NaN wins.
@@ -28,6 +28,14 @@ int64_t MiddleCode(int64_t qmin, int64_t qmax) {
 double SmallestScaleOf(int64_t steps) { return std::min(0x1p-23, 0.01 / static_cast<double>(steps)); }
 
 }  // namespace
+
+Status CheckCodeRange(int64_t qmin, int64_t qmax) {
+  constexpr int64_t kLargestCode = (int64_t{1} << 32) - 1;
+  if (qmin >= qmax || qmin < -kLargestCode || qmax > kLargestCode) {
+    return InvalidArgument(fmt::format("qmin {} and qmax {} are no grid: qmin < qmax, both within 2^32", qmin, qmax));
+  }
+  return OkStatus();
+}
 
 float SmallestScale(int64_t steps) { return static_cast<float>(SmallestScaleOf(steps)); }
 
@@ -52,9 +60,7 @@ FloatRange TorchRange(FloatRange observed, const TorchRangeRule& rule) {
 }
 
 Result<RangeEncoding> RangeToEncoding(float min, float max, int64_t qmin, int64_t qmax, bool symmetric) {
-  if (qmin >= qmax || qmin < -kLargestCode || qmax > kLargestCode) {
-    return InvalidArgument(fmt::format("qmin {} and qmax {} are no grid: qmin < qmax, both within 2^32", qmin, qmax));
-  }
+  LQ_RETURN_IF_ERROR(CheckCodeRange(qmin, qmax));
   const float low = static_cast<float>(qmin), high = static_cast<float>(qmax);
   RangeEncoding encoding{};
   encoding.scale = std::abs((max - min) / static_cast<float>(qmax - qmin));

@@ -12,6 +12,8 @@ struct FloatRange {
   float min, max;
 };
 
+Status CheckCodeRange(int64_t qmin, int64_t qmax);
+
 // What an aimet_torch analyzer makes of the range that it saw: zero inside, not too narrow, symmetric where asked for.
 struct TorchRangeRule {
   int64_t steps = 255;  // of the grid, less one under a zero_point_shift

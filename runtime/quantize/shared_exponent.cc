@@ -9,7 +9,7 @@ namespace lq {
 namespace {
 
 constexpr int kBias = 127;
-constexpr uint32_t kSmallestNormal = 0x00800000;
+constexpr uint32_t kImpliedBit = 0x00800000;
 
 // BlockRule's E, biased, of the magnitude a.
 int BlockExponentOf(float a, const kernels::BlockRule& rule) {
@@ -24,10 +24,10 @@ int BlockExponentOf(float a, const kernels::BlockRule& rule) {
       break;
   }
   constexpr int kLift = 24;  // row 24 + b of the table is for the biased exponent b
-  const bool subnormal = bits < kSmallestNormal;
+  const bool subnormal = bits < kImpliedBit;
   const uint32_t lifted = subnormal ? std::bit_cast<uint32_t>(a * 0x1p24f) : bits;
   const uint32_t row = (lifted >> 23) + (subnormal ? 0 : kLift);
-  const bool carries = (lifted & (kSmallestNormal - 1)) >= rule.log2_carry[row];
+  const bool carries = (lifted & (kImpliedBit - 1)) >= rule.log2_carry[row];
   return static_cast<int>(row) - kLift + (carries ? 1 : 0);
 }
 

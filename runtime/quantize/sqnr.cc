@@ -51,7 +51,7 @@ struct Noise {
 
 // Keeps the first of the best, for which torch.min takes a NaN: the very first where every cost is infinite, as of
 // values above 1e19.
-struct Best {
+struct Quietest {
   void Try(const Noise& noise, float new_delta, float new_offset) {
     const float new_cost = noise.Of(new_delta, new_offset);
     const bool first_nan = std::isnan(new_cost) && !std::isnan(cost);
@@ -61,10 +61,10 @@ struct Best {
   float cost = 0, delta = 0, offset = 0;
 };
 
-Best SearchSymmetric(const Noise& noise, FloatRange range, int64_t steps) {
+Quietest SearchSymmetric(const Noise& noise, FloatRange range, int64_t steps) {
   const float widest = 2 * std::max(range.max, -range.min) / noise.steps;
   const float offset = -static_cast<float>((steps + 1) / 2);
-  Best best;
+  Quietest best;
   for (int j = 1; j <= kSymmetricDeltas; ++j) {
     best.Try(noise, std::max(widest * static_cast<float>(j) / 100, SmallestScale(steps)), offset);
   }
@@ -83,13 +83,13 @@ std::vector<float> Offsets(float observed, int64_t steps) {
   return offsets;
 }
 
-Best SearchAsymmetric(const Noise& noise, FloatRange range, int64_t steps) {
+Quietest SearchAsymmetric(const Noise& noise, FloatRange range, int64_t steps) {
   const float smallest = SmallestScale(steps);
   const float widest = (range.max - range.min) / noise.steps;
   const float observed = std::nearbyint(range.min / widest);
   const float lowest = widest * observed, highest = lowest + widest * noise.steps;
   const std::vector<float> offsets = Offsets(observed, steps);
-  Best best;
+  Quietest best;
   for (int j = 1; j <= kAsymmetricDeltas; ++j) {
     const float delta = widest * static_cast<float>(j) / 16;
     for (const float offset : offsets) {
@@ -109,7 +109,7 @@ FloatRange LeastNoiseRange(const Histogram& histogram, int64_t steps, bool symme
   FloatRange range = histogram.range();
   range.min = std::min(range.min, 0.0f);
   range.max = std::max({range.max, 0.0f, range.min + SmallestScale(steps) * noise.steps});
-  const Best best = symmetric ? SearchSymmetric(noise, range, steps) : SearchAsymmetric(noise, range, steps);
+  const Quietest best = symmetric ? SearchSymmetric(noise, range, steps) : SearchAsymmetric(noise, range, steps);
   const float min = best.offset * best.delta + 0.0f;  // never -0
   return {min, min + noise.steps * best.delta};
 }

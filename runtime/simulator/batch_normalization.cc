@@ -11,12 +11,12 @@ namespace lq::simulator {
 namespace {
 
 // One value per channel. In binary64, not the float of the file: gamma and beta may stand for codes times a scale.
-struct Normalization {
+struct BatchNormalization {
   std::string name;
   std::vector<double> gain, beta, mean;  // gain = gamma / sqrt(var + eps)
 };
 
-Result<SimTensor> RunBatchNormalization(const Normalization& bn, const SimTensor& x) {
+Result<SimTensor> RunBatchNormalization(const BatchNormalization& bn, const SimTensor& x) {
   const size_t channels = bn.gain.size();
   if (x.shape.rank() < 2 || x.shape[1] != static_cast<int64_t>(channels)) {
     return InvalidArgument(fmt::format("{}: {} channels, but the input is {}", bn.name, channels, x.shape.ToString()));
@@ -47,7 +47,7 @@ Result<RunNode> PrepareBatchNormalization(const NodeContext& context) {
     return InvalidArgument(fmt::format("{}: gamma, beta, mean and variance have {}, {}, {} and {} values",
                                        context.Name(), gamma.size(), beta.size(), mean.size(), variance.size()));
   }
-  Normalization bn{context.Name(), {}, std::move(beta), std::move(mean)};
+  BatchNormalization bn{context.Name(), {}, std::move(beta), std::move(mean)};
   const double epsilon = context.node.Float("epsilon", 1e-5f);
   for (size_t c = 0; c < gamma.size(); ++c) bn.gain.push_back(gamma[c] / std::sqrt(variance[c] + epsilon));
   return RunNode([bn = std::move(bn)](Inputs in) { return RunBatchNormalization(bn, *in[0]); });

@@ -20,14 +20,14 @@ struct ConvTranspose {
   bool record;
 };
 
-struct Geometry {
+struct SpreadGeometry {
   Shape in, out;
   int64_t in_group, out_group;
 };
 
 // sum[out] += x[in] * w over all that meet. T: the elements, Sum: of the sums.
 template <class T, class Sum>
-void Spread(const ConvTranspose& node, const Geometry& g, std::span<const T> x, std::span<const T> w,
+void Spread(const ConvTranspose& node, const SpreadGeometry& g, std::span<const T> x, std::span<const T> w,
             std::span<Sum> sum) {
   const Window& window = node.window;
   const int64_t taps = window.kernel[0] * window.kernel[1];
@@ -47,13 +47,13 @@ void Spread(const ConvTranspose& node, const Geometry& g, std::span<const T> x, 
   }
 }
 
-Result<Geometry> Place(const ConvTranspose& node, const Shape& in) {
+Result<SpreadGeometry> Place(const ConvTranspose& node, const Shape& in) {
   const Shape& w = node.weights.shape;
   if (in.rank() != 4 || in[1] != w[0]) {
     return InvalidArgument(fmt::format("{}: input of shape {}, but the weight {} needs {} channels", node.window.name,
                                        in.ToString(), w.ToString(), w[0]));
   }
-  Geometry g{in, {in[0], w[1] * node.groups, 0, 0}, w[0] / node.groups, w[1]};
+  SpreadGeometry g{in, {in[0], w[1] * node.groups, 0, 0}, w[0] / node.groups, w[1]};
   for (size_t axis = 0; axis < 2; ++axis) {
     const Window& window = node.window;
     g.out[axis + 2] = (in[axis + 2] - 1) * window.stride[axis] + (window.kernel[axis] - 1) * window.dilation[axis] + 1 -
@@ -67,7 +67,7 @@ Result<Geometry> Place(const ConvTranspose& node, const Shape& in) {
 }
 
 Result<SimTensor> RunConvTranspose(const ConvTranspose& node, const SimTensor& x) {
-  LQ_ASSIGN_OR_RETURN(const Geometry g, Place(node, x.shape));
+  LQ_ASSIGN_OR_RETURN(const SpreadGeometry g, Place(node, x.shape));
   const WeightedLayer layer{.x = x,
                             .weights = node.weights,
                             .bias = node.bias,

@@ -18,7 +18,7 @@ std::vector<float> Floats(const SimTensor& x) {
   return values;
 }
 
-struct Range {
+struct Extremes {
   float low = 0, high = 0;  // 0 lies in it
 
   // Of zeros alone any scale will do; ONNX Runtime takes 1.
@@ -26,8 +26,8 @@ struct Range {
   float zero_point() const { return std::rint(std::min(std::max(0.0f - low / scale(), 0.0f), 255.0f)); }
 };
 
-Range RangeOf(const std::vector<float>& values) {
-  Range range;
+Extremes ExtremesOf(const std::vector<float>& values) {
+  Extremes range;
   for (float value : values) {
     range.low = std::min(range.low, value);
     range.high = std::max(range.high, value);
@@ -37,7 +37,7 @@ Range RangeOf(const std::vector<float>& values) {
 
 Result<SimTensor> RunCodes(Inputs in) {
   std::vector<float> values = Floats(*in[0]);
-  const Range range = RangeOf(values);
+  const Extremes range = ExtremesOf(values);
   const float scale = range.scale(), zero_point = range.zero_point();
   for (float& value : values) {
     const float code = std::min(std::max(std::rint(value / scale) + zero_point, 0.0f), 255.0f);
@@ -46,7 +46,7 @@ Result<SimTensor> RunCodes(Inputs in) {
   return MakeF32(in[0]->shape, std::move(values));
 }
 
-Result<SimTensor> RunScale(Inputs in) { return MakeF32(Shape{}, {RangeOf(Floats(*in[0])).scale()}); }
+Result<SimTensor> RunScale(Inputs in) { return MakeF32(Shape{}, {ExtremesOf(Floats(*in[0])).scale()}); }
 
 Result<SimTensor> RunRound(Inputs in) { return MakeF32(in[0]->shape, Floats(*in[0])); }
 

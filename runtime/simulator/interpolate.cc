@@ -28,7 +28,7 @@ struct Lengths {
 };
 
 // Where element `o` lies in the input, clipped to it.
-double Position(const std::string& coordinates, int64_t o, const Lengths& axis) {
+double SourceCoordinate(const std::string& coordinates, int64_t o, const Lengths& axis) {
   double at = (double(o) + 0.5) / axis.scale - 0.5;
   if (coordinates == "asymmetric") at = double(o) / axis.scale;
   if (coordinates == "pytorch_half_pixel" && axis.out == 1) at = 0;
@@ -44,7 +44,7 @@ std::vector<double> AlongAxis(const std::string& coordinates, const std::vector<
   y.reserve(static_cast<size_t>(outer * axis.out * inner));
   for (int64_t row = 0; row < outer; ++row) {
     for (int64_t o = 0; o < axis.out; ++o) {
-      const double p = Position(coordinates, o, axis), f = p - std::floor(p);
+      const double p = SourceCoordinate(coordinates, o, axis), f = p - std::floor(p);
       const auto l0 = static_cast<int64_t>(p), l1 = std::min(l0 + 1, axis.in - 1);
       for (int64_t i = 0; i < inner; ++i) {
         const double a = x[static_cast<size_t>((row * axis.in + l0) * inner + i)];

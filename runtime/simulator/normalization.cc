@@ -12,7 +12,7 @@ namespace {
 
 __extension__ using Wide = __int128;
 
-struct Normalization {
+struct LayerNormalization {
   std::string name;
   double epsilon;
   bool root_mean_square = false;  // the mean stays
@@ -28,7 +28,7 @@ struct Group {
 };
 
 // y of coded elements before gamma and beta, by exact sums.
-void NormalizeCodes(const Normalization& node, const SimTensor& x, Group group, std::vector<double>& y) {
+void NormalizeCodes(const LayerNormalization& node, const SimTensor& x, Group group, std::vector<double>& y) {
   const double scale = x.encoding.scale, count = double(group.size);
   const auto n = static_cast<Wide>(group.size);
   Wide sum = 0, squares = 0;
@@ -47,7 +47,7 @@ void NormalizeCodes(const Normalization& node, const SimTensor& x, Group group, 
   }
 }
 
-void NormalizeReals(const Normalization& node, const SimTensor& x, Group group, std::vector<double>& y) {
+void NormalizeReals(const LayerNormalization& node, const SimTensor& x, Group group, std::vector<double>& y) {
   const double count = double(group.size);
   double mean = 0, squares = 0;
   if (!node.root_mean_square) {
@@ -64,7 +64,7 @@ void NormalizeReals(const Normalization& node, const SimTensor& x, Group group, 
 }
 
 // Elements of a group, and into how many each gamma reaches. Error: a shape that does not fit.
-Result<size_t> GroupSize(const Normalization& node, const Shape& shape, size_t& per_gamma) {
+Result<size_t> GroupSize(const LayerNormalization& node, const Shape& shape, size_t& per_gamma) {
   const auto rank = static_cast<int64_t>(shape.rank());
   const int64_t axis = node.channel_groups != 0 ? 2 : node.axis < 0 ? node.axis + rank : node.axis;
   if (axis < 0 || axis > rank || (node.channel_groups == 0 && axis == rank)) {
@@ -88,7 +88,7 @@ Result<size_t> GroupSize(const Normalization& node, const Shape& shape, size_t& 
                                      node.gamma.size(), node.beta.size(), shape.ToString()));
 }
 
-Result<SimTensor> RunNormalization(const Normalization& node, const SimTensor& x) {
+Result<SimTensor> RunNormalization(const LayerNormalization& node, const SimTensor& x) {
   size_t per_gamma = 1;
   LQ_ASSIGN_OR_RETURN(const size_t size, GroupSize(node, x.shape, per_gamma));
   SimTensor out = MakeReal(x.shape, std::vector<double>(x.size()));
@@ -107,7 +107,7 @@ Result<SimTensor> RunNormalization(const Normalization& node, const SimTensor& x
 }  // namespace
 
 Result<RunNode> PrepareNormalization(const NodeContext& context) {
-  Normalization node;
+  LayerNormalization node;
   const std::string& op = context.node.op;
   node.name = context.Name();
   node.epsilon = context.node.Float("epsilon", 1e-5f);

@@ -7,11 +7,11 @@ namespace lq::simulator {
 namespace {
 
 // The outputs [begin, end) of a row whose cell `tap` lies inside the input: 0 <= o * stride + shift < in.
-struct Range {
+struct InsideRange {
   size_t begin, end;
 };
 
-Range InsideRange(size_t out, size_t in, size_t stride, int64_t shift) {
+InsideRange FindInside(size_t out, size_t in, size_t stride, int64_t shift) {
   const auto s = static_cast<int64_t>(stride);
   const int64_t first = shift >= 0 ? 0 : (-shift + s - 1) / s;
   const int64_t last = static_cast<int64_t>(in) - 1 - shift;  // largest o * stride
@@ -24,8 +24,8 @@ void AddTap(const reference::ConvGeometry& g, size_t tap, double weight, const d
   const size_t tap_y = tap / g.kernel_width, tap_x = tap % g.kernel_width;
   const auto shift_y = static_cast<int64_t>(tap_y * g.dilation_height) - static_cast<int64_t>(g.pad_top);
   const auto shift_x = static_cast<int64_t>(tap_x * g.dilation_width) - static_cast<int64_t>(g.pad_left);
-  const Range rows = InsideRange(g.out_height, g.in_height, g.stride_height, shift_y);
-  const Range columns = InsideRange(g.out_width, g.in_width, g.stride_width, shift_x);
+  const InsideRange rows = FindInside(g.out_height, g.in_height, g.stride_height, shift_y);
+  const InsideRange columns = FindInside(g.out_width, g.in_width, g.stride_width, shift_x);
   for (size_t y = rows.begin; y < rows.end; ++y) {
     const auto row = static_cast<size_t>(static_cast<int64_t>(y * g.stride_height) + shift_y);
     for (size_t x = columns.begin; x < columns.end; ++x) {

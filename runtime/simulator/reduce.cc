@@ -20,7 +20,7 @@ struct Reduction {
 };
 
 // For each element of the result, the elements of the input that it is made of.
-using Members = std::vector<std::vector<size_t>>;
+using ReducedElements = std::vector<std::vector<size_t>>;
 
 // What a sum adds of an element: an exact integer of codes, a binary64 number else.
 template <class T>
@@ -29,7 +29,7 @@ T Term(const std::string& op, T x) {
   return op == "ReduceL1" ? std::abs(x) : x;
 }
 
-SimTensor Reduce(const Reduction& node, const SimTensor& x, const Shape& shape, const Members& members) {
+SimTensor Reduce(const Reduction& node, const SimTensor& x, const Shape& shape, const ReducedElements& members) {
   const bool mean = node.op == "ReduceMean", root = node.op == "ReduceL2";
   const bool squares = root || node.op == "ReduceSumSquare", plain = !squares && node.op != "ReduceL1";
   SimTensor out = MakeReal(shape, {});
@@ -52,7 +52,7 @@ SimTensor Reduce(const Reduction& node, const SimTensor& x, const Shape& shape, 
   return out;
 }
 
-SimTensor Multiply(const Reduction&, const SimTensor& x, const Shape& shape, const Members& members) {
+SimTensor Product(const Reduction&, const SimTensor& x, const Shape& shape, const ReducedElements& members) {
   SimTensor out = MakeReal(shape, {});
   for (const std::vector<size_t>& group : members) {
     double product = 1;
@@ -64,7 +64,7 @@ SimTensor Multiply(const Reduction&, const SimTensor& x, const Shape& shape, con
 }
 
 template <class T>
-std::vector<T> Choose(const std::vector<T>& values, const Members& members, bool largest) {
+std::vector<T> Choose(const std::vector<T>& values, const ReducedElements& members, bool largest) {
   std::vector<T> out;
   if (values.empty()) return out;
   for (const std::vector<size_t>& group : members) {
@@ -75,7 +75,7 @@ std::vector<T> Choose(const std::vector<T>& values, const Members& members, bool
   return out;
 }
 
-SimTensor Extreme(const Reduction& node, const SimTensor& x, const Shape& shape, const Members& members) {
+SimTensor Extreme(const Reduction& node, const SimTensor& x, const Shape& shape, const ReducedElements& members) {
   const bool largest = node.op == "ReduceMax";
   SimTensor out = x;
   out.shape = shape;
@@ -111,7 +111,7 @@ Result<SimTensor> RunReduction(const Reduction& node, const SimTensor& x) {
     if (!reduced[d]) count *= static_cast<size_t>(x.shape[d]);
     if (!reduced[d] || node.keep_dims) dims.insert(dims.begin(), reduced[d] ? 1 : x.shape[d]);
   }
-  Members members(count);
+  ReducedElements members(count);
   for (size_t i = 0; i < x.size(); ++i) {
     size_t rest = i, to = 0;
     for (size_t d = x.shape.rank(); d-- > 0; rest /= static_cast<size_t>(x.shape[d])) {
@@ -119,7 +119,7 @@ Result<SimTensor> RunReduction(const Reduction& node, const SimTensor& x) {
     }
     members[to].push_back(i);
   }
-  if (node.op == "ReduceProd") return Multiply(node, x, Shape(dims), members);
+  if (node.op == "ReduceProd") return Product(node, x, Shape(dims), members);
   const bool sums = node.op != "ReduceMax" && node.op != "ReduceMin";
   return (sums ? Reduce : Extreme)(node, x, Shape(dims), members);
 }

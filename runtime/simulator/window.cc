@@ -12,7 +12,7 @@ namespace {
 
 // Copies attribute `key` to `out` if it has as many numbers, each in low..2^20: no sum of a few products then leaves
 // int64.
-Status ReadNumbers(const NodeContext& context, const std::string& key, int64_t low, std::span<int64_t> out) {
+Status ReadAttribute(const NodeContext& context, const std::string& key, int64_t low, std::span<int64_t> out) {
   constexpr int64_t kMax = int64_t{1} << 20;
   const std::vector<int64_t> numbers = context.node.Ints(key, {out.begin(), out.end()});
   if (numbers.size() != out.size()) {
@@ -71,14 +71,14 @@ Result<Window> ReadWindow(const NodeContext& context, std::vector<int64_t> kerne
   }
   window.stride = window.dilation = std::vector<int64_t>(rank, 1);
   window.pads = std::vector<int64_t>(2 * rank, 0);
-  LQ_RETURN_IF_ERROR(ReadNumbers(context, "kernel_shape", 1, window.kernel));
+  LQ_RETURN_IF_ERROR(ReadAttribute(context, "kernel_shape", 1, window.kernel));
   if (!kernel.empty() && window.kernel != kernel) {
     return InvalidArgument(fmt::format("{}: kernel_shape {}, but the weight is {}", window.name,
                                        fmt::join(window.kernel, " x "), fmt::join(kernel, " x ")));
   }
-  LQ_RETURN_IF_ERROR(ReadNumbers(context, "strides", 1, window.stride));
-  LQ_RETURN_IF_ERROR(ReadNumbers(context, "dilations", 1, window.dilation));
-  LQ_RETURN_IF_ERROR(ReadNumbers(context, "pads", 0, window.pads));
+  LQ_RETURN_IF_ERROR(ReadAttribute(context, "strides", 1, window.stride));
+  LQ_RETURN_IF_ERROR(ReadAttribute(context, "dilations", 1, window.dilation));
+  LQ_RETURN_IF_ERROR(ReadAttribute(context, "pads", 0, window.pads));
   LQ_ASSIGN_OR_RETURN(window.auto_pad, ReadAutoPad(context));
   window.ceil_mode = context.node.Int("ceil_mode", 0) != 0;
   return window;
