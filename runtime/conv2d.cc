@@ -6,14 +6,14 @@
 #include <variant>
 
 #include "runtime/conv2d_impl.h"
+#include "runtime/output_arrays.h"
 #include "runtime/status_macros.h"
 #include "runtime/views.h"
 
 namespace lq {
 namespace {
 
-// Of a kernel, stride, dilation or padding: keeps every sum below 2^63.
-constexpr size_t kLargestSize = size_t{1} << 20;
+constexpr auto kLargestSize = static_cast<size_t>(kLargestWindow);
 
 Status CheckGeometry(const Conv2dSpec& s) {
   if (s.groups == 0 || s.in_channels == 0 || s.out_channels == 0 || s.in_channels % s.groups != 0 ||
@@ -37,12 +37,10 @@ Status CheckGeometry(const Conv2dSpec& s) {
 
 // The code that padding stands for: it must be on the grid, for kernels read codes only.
 Result<uint16_t> ZeroCode(const Conv2dSpec& spec, const PerTensor& input) {
-  const int64_t zero = -int64_t{input.offset};
-  const bool padded = spec.padding != std::array<size_t, 4>{0, 0, 0, 0};
-  if (zero >= 0 && zero <= input.grid.qmax()) return static_cast<uint16_t>(zero);
-  if (!padded) return uint16_t{0};
+  if (HasZero(input)) return static_cast<uint16_t>(-input.offset);
+  if (spec.padding == std::array<size_t, 4>{0, 0, 0, 0}) return uint16_t{0};
   return Unsupported(fmt::format("{}: padding stands for 0, but offset {} puts code {} outside the input's grid 0..{}",
-                                 spec.name, input.offset, zero, input.grid.qmax()));
+                                 spec.name, input.offset, -int64_t{input.offset}, input.grid.qmax()));
 }
 
 FloatWeights WeightsOf(const Conv2dSpec& s) {

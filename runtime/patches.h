@@ -9,6 +9,9 @@
 
 namespace lq {
 
+// The largest kernel, stride, dilation or padding along one dimension: keeps every sum of sizes far below 2^63.
+constexpr int64_t kLargestWindow = int64_t{1} << 20;
+
 // Output pixels first..first + count - 1 of a batch (image, row, column in this order); each row of `out` holds the
 // cells of the pixel's window, [kernel height][kernel width][channels of one group], padding as `zero_code`.
 struct PatchSpec {

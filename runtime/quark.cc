@@ -45,7 +45,7 @@ Result<std::vector<std::string>> FilesOf(const std::string& folder) {
 }
 
 // How the weight of a layer is stored.
-struct Layout {
+struct StoredWeight {
   const QuarkFormat* format = nullptr;
   bool is_transposed = false;  // [in][out]: integers in groups
   bool is_plain = false;       // bfloat16, float16: values, whose scale means nothing
@@ -59,11 +59,11 @@ struct QuarkModel::Impl {
   std::vector<Safetensors> files;
   std::map<std::string, Stored> tensors;
   std::vector<QuarkLayer> layers;
-  std::vector<Layout> layouts;
+  std::vector<StoredWeight> layouts;
 
   Status Open(const std::string& folder);
   Status AddLayer(const std::string& name);
-  Result<Layout> LayoutOf(const std::string& name) const;
+  Result<StoredWeight> LayoutOf(const std::string& name) const;
 
   Stored Find(const std::string& name) const {
     const auto at = tensors.find(name);
@@ -73,13 +73,13 @@ struct QuarkModel::Impl {
   Result<std::vector<int32_t>> Integers(const std::string& name, const QuarkFormat& packing) const;
   // Errors: absent, no floats.
   Result<std::vector<float>> Floats(const std::string& name) const;
-  Result<std::vector<int32_t>> ZeroPoints(const std::string& name, const Layout& layout, size_t scales,
+  Result<std::vector<int32_t>> ZeroPoints(const std::string& name, const StoredWeight& layout, size_t scales,
                                           size_t groups) const;
   Result<std::optional<PerTensor>> Activation(const std::string& name, const char* side,
                                               const std::optional<QuarkQuantizer>& quantizer) const;
-  Status LoadIntegers(const QuarkLayer& layer, const Layout& layout, QuarkLinear& out) const;
-  Status LoadBlocks(const QuarkLayer& layer, const Layout& layout, QuarkLinear& out) const;
-  Status LoadFloats(const QuarkLayer& layer, const Layout& layout, QuarkLinear& out) const;
+  Status LoadIntegers(const QuarkLayer& layer, const StoredWeight& layout, QuarkLinear& out) const;
+  Status LoadBlocks(const QuarkLayer& layer, const StoredWeight& layout, QuarkLinear& out) const;
+  Status LoadFloats(const QuarkLayer& layer, const StoredWeight& layout, QuarkLinear& out) const;
 };
 
 Status QuarkModel::Impl::Open(const std::string& folder) {
@@ -107,8 +107,8 @@ Status QuarkModel::Impl::Open(const std::string& folder) {
   return OkStatus();
 }
 
-Result<Layout> QuarkModel::Impl::LayoutOf(const std::string& name) const {
-  Layout layout;
+Result<StoredWeight> QuarkModel::Impl::LayoutOf(const std::string& name) const {
+  StoredWeight layout;
   layout.quantizers = config.Of(name);
   const std::string& type = Find(name + ".weight").tensor->type;
   if (config.is_fp8) {
@@ -141,7 +141,7 @@ Result<Layout> QuarkModel::Impl::LayoutOf(const std::string& name) const {
 }
 
 Status QuarkModel::Impl::AddLayer(const std::string& name) {
-  LQ_ASSIGN_OR_RETURN(Layout layout, LayoutOf(name));
+  LQ_ASSIGN_OR_RETURN(StoredWeight layout, LayoutOf(name));
   const SafetensorsTensor& weight = *Find(name + ".weight").tensor;
   if (weight.shape.rank() != 2) {
     return Unsupported(fmt::format("a weight of shape {}; supported: Linear layers", weight.shape.ToString()));
@@ -193,8 +193,8 @@ Result<std::vector<int32_t>> QuarkModel::Impl::Integers(const std::string& name,
 }
 
 // Of [groups][out] or of one for each output; absent: zeros. Packed as the weight.
-Result<std::vector<int32_t>> QuarkModel::Impl::ZeroPoints(const std::string& name, const Layout& layout, size_t scales,
-                                                          size_t groups) const {
+Result<std::vector<int32_t>> QuarkModel::Impl::ZeroPoints(const std::string& name, const StoredWeight& layout,
+                                                          size_t scales, size_t groups) const {
   LQ_ASSIGN_OR_RETURN(std::vector<int32_t> zeros, Integers(name, *layout.format));
   if (zeros.empty()) zeros.assign(scales, 0);
   if (zeros.size() != scales) {
@@ -203,7 +203,7 @@ Result<std::vector<int32_t>> QuarkModel::Impl::ZeroPoints(const std::string& nam
   return groups > 0 ? Transposed(zeros, groups, scales / groups) : zeros;
 }
 
-Status QuarkModel::Impl::LoadIntegers(const QuarkLayer& layer, const Layout& layout, QuarkLinear& out) const {
+Status QuarkModel::Impl::LoadIntegers(const QuarkLayer& layer, const StoredWeight& layout, QuarkLinear& out) const {
   const size_t n = layer.out_features, k = layer.in_features;
   LQ_ASSIGN_OR_RETURN(std::vector<int32_t> codes, Integers(layer.name + ".weight", *layout.format));
   LQ_ASSIGN_OR_RETURN(std::vector<float> scales, Floats(layer.name + std::string(kScale)));
@@ -220,11 +220,7 @@ Status QuarkModel::Impl::LoadIntegers(const QuarkLayer& layer, const Layout& lay
                                                              layout.is_transposed ? groups : 0));
   if (layout.is_transposed) {
     codes = Transposed(codes, k, n);
-    std::vector<float> ordered(scales.size());
-    for (size_t g = 0; g < groups; ++g) {
-      for (size_t c = 0; c < n; ++c) ordered[c * groups + g] = scales[g * n + c];
-    }
-    scales = std::move(ordered);
+    scales = Transposed(scales, groups, n);
   }
   out.weight.resize(n * k);
   for (size_t i = 0; i < n * k; ++i) {
@@ -244,7 +240,7 @@ Status QuarkModel::Impl::LoadIntegers(const QuarkLayer& layer, const Layout& lay
 }
 
 // fp4 and fp6: a power of two for each block of a row.
-Status QuarkModel::Impl::LoadBlocks(const QuarkLayer& layer, const Layout& layout, QuarkLinear& out) const {
+Status QuarkModel::Impl::LoadBlocks(const QuarkLayer& layer, const StoredWeight& layout, QuarkLinear& out) const {
   const size_t n = layer.out_features, k = layer.in_features;
   const QuarkFormat& format = *layout.format;
   constexpr QuarkFormat kBytes{"", "U8", 1, 1, {8, false}};
@@ -271,7 +267,7 @@ Status QuarkModel::Impl::LoadBlocks(const QuarkLayer& layer, const Layout& layou
 }
 
 // fp8 with one scale or one for each output; bfloat16 and float16.
-Status QuarkModel::Impl::LoadFloats(const QuarkLayer& layer, const Layout& layout, QuarkLinear& out) const {
+Status QuarkModel::Impl::LoadFloats(const QuarkLayer& layer, const StoredWeight& layout, QuarkLinear& out) const {
   if (layout.is_plain) {
     LQ_ASSIGN_OR_RETURN(out.weight, Floats(layer.name + ".weight"));
     return OkStatus();
@@ -324,7 +320,7 @@ Result<QuarkLinear> QuarkModel::Load(size_t index) const {
     return InvalidArgument(fmt::format("layer {} of {}", index, impl_->layers.size()));
   }
   const QuarkLayer& layer = impl_->layers[index];
-  const Layout& layout = impl_->layouts[index];
+  const StoredWeight& layout = impl_->layouts[index];
   QuarkLinear out;
   if (layout.format->type == "U8" && layout.format->is_float()) {
     LQ_RETURN_IF_ERROR(impl_->LoadBlocks(layer, layout, out));

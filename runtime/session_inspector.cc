@@ -19,15 +19,14 @@ template <class T>
 void Observe(const PlanTensor& tensor, const TensorView& view, const Layout& layout, const Observer& observer) {
   const auto n = static_cast<size_t>(view.shape.NumElements());
   const auto low = static_cast<int32_t>(tensor.encoding->grid.qmin());
-  T* codes = view.data<T>();
-  std::vector<int32_t> plan_order(n);
-  for (size_t i = 0; i < n; ++i) plan_order[i] = codes[i] + low;
+  std::vector<T> codes(n);
+  layout.ToOnnxOrder(view.bytes.data(), view.shape, sizeof(T), codes.data());
   ObservedTensor observed{
       tensor.value, layout.OnnxShape(view.shape), *tensor.encoding, std::vector<int32_t>(n), {}, {}};
-  layout.ToOnnxOrder(plan_order.data(), view.shape, observed.codes.data());
+  for (size_t i = 0; i < n; ++i) observed.codes[i] = codes[i] + low;
   observer(observed);
-  layout.FromOnnxOrder(observed.codes.data(), view.shape, plan_order.data());
-  for (size_t i = 0; i < n; ++i) codes[i] = static_cast<T>(plan_order[i] - low);
+  for (size_t i = 0; i < n; ++i) codes[i] = static_cast<T>(observed.codes[i] - low);
+  layout.FromOnnxOrder(codes.data(), view.shape, sizeof(T), view.bytes.data());
 }
 
 }  // namespace

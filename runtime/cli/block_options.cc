@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "lanequant/block_quantize.h"
+#include "runtime/axis.h"
 #include "runtime/cli/arrays.h"
 #include "runtime/cli/choose.h"
 #include "runtime/cli/code_arrays.h"
@@ -66,9 +67,8 @@ DType CodeType(const BlockFormat& format) {
 // One for each block. What the axis and the block size must be, the library says.
 Shape ScaleShape(const Shape& tensor, int64_t axis, int64_t block_size) {
   Shape shape = tensor;
-  const int64_t rank = static_cast<int64_t>(tensor.rank());
-  if (axis >= -rank && axis < rank && block_size > 0)
-    shape[static_cast<size_t>(axis < 0 ? axis + rank : axis)] /= block_size;
+  const std::optional<size_t> at = FindAxis(axis, tensor.rank());
+  if (at && block_size > 0) shape[*at] /= block_size;
   return shape;
 }
 

@@ -134,12 +134,12 @@ Status File::ReadAt(uint64_t offset, std::span<std::byte> out) const {
   return OkStatus();
 }
 
-Result<std::string> File::ReadAll(uint64_t max_bytes, size_t padding) const {
+Result<std::string> File::ReadAll(uint64_t max_bytes) const {
   if (size_ > max_bytes) {
     return Unsupported(fmt::format("{}: {} bytes; files of up to {} bytes are read", path_, size_, max_bytes));
   }
-  std::string bytes(size_ + padding, '\0');
-  LQ_RETURN_IF_ERROR(ReadAt(0, {reinterpret_cast<std::byte*>(bytes.data()), size_}));
+  std::string bytes(size_, '\0');
+  LQ_RETURN_IF_ERROR(ReadAt(0, std::as_writable_bytes(std::span(bytes))));
   return bytes;
 }
 

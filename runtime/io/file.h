@@ -38,8 +38,8 @@ class File {
   // Fills `out` from `offset`. Errors: beyond the end, the file shrank.
   Status ReadAt(uint64_t offset, std::span<std::byte> out) const;
 
-  // The whole file, followed by `padding` zero bytes (which simdjson reads). Errors: larger than `max_bytes`.
-  Result<std::string> ReadAll(uint64_t max_bytes, size_t padding = 0) const;
+  // The whole file. Errors: larger than `max_bytes`.
+  Result<std::string> ReadAll(uint64_t max_bytes) const;
 
  private:
   File(std::string path, int fd, uint64_t size) : path_(std::move(path)), fd_(fd), size_(size) {}

@@ -46,6 +46,25 @@ Status Append(dom::element element, std::string_view key, size_t depth, Nested& 
 
 }  // namespace
 
+simdjson::error_code Parse(std::string& text, size_t max_depth, dom::parser& parser, dom::element& element) {
+  const size_t size = text.size();
+  if (size > parser.capacity() || size == 0) {
+    if (const simdjson::error_code error = parser.allocate(size, max_depth)) return error;
+  }
+  text.append(simdjson::SIMDJSON_PADDING, '\0');  // read, too
+  return parser.parse(text.data(), size, false).get(element);
+}
+
+Result<dom::object> ParseObject(std::string& text, size_t max_depth, dom::parser& parser) {
+  dom::element element;
+  dom::object object;
+  if (const auto error = Parse(text, max_depth, parser, element)) {
+    return InvalidArgument(fmt::format("not JSON: {}", simdjson::error_message(error)));
+  }
+  if (element.get(object) != simdjson::SUCCESS) return InvalidArgument("not an object");
+  return object;
+}
+
 Status ToInteger(double number, std::string_view what, double low, double high, int64_t& out) {
   if (!(number >= low && number <= high) || std::trunc(number) != number) {
     return InvalidArgument(fmt::format("{} is {}, not an integer in {:.0f}..{:.0f}", what, number, low, high));

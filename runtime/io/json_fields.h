@@ -6,6 +6,7 @@
 #include <simdjson.h>
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -15,6 +16,12 @@
 namespace lq::json {
 
 namespace dom = simdjson::dom;
+
+// What `text` is, at most `max_depth` lists and objects deep; it lives as long as the parser. The text gets zeros
+// behind it.
+simdjson::error_code Parse(std::string& text, size_t max_depth, dom::parser& parser, dom::element& element);
+// The same of an object. Errors: no JSON, no object.
+Result<dom::object> ParseObject(std::string& text, size_t max_depth, dom::parser& parser);
 
 // An optional member of an object: false if it is missing or null. A member of another type is an error.
 template <class T>

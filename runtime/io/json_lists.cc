@@ -6,6 +6,8 @@
 #include <array>
 #include <cstdint>
 
+#include "runtime/io/json_fields.h"
+
 namespace lq::json {
 namespace {
 
@@ -24,16 +26,6 @@ constexpr std::array<bool, 256> kIsSpecial = [] {
   for (const unsigned char c : {'"', '{', '}', '[', ']', ','}) table[c] = true;
   return table;
 }();
-
-// simdjson reads beyond the end of what it parses.
-simdjson::error_code Parse(std::string& text, size_t max_depth, dom::parser& parser, dom::element& element) {
-  const size_t size = text.size();
-  if (size > parser.capacity() || size == 0) {
-    if (const simdjson::error_code error = parser.allocate(size, max_depth)) return error;
-  }
-  text.append(simdjson::SIMDJSON_PADDING, '\0');
-  return parser.parse(text.data(), size, false).get(element);
-}
 
 }  // namespace
 

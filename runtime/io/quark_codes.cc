@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
 
-#include "kernels/reference/small_floats.h"
+#include "runtime/half.h"
 
 namespace lq {
 namespace {
@@ -83,14 +82,6 @@ float QuarkFloat(const QuarkFormat& format, int32_t code) {
   return (code >> (exponent_bits + mantissa_bits) & 1) != 0 ? -value : value;
 }
 
-std::vector<int32_t> Transposed(const std::vector<int32_t>& codes, size_t rows, size_t columns) {
-  std::vector<int32_t> out(codes.size());
-  for (size_t r = 0; r < rows; ++r) {
-    for (size_t c = 0; c < columns; ++c) out[c * rows + r] = codes[r * columns + c];
-  }
-  return out;
-}
-
 std::vector<float> WidenQuark(std::string_view type, std::span<const std::byte> bytes) {
   const size_t width = type == "F32" ? 4 : type == "F16" || type == "BF16" ? 2 : 0;
   std::vector<float> out(width == 0 ? 0 : bytes.size() / width);
@@ -99,7 +90,7 @@ std::vector<float> WidenQuark(std::string_view type, std::span<const std::byte> 
   for (size_t i = 0; i < out.size(); ++i) {
     uint16_t code = 0;
     std::memcpy(&code, &bytes[2 * i], sizeof(code));
-    out[i] = type == "BF16" ? std::bit_cast<float>(uint32_t{code} << 16) : reference::FloatOfF16(code);
+    out[i] = type == "BF16" ? WidenBfloat(code) : WidenHalf(code);
   }
   return out;
 }

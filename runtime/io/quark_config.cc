@@ -114,18 +114,10 @@ Result<QuarkConfig> Parse(dom::object root) {
   return out;
 }
 
-Result<QuarkConfig> ParseText(const std::string& text) {
-  const size_t bytes = text.size() - simdjson::SIMDJSON_PADDING;
+Result<QuarkConfig> ParseText(std::string text) {
   dom::parser parser;
-  dom::element root;
-  dom::object object;
-  auto error = parser.allocate(bytes, kMaxConfigDepth);
-  if (error == simdjson::SUCCESS) error = parser.parse(text.data(), bytes, false).get(root);
-  if (error == simdjson::SUCCESS) error = root.get(object);
-  if (error != simdjson::SUCCESS) {
-    return InvalidArgument(fmt::format("not a JSON object: {}", simdjson::error_message(error)));
-  }
-  return Parse(object);
+  LQ_ASSIGN_OR_RETURN(const dom::object root, json::ParseObject(text, kMaxConfigDepth, parser));
+  return Parse(root);
 }
 
 }  // namespace
@@ -149,8 +141,8 @@ const QuarkLayerQuantizers& QuarkConfig::Of(const std::string& layer) const {
 
 Result<QuarkConfig> ReadQuarkConfig(const std::string& path) {
   LQ_ASSIGN_OR_RETURN(const File file, File::Open(path));
-  LQ_ASSIGN_OR_RETURN(const std::string text, file.ReadAll(kMaxConfigBytes, simdjson::SIMDJSON_PADDING));
-  Result<QuarkConfig> config = ParseText(text);
+  LQ_ASSIGN_OR_RETURN(std::string text, file.ReadAll(kMaxConfigBytes));
+  Result<QuarkConfig> config = ParseText(std::move(text));
   if (!config.ok()) return InFile(path, config.status());
   return config;
 }

@@ -101,19 +101,13 @@ Status Safetensors::ReadHeader() {
     return InvalidArgument(
         fmt::format("a header of {} bytes in a file of {}; up to {} are read", header, file_.size(), kMaxHeaderBytes));
   }
-  std::string text(header + simdjson::SIMDJSON_PADDING, '\0');
-  LQ_RETURN_IF_ERROR(file_.ReadAt(kPrefixBytes, std::as_writable_bytes(std::span(text).first(header))));
+  std::string text(header, '\0');
+  LQ_RETURN_IF_ERROR(file_.ReadAt(kPrefixBytes, std::as_writable_bytes(std::span(text))));
   dom::parser parser;
-  dom::element root;
-  dom::object members;
-  auto error = parser.allocate(header, kMaxHeaderDepth);
-  if (error == simdjson::SUCCESS) error = parser.parse(text.data(), header, false).get(root);
-  if (error != simdjson::SUCCESS) {
-    return InvalidArgument(fmt::format("its header is not JSON: {}", simdjson::error_message(error)));
-  }
-  if (root.get(members) != simdjson::SUCCESS) return InvalidArgument("its header is not an object");
+  const Result<dom::object> members = json::ParseObject(text, kMaxHeaderDepth, parser);
+  if (!members.ok()) return InvalidArgument(fmt::format("its header is {}", members.status().message()));
   const uint64_t data = kPrefixBytes + header;
-  for (const auto [name, element] : members) {
+  for (const auto [name, element] : *members) {
     if (name == "__metadata__") continue;
     if (name.empty() || name.size() > kMaxNameBytes) {
       return InvalidArgument(

@@ -5,6 +5,8 @@
 #include <iterator>
 #include <utility>
 
+#include "runtime/axis.h"
+
 namespace lq {
 namespace {
 
@@ -74,8 +76,8 @@ Result<BlockFormat> ReadBlockFormat(const Graph& graph, const Node& node) {
 
 Result<size_t> BlockAxis(const Graph& graph, const Node& node, size_t rank) {
   if (rank <= 1) return size_t{0};
-  const int64_t axis = node.Int("axis", 1), dims = static_cast<int64_t>(rank);
-  if (axis >= -dims && axis < dims) return static_cast<size_t>(axis < 0 ? axis + dims : axis);
+  const int64_t axis = node.Int("axis", 1);
+  if (const std::optional<size_t> at = FindAxis(axis, rank)) return *at;
   return InvalidArgument(fmt::format("{}: axis {}, but there are {} dimensions", graph.Describe(node), axis, rank));
 }
 

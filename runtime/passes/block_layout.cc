@@ -5,6 +5,7 @@
 
 #include <optional>
 
+#include "runtime/axis.h"
 #include "runtime/status_macros.h"
 
 namespace lq {
@@ -37,8 +38,7 @@ Result<size_t> FindChannelAxis(const EncodingEntry& entry, const Shape& tensor, 
 }  // namespace
 
 Result<size_t> FromEnd(const std::string& name, int64_t axis, const Shape& tensor) {
-  const int64_t rank = static_cast<int64_t>(tensor.rank());
-  if (axis >= -rank && axis < rank) return static_cast<size_t>(axis < 0 ? axis + rank : axis);
+  if (const std::optional<size_t> at = FindAxis(axis, tensor.rank())) return *at;
   return InvalidArgument(
       fmt::format("tensor '{}': axis {} of its encoding does not exist in shape {}", name, axis, tensor.ToString()));
 }

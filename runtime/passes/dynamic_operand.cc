@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "runtime/axis.h"
 #include "runtime/passes/infer_shape.h"
 
 namespace lq {
@@ -48,12 +49,11 @@ Integers AsItIs(const DynamicNumbers& numbers, bool expands) {
 // The ends of a Slice that are those of its input.
 Integers ToTheEnd(const DynamicNumbers& numbers) {
   const Dims &x = *numbers.x, &ends = numbers.target;
-  const auto rank = static_cast<int64_t>(x.size());
   std::vector<int64_t> values;
   for (size_t k = 0; k < ends.size(); ++k) {
     const int64_t axis = k < numbers.axes.size() ? numbers.axes[k].factor : static_cast<int64_t>(k);
-    const int64_t at = axis < 0 ? axis + rank : axis;
-    const bool whole = at >= 0 && at < rank && ends[k] == x[static_cast<size_t>(at)];
+    const std::optional<size_t> at = FindAxis(axis, x.size());
+    const bool whole = at && ends[k] == x[*at];
     if (!ends[k].is_number() && !whole) return std::nullopt;
     values.push_back(ends[k].is_number() ? ends[k].factor : INT64_MAX);
   }

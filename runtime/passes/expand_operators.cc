@@ -7,10 +7,13 @@
 #include <set>
 #include <utility>
 
+#include "runtime/axis.h"
 #include "runtime/passes/expand_recurrent.h"
 #include "runtime/passes/new_values.h"
 #include "runtime/passes/node_inputs.h"
+#include "runtime/passes/operator_rules.h"
 #include "runtime/passes/passes.h"
+#include "runtime/plan/window_attributes.h"
 #include "runtime/status_macros.h"
 
 namespace lq {
@@ -75,15 +78,15 @@ class Expander {
       return InvalidArgument(fmt::format("{}: {} lengths for {} outputs", owner, lengths.size(), node.outputs.size()));
     }
     const std::optional<Shape>& shape = graph_.value(node.inputs[0]).shape;
-    const int64_t rank = shape.has_value() ? static_cast<int64_t>(shape->rank()) : 0;
-    const int64_t axis = node.Int("axis", 0), at = axis < 0 ? axis + rank : axis;
-    if (at < 0 || at >= rank || (*shape)[static_cast<size_t>(at)] < 0) {
+    const int64_t axis = node.Int("axis", 0);
+    const std::optional<size_t> at = shape.has_value() ? FindAxis(axis, shape->rank()) : std::nullopt;
+    if (!at || (*shape)[*at] < 0) {
       return Unsupported(fmt::format(
           "{}: equal parts of '{}', of which the file does not say the length along axis {}; supported: lengths", owner,
           graph_.value(node.inputs[0]).name, axis));
     }
     const auto parts = static_cast<int64_t>(node.outputs.size());
-    const int64_t length = (*shape)[static_cast<size_t>(at)], each = (length + parts - 1) / parts;
+    const int64_t length = (*shape)[*at], each = (length + parts - 1) / parts;
     std::vector<int64_t> lengths(node.outputs.size(), each);
     lengths.back() = length - each * (parts - 1);
     return lengths;
@@ -167,11 +170,11 @@ class Expander {
     all.s64.assign(sizes != nullptr ? shape->rank() : 0, -1);
     all.f32.assign(sizes != nullptr ? 0 : shape->rank(), 1);
     for (size_t i = 0; i < axes.size(); ++i) {
-      const int64_t at = axes[i] < 0 ? axes[i] + static_cast<int64_t>(shape->rank()) : axes[i];
-      if (at < 0 || at >= static_cast<int64_t>(shape->rank())) return;
+      const std::optional<size_t> at = FindAxis(axes[i], shape->rank());
+      if (!at) return;
       if (sizes != nullptr ? i >= sizes->s64.size() : scales == nullptr || i >= scales->f32.size()) return;
-      if (sizes != nullptr) all.s64[static_cast<size_t>(at)] = sizes->s64[i];
-      if (sizes == nullptr) all.f32[static_cast<size_t>(at)] = scales->f32[i];
+      if (sizes != nullptr) all.s64[*at] = sizes->s64[i];
+      if (sizes == nullptr) all.f32[*at] = scales->f32[i];
     }
     const size_t input = sizes != nullptr ? 3 : 2;
     node.inputs[input] = AddConstant(graph_, graph_.value(node.inputs[input]).name, std::move(all));
@@ -221,10 +224,9 @@ class Expander {
     const std::vector<int64_t> ones(dims, 1), strides = node.Ints("strides", ones),
                                               dilations = node.Ints("dilations", ones),
                                               more = node.Ints("output_padding", std::vector<int64_t>(dims, 0));
-    constexpr int64_t kMost = 32767;  // keeps sums far from overflow; CheckOperators has the same bound
     const auto fits = [dims](const std::vector<int64_t>& list) {
       return list.size() == dims &&
-             std::all_of(list.begin(), list.end(), [](int64_t v) { return v >= 0 && v <= kMost; });
+             std::all_of(list.begin(), list.end(), [](int64_t v) { return v >= 0 && v <= kMaxExtent; });
     };
     if (dims == 0 || !fits(strides) || !fits(dilations) || !fits(more) || node.attributes.count("output_shape") != 0) {
       return Unsupported(
@@ -239,8 +241,9 @@ class Expander {
         return Unsupported(fmt::format("{}: auto_pad '{}' of a window of {} that is shorter than its stride {}",
                                        graph_.Describe(node), mode, window, strides[d]));
       }
-      pads[d] = mode == "SAME_UPPER" ? total / 2 : total - total / 2;
-      pads[d + dims] = total - pads[d];
+      const SamePadding same = SplitPadding(total, mode == "SAME_UPPER");
+      pads[d] = same.begin;
+      pads[d + dims] = same.end;
     }
     node.attributes["pads"] = std::move(pads);
     return OkStatus();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "runtime/passes/aimet_quantizer.h"
@@ -152,14 +153,17 @@ class QuantizerFolder {
   }
 
   // Whether all that reads the value are quantizers that do the same: then it may be quantized where it is made.
-  bool HasOneQuantizer(ValueId id, const EncodingEntry& entry) const {
+  // `entry`: one of them.
+  bool HasOneQuantizer(ValueId id, const EncodingEntry& entry) {
     if (is_output_[At(id)]) return false;
-    return std::all_of(uses_[At(id)].begin(), uses_[At(id)].end(), [&](Use use) {
-      const Node& reader = graph_.nodes[use.node];
-      if (use.input != 0 || (!IsQuantize(reader) && !IsAimetQuantizer(reader))) return false;
-      const Result<EncodingEntry> other = Read(reader, DType::kU8);
-      return other.ok() && *other == entry;
-    });
+    const auto found = has_one_quantizer_.find(id);
+    if (found != has_one_quantizer_.end()) return found->second;
+    return has_one_quantizer_[id] = std::all_of(uses_[At(id)].begin(), uses_[At(id)].end(), [&](Use use) {
+             const Node& reader = graph_.nodes[use.node];
+             if (use.input != 0 || (!IsQuantize(reader) && !IsAimetQuantizer(reader))) return false;
+             const Result<EncodingEntry> other = Read(reader, DType::kU8);
+             return other.ok() && *other == entry;
+           });
   }
 
   // Lets readers of `out` read `value`. A graph output keeps its name: an activation takes it over, where it can.
@@ -225,6 +229,7 @@ class QuantizerFolder {
   std::vector<std::pair<ValueId, EncodingEntry>> entries_;
   std::vector<size_t> kept_;  // nodes of the new graph in order: of the old one, and beyond it those of added_
   std::vector<Node> added_;
+  std::map<ValueId, bool> has_one_quantizer_;  // of values that were asked for
 };
 
 }  // namespace

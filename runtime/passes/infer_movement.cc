@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "runtime/axis.h"
 #include "runtime/passes/infer_shape.h"
 #include "runtime/passes/node_inputs.h"
 
@@ -16,17 +17,11 @@ std::optional<std::vector<int64_t>> IntegersOf(const Graph& graph, const Node& n
   return constant->s64;
 }
 
-// Counted from the front. Nothing where the axis does not exist.
-std::optional<size_t> FromFront(int64_t axis, size_t rank) {
-  const int64_t at = axis < 0 ? axis + static_cast<int64_t>(rank) : axis;
-  return at >= 0 && at < static_cast<int64_t>(rank) ? std::optional(static_cast<size_t>(at)) : std::nullopt;
-}
-
 // Which of `rank` dimensions `axes` names.
 std::optional<std::vector<bool>> Marked(const std::vector<int64_t>& axes, size_t rank) {
   std::vector<bool> marked(rank, false);
   for (int64_t axis : axes) {
-    const std::optional<size_t> at = FromFront(axis, rank);
+    const std::optional<size_t> at = FindAxis(axis, rank);
     if (!at.has_value() || marked[*at]) return std::nullopt;
     marked[*at] = true;
   }
@@ -38,7 +33,7 @@ std::optional<Dims> Transposed(const Node& node, const Dims& x) {
   Dims out;
   for (size_t d = 0; d < x.size(); ++d) {
     const std::optional<size_t> from = perm.empty()      ? std::optional(x.size() - 1 - d)
-                                       : d < perm.size() ? FromFront(perm[d], x.size())
+                                       : d < perm.size() ? FindAxis(perm[d], x.size())
                                                          : std::nullopt;
     if (!from.has_value()) return std::nullopt;
     out.push_back(x[*from]);
@@ -69,11 +64,11 @@ std::optional<Dims> Unsqueezed(const Graph& graph, const Node& node, const Dims&
 }
 
 std::optional<Dims> Flattened(const Node& node, const Dims& x) {
-  const int64_t axis = node.Int("axis", 1), rank = static_cast<int64_t>(x.size());
-  const int64_t at = axis < 0 ? axis + rank : axis;
-  if (at < 0 || at > rank) return std::nullopt;
-  const std::optional<Dim> rows = Product(std::span(x).first(static_cast<size_t>(at))),
-                           columns = Product(std::span(x).subspan(static_cast<size_t>(at)));
+  const int64_t axis = node.Int("axis", 1);
+  const bool is_end = axis == static_cast<int64_t>(x.size());
+  const std::optional<size_t> at = is_end ? x.size() : FindAxis(axis, x.size());
+  if (!at.has_value()) return std::nullopt;
+  const std::optional<Dim> rows = Product(std::span(x).first(*at)), columns = Product(std::span(x).subspan(*at));
   if (!rows.has_value() || !columns.has_value()) return std::nullopt;
   return Dims{*rows, *columns};
 }
@@ -87,7 +82,7 @@ std::optional<Dims> Sliced(const Graph& graph, const Node& node, Dims x) {
   if (!starts || !ends || !axes || !steps || starts->size() != ends->size()) return std::nullopt;
   for (size_t i = 0; i < starts->size(); ++i) {
     const int64_t axis = i < axes->size() ? (*axes)[i] : static_cast<int64_t>(i);
-    const std::optional<size_t> at = FromFront(axis, x.size());
+    const std::optional<size_t> at = FindAxis(axis, x.size());
     if (!at.has_value() || (i < steps->size() && (*steps)[i] != 1)) return std::nullopt;
     Dim& dim = x[*at];
     if (!dim.is_number()) {

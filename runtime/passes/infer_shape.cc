@@ -5,7 +5,9 @@
 #include <string_view>
 #include <utility>
 
+#include "runtime/axis.h"
 #include "runtime/passes/node_inputs.h"
+#include "runtime/passes/operator_rules.h"
 
 namespace lq {
 namespace {
@@ -85,6 +87,27 @@ std::optional<Dims> BroadcastDims(const Dims& a, const Dims& b) {
       dim = other[d];  // what is dynamic must be that long
     }
   }
+  return out;
+}
+
+// What the windows of a node do along each spatial dimension. Every product of two numbers fits into 64 bits.
+struct Pads {
+  std::vector<int64_t> total, strides, dilations;
+};
+
+// Nothing where auto_pad decides, or attributes do not fit `n` spatial dimensions of an input of this rank.
+std::optional<Pads> ReadPads(const Node& node, size_t n, size_t rank) {
+  const std::vector<int64_t> pads = node.Ints("pads", std::vector<int64_t>(2 * n, 0));
+  const auto within = [](const std::vector<int64_t>& list, size_t size, int64_t low) {
+    return list.size() == size &&
+           std::all_of(list.begin(), list.end(), [low](int64_t v) { return v >= low && v <= kMaxExtent; });
+  };
+  Pads out{{}, node.Ints("strides", std::vector<int64_t>(n, 1)), node.Ints("dilations", std::vector<int64_t>(n, 1))};
+  if (rank != n + 2 || !within(pads, 2 * n, 0) || !within(out.strides, n, 1) || !within(out.dilations, n, 1) ||
+      node.String("auto_pad", "NOTSET") != "NOTSET") {
+    return std::nullopt;
+  }
+  for (size_t d = 0; d < n; ++d) out.total.push_back(pads[d] + pads[d + n]);
   return out;
 }
 
@@ -177,38 +200,28 @@ std::optional<Dims> ShapeInference::Broadcast(const Node& node, Dims x) {
 
 std::optional<Dims> ShapeInference::Gathered(const Node& node, const Dims& x) {
   const std::optional<Dims> indices = Input(node, 1);
-  const auto rank = static_cast<int64_t>(x.size());
-  const int64_t axis = node.Int("axis", 0), at = axis < 0 ? axis + rank : axis;
-  if (!indices.has_value() || at < 0 || at >= rank) return std::nullopt;
-  Dims out(x.begin(), x.begin() + at);
+  const std::optional<size_t> at = FindAxis(node.Int("axis", 0), x.size());
+  if (!indices.has_value() || !at.has_value()) return std::nullopt;
+  const auto axis = x.begin() + static_cast<ptrdiff_t>(*at);
+  Dims out(x.begin(), axis);
   out.insert(out.end(), indices->begin(), indices->end());
-  out.insert(out.end(), x.begin() + at + 1, x.end());
+  out.insert(out.end(), axis + 1, x.end());
   return out;
 }
 
 // Conv and pools with pads of their own.
 std::optional<Dims> ShapeInference::Window(const Node& node, Dims x, const std::vector<int64_t>& kernel) {
-  const size_t n = kernel.size();
-  const std::vector<int64_t> pads = node.Ints("pads", std::vector<int64_t>(2 * n, 0)),
-                             strides = node.Ints("strides", std::vector<int64_t>(n, 1)),
-                             dilations = node.Ints("dilations", std::vector<int64_t>(n, 1));
-  if (x.size() != n + 2 || pads.size() != 2 * n || strides.size() != n || dilations.size() != n ||
-      node.String("auto_pad", "NOTSET") != "NOTSET" || node.Int("ceil_mode", 0) != 0) {
-    return std::nullopt;
-  }
-  constexpr int64_t kMost = 32767;  // keeps the products in 64 bits
-  for (size_t d = 0; d < n; ++d) {
-    if (std::max({kernel[d], strides[d], dilations[d], pads[d], pads[d + n]}) > kMost ||
-        std::min({kernel[d], strides[d], dilations[d], pads[d] + 1, pads[d + n] + 1}) < 1) {
-      return std::nullopt;
-    }
-    const int64_t growth = pads[d] + pads[d + n] - dilations[d] * (kernel[d] - 1) - 1;
+  const std::optional<Pads> pads = ReadPads(node, kernel.size(), x.size());
+  if (!pads.has_value() || node.Int("ceil_mode", 0) != 0) return std::nullopt;
+  for (size_t d = 0; d < kernel.size(); ++d) {
+    if (kernel[d] < 1 || kernel[d] > kMaxExtent) return std::nullopt;
+    const int64_t growth = pads->total[d] - pads->dilations[d] * (kernel[d] - 1) - 1, stride = pads->strides[d];
     if (!x[d + 2].is_number()) {
-      if (growth != -1 || strides[d] != 1) x[d + 2] = Fresh();
+      if (growth != -1 || stride != 1) x[d + 2] = Fresh();
       continue;
     }
     if (x[d + 2].factor + growth < 0) return std::nullopt;
-    x[d + 2].factor = (x[d + 2].factor + growth) / strides[d] + 1;
+    x[d + 2].factor = (x[d + 2].factor + growth) / stride + 1;
   }
   return x;
 }
@@ -227,27 +240,19 @@ std::optional<Dims> ShapeInference::Conv(const Node& node, const Dims& x) {
 // A ConvTranspose with pads of its own.
 std::optional<Dims> ShapeInference::Spread(const Node& node, Dims x, const Dims& weight) {
   const size_t n = weight.size() - 2;
-  const std::vector<int64_t> none(n, 0), ones(n, 1),
-      pads = node.Ints("pads", std::vector<int64_t>(2 * n, 0)), strides = node.Ints("strides", ones),
-      dilations = node.Ints("dilations", ones), more = node.Ints("output_padding", none);
-  if (x.size() != n + 2 || pads.size() != 2 * n || strides.size() != n || dilations.size() != n || more.size() != n ||
-      node.String("auto_pad", "NOTSET") != "NOTSET" || node.attributes.count("output_shape") != 0) {
-    return std::nullopt;
-  }
+  const std::optional<Pads> pads = ReadPads(node, n, x.size());
+  const std::vector<int64_t> more = node.Ints("output_padding", std::vector<int64_t>(n, 0));
+  if (!pads.has_value() || more.size() != n || node.attributes.count("output_shape") != 0) return std::nullopt;
   for (size_t d = 0; d < n; ++d) {
-    constexpr int64_t kMost = 32767;  // keeps the products in 64 bits
-    if (std::max({strides[d], dilations[d], pads[d], pads[d + n], more[d], weight[d + 2].factor}) > kMost ||
-        std::min({strides[d], dilations[d], pads[d] + 1, pads[d + n] + 1, more[d] + 1}) < 1 ||
-        !weight[d + 2].is_number()) {
-      return std::nullopt;
-    }
-    const int64_t window = (weight[d + 2].factor - 1) * dilations[d] + 1 - pads[d] - pads[d + n] + more[d];
+    const Dim& kernel = weight[d + 2];
+    if (!kernel.is_number() || kernel.factor > kMaxExtent || more[d] < 0 || more[d] > kMaxExtent) return std::nullopt;
+    const int64_t window = (kernel.factor - 1) * pads->dilations[d] + 1 - pads->total[d] + more[d];
     if (!x[d + 2].is_number()) {
       x[d + 2] = Fresh();
     } else if (x[d + 2].factor < 1 || x[d + 2].factor > Shape::kMaxDim) {
       return std::nullopt;
     } else {
-      x[d + 2].factor = (x[d + 2].factor - 1) * strides[d] + window;
+      x[d + 2].factor = (x[d + 2].factor - 1) * pads->strides[d] + window;
     }
   }
   const std::optional<Dim> channels = Times(weight[1], Dim{node.Int("group", 1)});
@@ -271,10 +276,9 @@ std::optional<Dims> ShapeInference::Matrix(const Node& node, const Dims& x) {
 
 std::optional<Dims> ShapeInference::Joined(const Node& node, const Dims& x) {
   Dims out = x;
-  const auto rank = static_cast<int64_t>(x.size());
-  const int64_t axis = node.Int("axis", 0), from_front = axis < 0 ? axis + rank : axis;
-  if (from_front < 0 || from_front >= rank) return std::nullopt;
-  const auto at = static_cast<size_t>(from_front);
+  const std::optional<size_t> axis = FindAxis(node.Int("axis", 0), x.size());
+  if (!axis.has_value()) return std::nullopt;
+  const size_t at = *axis;
   for (size_t i = 1; i < node.inputs.size(); ++i) {
     const std::optional<Dims> part = Input(node, i);
     if (!part.has_value() || part->size() != x.size()) return std::nullopt;
@@ -290,20 +294,18 @@ std::optional<Dims> ShapeInference::Joined(const Node& node, const Dims& x) {
 
 void ShapeInference::InferSplit(const Node& node) {
   const std::optional<Dims> x = Input(node, 0);
-  if (!x.has_value()) return;
-  const auto rank = static_cast<int64_t>(x->size());
-  const int64_t axis = node.Int("axis", 0), at = axis < 0 ? axis + rank : axis;
+  const std::optional<size_t> at = x.has_value() ? FindAxis(node.Int("axis", 0), x->size()) : std::nullopt;
+  if (!at.has_value()) return;
   const Constant* lengths = ConstantInput(graph_, node, 1);
   std::vector<int64_t> parts = lengths != nullptr ? lengths->s64 : node.Ints("split", {});
   const auto count = static_cast<int64_t>(node.outputs.size());
-  if (at < 0 || at >= rank) return;
-  const Dim& whole = (*x)[static_cast<size_t>(at)];
+  const Dim& whole = (*x)[*at];
   if (parts.empty() && node.inputs.size() < 2 && whole.is_number() && whole.factor % count == 0) {
     parts.assign(node.outputs.size(), whole.factor / count);
   }
   for (size_t i = 0; i < node.outputs.size() && parts.size() == node.outputs.size(); ++i) {
     Dims out = *x;
-    out[static_cast<size_t>(at)] = Dim{parts[i]};
+    out[*at] = Dim{parts[i]};
     Set(node.outputs[i], std::move(out));
   }
 }

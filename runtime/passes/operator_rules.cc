@@ -10,9 +10,6 @@
 namespace lq {
 namespace {
 
-// Bounds every window's size and position well inside 32 bits.
-constexpr int64_t kMaxExtent = 32767;
-
 constexpr AttributeRule kAutoPad{"auto_pad", AttributeKind::kAutoPad};
 constexpr AttributeRule kCeilMode{"ceil_mode", AttributeKind::kInt, 0, 1};
 constexpr AttributeRule kKernelShape{"kernel_shape", AttributeKind::kInts, 1, kMaxExtent, 2};

@@ -13,6 +13,10 @@
 
 namespace lq {
 
+// Of a kernel, stride, dilation or padding, and other sizes in attributes: bounds every window's size and position well
+// inside 32 bits.
+constexpr int64_t kMaxExtent = 32767;
+
 enum class AttributeKind { kInt, kFloat, kInts, kAutoPad, kString, kConstant };
 
 struct AttributeRule {

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "runtime/axis.h"
 #include "runtime/passes/passes.h"
 #include "runtime/plan/chain.h"
 #include "runtime/status_macros.h"
@@ -117,11 +118,9 @@ class Widener {
     const size_t rank = constant->shape.rank() + list.size();
     std::array<bool, Shape::kMaxRank> fresh{};
     for (int64_t axis : list) {
-      const int64_t at = axis < 0 ? axis + static_cast<int64_t>(rank) : axis;
-      if (rank > Shape::kMaxRank || at < 0 || at >= static_cast<int64_t>(rank) || fresh[static_cast<size_t>(at)]) {
-        return false;  // the node says so itself when it is prepared
-      }
-      fresh[static_cast<size_t>(at)] = true;
+      const std::optional<size_t> at = FindAxis(axis, rank);
+      if (rank > Shape::kMaxRank || !at || fresh[*at]) return false;  // the node says so itself when it is prepared
+      fresh[*at] = true;
     }
     std::vector<int64_t> dims;
     std::vector<size_t> moved;  // where the constant's dimensions went

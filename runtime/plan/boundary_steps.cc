@@ -84,7 +84,7 @@ class EnterStep final : public Step {
  public:
   Result<Shape> OutputShape(std::span<const Shape> in) const override { return PlanShape(in[0]); }
   Status Run(const StepRun& run) const override {
-    FromOnnxOrder(run.in[0].data<float>(), run.out.shape, run.out.data<float>());
+    FromOnnxOrder(run.in[0].bytes.data(), run.out.shape, sizeof(float), run.out.bytes.data());
     return OkStatus();
   }
 };
@@ -111,20 +111,19 @@ class OutputStep final : public Step {
     }
     auto* out = run.out.data<float>();
     if (in.dtype == DType::kF64) {  // the real value, rounded once
-      auto* ordered = reinterpret_cast<double*>(run.scratch.data());
-      ToOnnxOrder(in.data<double>(), in.shape, ordered);
+      const auto* ordered = reinterpret_cast<const double*>(run.scratch.data());
+      ToOnnxOrder(in.bytes.data(), in.shape, sizeof(double), run.scratch.data());
       for (int64_t i = 0; i < in.shape.NumElements(); ++i) out[i] = static_cast<float>(ordered[i]);
       return OkStatus();
     }
     if (!encoding_) {
-      ToOnnxOrder(in.data<float>(), in.shape, out);
+      ToOnnxOrder(in.bytes.data(), in.shape, sizeof(float), out);
       return OkStatus();
     }
     const size_t bytes = CodeBytes(encoding_->grid);
     const std::byte* codes = in.bytes.data();
     if (IsTurned(in.shape)) {
-      if (bytes == 1) ToOnnxOrder(in.data<uint8_t>(), in.shape, reinterpret_cast<uint8_t*>(run.scratch.data()));
-      if (bytes == 2) ToOnnxOrder(in.data<uint16_t>(), in.shape, reinterpret_cast<uint16_t*>(run.scratch.data()));
+      ToOnnxOrder(codes, in.shape, bytes, run.scratch.data());
       codes = run.scratch.data();
     }
     RunRanges(run.executor, static_cast<size_t>(in.shape.NumElements()), kElementsPerTask, [&](Range r) {

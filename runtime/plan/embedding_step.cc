@@ -2,12 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
-#include "runtime/plan/pieces.h"
+#include "runtime/plan/indexed_step.h"
 #include "runtime/plan/steps.h"
-#include "runtime/plan/value_codec.h"
 #include "runtime/run_tasks.h"
 #include "runtime/status_macros.h"
 #include "runtime/weight_codes.h"
@@ -99,10 +97,10 @@ Result<Table> MakeTable(const std::string& name, const Constant& weight, const E
   return table;
 }
 
-class EmbeddingStep final : public Step {
+class EmbeddingStep final : public IndexedStep {
  public:
   EmbeddingStep(Table table, const std::optional<PerTensor>& indices, const PrepareOptions& options)
-      : table_(std::move(table)), decoder_(indices, options) {}
+      : IndexedStep(indices, DType::kF64, options), table_(std::move(table)) {}
 
   Result<Shape> OutputShape(std::span<const Shape> in) const override {
     const Shape indices = OnnxShape(in[0]);
@@ -113,39 +111,6 @@ class EmbeddingStep final : public Step {
                                    Shape::kMaxRank - 1));
   }
 
-  size_t ScratchBytes(std::span<const Shape> in, size_t) const override {
-    Pieces pieces(nullptr);
-    const auto count = static_cast<size_t>(in[0].NumElements());
-    pieces.Take(count * sizeof(double));
-    pieces.Take(count * sizeof(double));
-    const Result<Shape> out = OutputShape(in);
-    pieces.Take(out.ok() && IsTurned(*out) ? count * table_.features * sizeof(double) : 0);
-    return pieces.used();
-  }
-
-  Status Run(const StepRun& run) const override {
-    const ConstTensorView& in = run.in[0];
-    const auto count = static_cast<size_t>(in.shape.NumElements());
-    Pieces pieces(run.scratch.data());
-    std::byte* ordered = pieces.Take(count * sizeof(double));
-    ToOnnxOrder(in.bytes.data(), in.shape, SizeOf(in.dtype), ordered);
-    auto* numbers = reinterpret_cast<double*>(pieces.Take(count * sizeof(double)));
-    decoder_.Decode(ordered, in.dtype, count, ValueKind::kReal, reinterpret_cast<std::byte*>(numbers));
-    for (size_t i = 0; i < count; ++i) {
-      LQ_ASSIGN_OR_RETURN(numbers[i], RowOf(numbers[i]));
-    }
-    const bool turned = IsTurned(run.out.shape);
-    std::byte* memory = turned ? pieces.Take(run.out.bytes.size()) : run.out.bytes.data();
-    auto* out = reinterpret_cast<double*>(memory);
-    RunRanges(run.executor, count, std::max<size_t>(1, kGrain / table_.features), [&](Range r) {
-      for (size_t i = r.begin; i < r.end; ++i) {
-        table_.Decode(static_cast<size_t>(numbers[i]), out + i * table_.features);
-      }
-    });
-    if (turned) FromOnnxOrder(memory, run.out.shape, sizeof(double), run.out.bytes.data());
-    return OkStatus();
-  }
-
   LayerInfo info() const override {
     const size_t bytes = table_.codes.size() + table_.scale.size() * sizeof(float) +
                          table_.offset.size() * sizeof(int32_t) + table_.integer.size() * sizeof(uint16_t);
@@ -153,16 +118,20 @@ class EmbeddingStep final : public Step {
   }
 
  private:
-  // The row that a number stands for, counted from the end where it is negative.
-  Result<double> RowOf(double number) const {
-    const auto rows = static_cast<double>(table_.rows);
-    const double whole = std::trunc(number), row = whole < 0 ? whole + rows : whole;
-    if (row >= 0 && row < rows) return row;
+  size_t length() const override { return table_.rows; }
+
+  Status Outside(double number) const override {
     return InvalidArgument(fmt::format("{}: index {} of {} rows", table_.name, number, table_.rows));
   }
 
+  void Copy(std::span<const uint64_t> indices, Executor& executor, std::byte* out) const override {
+    auto* reals = reinterpret_cast<double*>(out);
+    RunRanges(executor, indices.size(), std::max<size_t>(1, kGrain / table_.features), [&](Range r) {
+      for (size_t i = r.begin; i < r.end; ++i) table_.Decode(indices[i], reals + i * table_.features);
+    });
+  }
+
   Table table_;
-  ValueDecoder decoder_;
 };
 
 }  // namespace

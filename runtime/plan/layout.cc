@@ -1,7 +1,7 @@
 #include "runtime/plan/layout.h"
 
 #include <algorithm>
-#include <cstring>
+#include <cstdint>
 
 namespace lq {
 namespace {
@@ -40,6 +40,14 @@ void Transpose(const T* in, size_t batch, size_t rows, size_t columns, T* out) {
   }
 }
 
+void Transpose(const void* in, size_t batch, size_t rows, size_t columns, size_t size, void* out) {
+  const auto run = [&]<class T>(const T* from) { Transpose(from, batch, rows, columns, static_cast<T*>(out)); };
+  if (size == 1) run(static_cast<const uint8_t*>(in));
+  if (size == 2) run(static_cast<const uint16_t*>(in));
+  if (size == 4) run(static_cast<const float*>(in));
+  if (size == 8) run(static_cast<const double*>(in));
+}
+
 struct Dims {
   size_t batch, pixels, channels;
 };
@@ -64,41 +72,14 @@ size_t Layout::OnnxDimension(size_t d, size_t rank) const {
   return channels_last_ && rank == 4 ? kChannelsLast[d] : d;
 }
 
-template <class T>
-void Layout::ToOnnxOrder(const T* in, const Shape& plan, T* out) const {
+void Layout::ToOnnxOrder(const void* in, const Shape& plan, size_t size, void* out) const {
   const Dims d = DimsOf(plan, IsTurned(plan));
-  Transpose(in, d.batch, d.pixels, d.channels, out);
+  Transpose(in, d.batch, d.pixels, d.channels, size, out);
 }
 
-template <class T>
-void Layout::FromOnnxOrder(const T* in, const Shape& plan, T* out) const {
+void Layout::FromOnnxOrder(const void* in, const Shape& plan, size_t size, void* out) const {
   const Dims d = DimsOf(plan, IsTurned(plan));
-  Transpose(in, d.batch, d.channels, d.pixels, out);
+  Transpose(in, d.batch, d.channels, d.pixels, size, out);
 }
-
-void Layout::ToOnnxOrder(const std::byte* in, const Shape& plan, size_t size, std::byte* out) const {
-  if (size == 1) ToOnnxOrder(reinterpret_cast<const uint8_t*>(in), plan, reinterpret_cast<uint8_t*>(out));
-  if (size == 2) ToOnnxOrder(reinterpret_cast<const uint16_t*>(in), plan, reinterpret_cast<uint16_t*>(out));
-  if (size == 4) ToOnnxOrder(reinterpret_cast<const float*>(in), plan, reinterpret_cast<float*>(out));
-  if (size == 8) ToOnnxOrder(reinterpret_cast<const double*>(in), plan, reinterpret_cast<double*>(out));
-}
-
-void Layout::FromOnnxOrder(const std::byte* in, const Shape& plan, size_t size, std::byte* out) const {
-  if (size == 1) FromOnnxOrder(reinterpret_cast<const uint8_t*>(in), plan, reinterpret_cast<uint8_t*>(out));
-  if (size == 2) FromOnnxOrder(reinterpret_cast<const uint16_t*>(in), plan, reinterpret_cast<uint16_t*>(out));
-  if (size == 4) FromOnnxOrder(reinterpret_cast<const float*>(in), plan, reinterpret_cast<float*>(out));
-  if (size == 8) FromOnnxOrder(reinterpret_cast<const double*>(in), plan, reinterpret_cast<double*>(out));
-}
-
-template void Layout::ToOnnxOrder(const uint8_t*, const Shape&, uint8_t*) const;
-template void Layout::ToOnnxOrder(const uint16_t*, const Shape&, uint16_t*) const;
-template void Layout::ToOnnxOrder(const float*, const Shape&, float*) const;
-template void Layout::ToOnnxOrder(const int32_t*, const Shape&, int32_t*) const;
-template void Layout::ToOnnxOrder(const double*, const Shape&, double*) const;
-template void Layout::FromOnnxOrder(const uint8_t*, const Shape&, uint8_t*) const;
-template void Layout::FromOnnxOrder(const uint16_t*, const Shape&, uint16_t*) const;
-template void Layout::FromOnnxOrder(const float*, const Shape&, float*) const;
-template void Layout::FromOnnxOrder(const int32_t*, const Shape&, int32_t*) const;
-template void Layout::FromOnnxOrder(const double*, const Shape&, double*) const;
 
 }  // namespace lq

@@ -26,14 +26,9 @@ class Layout {
   // The ONNX dimension that dimension d of the plan's order is.
   size_t OnnxDimension(size_t d, size_t rank) const;
 
-  // Copies between the two orders. `plan` is the plan's shape; elements of 1, 2, 4 or 8 bytes.
-  template <class T>
-  void ToOnnxOrder(const T* in, const Shape& plan, T* out) const;
-  template <class T>
-  void FromOnnxOrder(const T* in, const Shape& plan, T* out) const;
-  // The same of elements of `size` bytes.
-  void ToOnnxOrder(const std::byte* in, const Shape& plan, size_t size, std::byte* out) const;
-  void FromOnnxOrder(const std::byte* in, const Shape& plan, size_t size, std::byte* out) const;
+  // Copies between the two orders. `plan` is the plan's shape; elements of `size` bytes: 1, 2, 4 or 8.
+  void ToOnnxOrder(const void* in, const Shape& plan, size_t size, void* out) const;
+  void FromOnnxOrder(const void* in, const Shape& plan, size_t size, void* out) const;
 
  private:
   bool channels_last_;

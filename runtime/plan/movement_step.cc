@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <cstring>
 
 #include "runtime/plan/layout.h"
 #include "runtime/plan/steps.h"
@@ -105,37 +104,21 @@ class MovementStep final : public Step {
   }
 
   Status Run(const StepRun& run) const override {
-    if (run.out.dtype == DType::kU8) {
-      Move<uint8_t>(run);
-    } else if (run.out.dtype == DType::kU16) {
-      Move<uint16_t>(run);
-    } else if (run.out.dtype == DType::kF32) {
-      Move<float>(run);
+    const ConstTensorView& in = run.in[0];
+    const size_t size = SizeOf(in.dtype);
+    std::byte* out = run.out.bytes.data();
+    if (!IsTurned(in.shape)) {
+      FromOnnxOrder(in.bytes.data(), run.out.shape, size, out);
+    } else if (!IsTurned(run.out.shape)) {
+      ToOnnxOrder(in.bytes.data(), in.shape, size, out);
     } else {
-      Move<double>(run);
+      ToOnnxOrder(in.bytes.data(), in.shape, size, run.scratch.data());
+      FromOnnxOrder(run.scratch.data(), run.out.shape, size, out);
     }
     return OkStatus();
   }
 
  private:
-  template <class T>
-  void Move(const StepRun& run) const {
-    const T* in = run.in[0].data<T>();
-    T* out = run.out.data<T>();
-    const bool from_image = IsTurned(run.in[0].shape), to_image = IsTurned(run.out.shape);
-    if (from_image && to_image) {
-      T* ordered = reinterpret_cast<T*>(run.scratch.data());
-      ToOnnxOrder(in, run.in[0].shape, ordered);
-      FromOnnxOrder(ordered, run.out.shape, out);
-    } else if (from_image) {
-      ToOnnxOrder(in, run.in[0].shape, out);
-    } else if (to_image) {
-      FromOnnxOrder(in, run.out.shape, out);
-    } else {
-      std::memcpy(out, in, static_cast<size_t>(run.out.shape.NumElements()) * sizeof(T));
-    }
-  }
-
   Movement movement_;
 };
 

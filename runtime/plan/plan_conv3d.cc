@@ -5,7 +5,6 @@
 
 #include "runtime/output_arrays.h"
 #include "runtime/plan/planner.h"
-#include "runtime/plan/window_attributes.h"
 #include "runtime/status_macros.h"
 
 namespace lq {
@@ -35,6 +34,19 @@ std::optional<Encoding> Deepened(std::optional<Encoding> encoding, int64_t depth
   return encoding;
 }
 
+// How the convolution walks along the depth, the first dimension of `depth`. Error: padding, but no code of 0.
+Result<Conv3dWindow> DepthWindow(const std::string& name, const WindowAttributes& depth,
+                                 const std::optional<PerTensor>& codes) {
+  const bool pads = codes && depth.padding[0] + depth.padding[2] > 0;
+  if (pads && !HasZero(*codes)) {
+    return Unsupported(fmt::format("{}: pads of {} and {} planes, but 0 is not on the grid of its input, {}", name,
+                                   depth.padding[0], depth.padding[2], Describe(Encoding(*codes))));
+  }
+  const auto size = [](size_t value) { return static_cast<int64_t>(value); };
+  return Conv3dWindow{size(depth.kernel[0]),  size(depth.stride[0]),  size(depth.dilation[0]),
+                      size(depth.padding[0]), size(depth.padding[2]), static_cast<uint16_t>(pads ? -codes->offset : 0)};
+}
+
 }  // namespace
 
 Status Planner::PlanConv3d(const Node& node) {
@@ -58,27 +70,12 @@ Status Planner::PlanConv3d(const Node& node) {
   LQ_RETURN_IF_ERROR(FuseClampBehind(chain));
   StageArrays arrays;
   LQ_ASSIGN_OR_RETURN(const OutputStage stage, MakeStage(node, chain, weight.dim(0), arrays));
-  const Conv2dSpec spec{.name = graph_.Describe(node),
-                        .in_channels = static_cast<size_t>(in[1] * kernel_depth),
-                        .out_channels = weight.dim(0),
-                        .groups = static_cast<size_t>(groups),
-                        .kernel = plane.kernel,
-                        .stride = plane.stride,
-                        .dilation = plane.dilation,
-                        .padding = plane.padding,
-                        .weight = weight.values(),
-                        .weight_encoding = Deepened(weight.encoding, kernel_depth),
-                        .input = input.codes,
-                        .output = stage};
-  const bool pads = input.codes && depth.padding[0] + depth.padding[2] > 0;
-  if (pads && !HasZero(*input.codes)) {
-    return Unsupported(fmt::format("{}: pads of {} and {} planes, but 0 is not on the grid of its input, {}", spec.name,
-                                   depth.padding[0], depth.padding[2], Describe(Encoding(*input.codes))));
-  }
-  const auto size = [](size_t value) { return static_cast<int64_t>(value); };
-  const Conv3dWindow window{
-      kernel_depth,           size(depth.stride[0]),  size(depth.dilation[0]),
-      size(depth.padding[0]), size(depth.padding[2]), static_cast<uint16_t>(pads ? -input.codes->offset : 0)};
+  Conv2dSpec spec = MakeConvSpec(node, plane, input, stage);
+  spec.in_channels = static_cast<size_t>(in[1] * kernel_depth);
+  spec.out_channels = weight.dim(0);
+  spec.weight = weight.values();
+  spec.weight_encoding = Deepened(weight.encoding, kernel_depth);
+  LQ_ASSIGN_OR_RETURN(const Conv3dWindow window, DepthWindow(spec.name, depth, input.codes));
   LQ_ASSIGN_OR_RETURN(Conv2d conv, Conv2d::Prepare(spec, options_));
   return EmitLayer(MakeConv3dStep(spec.name, std::move(conv), window), node, chain, input);
 }

@@ -9,7 +9,6 @@
 #include "runtime/output_arrays.h"
 #include "runtime/plan/layout.h"
 #include "runtime/plan/planner.h"
-#include "runtime/plan/window_attributes.h"
 #include "runtime/status_macros.h"
 
 namespace lq {
@@ -95,6 +94,12 @@ Status InvertPadding(const std::string& name, const std::vector<int64_t>& more, 
   return OkStatus();
 }
 
+// Zeros between the elements of an image.
+std::unique_ptr<Step> MakeSpreadStep(const std::array<size_t, 2>& stride, const std::optional<PerTensor>& codes) {
+  return MakeRearrangeStep(MakeSpreading(static_cast<int64_t>(stride[0]), static_cast<int64_t>(stride[1])),
+                           static_cast<uint16_t>(codes ? -codes->offset : 0));
+}
+
 }  // namespace
 
 Status Planner::PlanConvTranspose(const Node& node) {
@@ -120,28 +125,20 @@ Status Planner::PlanConvTranspose(const Node& node) {
         graph_.value(node.inputs[1]).name, weight.constant->shape.ToString(), groups, image[3]));
   }
   LQ_RETURN_IF_ERROR(InvertPadding(name, more, window));
-  auto spread =
-      MakeRearrangeStep(MakeSpreading(static_cast<int64_t>(window.stride[0]), static_cast<int64_t>(window.stride[1])),
-                        static_cast<uint16_t>(input.codes ? -input.codes->offset : 0));
   const PlanTensor same = NewTensor(plan_.tensors[input.tensor].encoding, false);
-  LQ_ASSIGN_OR_RETURN(input.tensor, Emit(std::move(spread), "Spread", node, {input.tensor}, same));
+  LQ_ASSIGN_OR_RETURN(input.tensor,
+                      Emit(MakeSpreadStep(window.stride, input.codes), "Spread", node, {input.tensor}, same));
+  window.stride = {1, 1};
   const size_t channels = shape.out * groups;
   LQ_ASSIGN_OR_RETURN(const Chain chain, TakeWeightedChain(node, static_cast<int64_t>(channels)));
   StageArrays arrays;
   LQ_ASSIGN_OR_RETURN(const OutputStage stage, MakeStage(node, chain, channels, arrays));
   const std::vector<float> flipped = Flipped(weight.values(), shape, groups);
-  const Conv2dSpec spec{.name = name,
-                        .in_channels = shape.in,
-                        .out_channels = channels,
-                        .groups = groups,
-                        .kernel = window.kernel,
-                        .stride = {1, 1},
-                        .dilation = window.dilation,
-                        .padding = window.padding,
-                        .weight = flipped,
-                        .weight_encoding = weight.encoding,
-                        .input = input.codes,
-                        .output = stage};
+  Conv2dSpec spec = MakeConvSpec(node, window, input, stage);
+  spec.in_channels = shape.in;
+  spec.out_channels = channels;
+  spec.weight = flipped;
+  spec.weight_encoding = weight.encoding;
   LQ_ASSIGN_OR_RETURN(Conv2d conv, Conv2d::Prepare(spec, options_));
   return EmitLayer(MakeConv2dStep(std::move(conv)), node, chain, input);
 }

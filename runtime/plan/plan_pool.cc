@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "runtime/plan/planner.h"
-#include "runtime/plan/window_attributes.h"
 #include "runtime/status_macros.h"
 
 namespace lq {

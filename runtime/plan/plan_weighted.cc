@@ -7,7 +7,6 @@
 #include "runtime/output_arrays.h"
 #include "runtime/plan/layout.h"
 #include "runtime/plan/planner.h"
-#include "runtime/plan/window_attributes.h"
 #include "runtime/status_macros.h"
 
 namespace lq {
@@ -166,6 +165,20 @@ Status Planner::EmitLayer(std::unique_ptr<Step> step, const Node& node, const Ch
   return EmitMovements(chain, output);
 }
 
+Conv2dSpec Planner::MakeConvSpec(const Node& node, const WindowAttributes& window, const LayerInput& input,
+                                 const OutputStage& stage) const {
+  Conv2dSpec spec;
+  spec.name = graph_.Describe(node);
+  spec.groups = static_cast<size_t>(std::max<int64_t>(node.Int("group", 1), 1));
+  spec.kernel = window.kernel;
+  spec.stride = window.stride;
+  spec.dilation = window.dilation;
+  spec.padding = window.padding;
+  spec.input = input.codes;
+  spec.output = stage;
+  return spec;
+}
+
 Status Planner::PlanConv(const Node& node) {
   const Constant* constant = constants_.Find(node.inputs[1]);
   if (constant != nullptr && constant->shape.rank() == 5) return PlanConv3d(node);
@@ -184,18 +197,11 @@ Status Planner::PlanConv(const Node& node) {
   LQ_ASSIGN_OR_RETURN(const Chain chain, TakeWeightedChain(node, weight.constant->shape[0]));
   StageArrays arrays;
   LQ_ASSIGN_OR_RETURN(const OutputStage stage, MakeStage(node, chain, weight.dim(0), arrays));
-  const Conv2dSpec spec{.name = graph_.Describe(node),
-                        .in_channels = static_cast<size_t>(in_channels),
-                        .out_channels = weight.dim(0),
-                        .groups = static_cast<size_t>(groups),
-                        .kernel = window.kernel,
-                        .stride = window.stride,
-                        .dilation = window.dilation,
-                        .padding = window.padding,
-                        .weight = weight.values(),
-                        .weight_encoding = weight.encoding,
-                        .input = input.codes,
-                        .output = stage};
+  Conv2dSpec spec = MakeConvSpec(node, window, input, stage);
+  spec.in_channels = static_cast<size_t>(in_channels);
+  spec.out_channels = weight.dim(0);
+  spec.weight = weight.values();
+  spec.weight_encoding = weight.encoding;
   LQ_ASSIGN_OR_RETURN(Conv2d conv, Conv2d::Prepare(spec, options_));
   return EmitLayer(MakeConv2dStep(std::move(conv)), node, chain, input);
 }

@@ -17,6 +17,7 @@
 #include "runtime/plan/step.h"
 #include "runtime/plan/steps.h"
 #include "runtime/plan/value_step.h"
+#include "runtime/plan/window_attributes.h"
 
 namespace lq {
 
@@ -103,6 +104,9 @@ class Planner {
     std::vector<double> coded_bias;
   };
   Result<OutputStage> MakeStage(const Node& node, const Chain& chain, size_t channels, StageArrays& arrays) const;
+  // What the node's own attributes say; channels and weight are the caller's.
+  Conv2dSpec MakeConvSpec(const Node& node, const WindowAttributes& window, const LayerInput& input,
+                          const OutputStage& stage) const;
   Status SetBias(const Node& node, ValueId bias, size_t channels, OutputStage& stage, StageArrays& arrays) const;
   Status SetBatchNorm(const Node& node, size_t channels, OutputStage& stage, StageArrays& arrays) const;
 

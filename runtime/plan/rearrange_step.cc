@@ -170,11 +170,14 @@ class ConstantStep final : public Step {
   }
 
   Status Run(const StepRun& run) const override {
-    const size_t size = SizeOf(part_.dtype);
-    const Strides strides = BroadcastStrides(part_.shape, Layout(false), run.out.shape, layout());
-    for (int64_t i = 0; i < run.out.shape.NumElements(); ++i) {
-      const auto from = static_cast<size_t>(OffsetOf(i, run.out.shape.dims(), strides));
-      std::memcpy(run.out.bytes.data() + static_cast<size_t>(i) * size, part_.elements.data() + from * size, size);
+    const Shape& shape = run.out.shape;
+    const size_t size = SizeOf(part_.dtype), last = shape.rank() - 1;
+    const Strides strides = BroadcastStrides(part_.shape, Layout(false), shape, layout());
+    const int64_t together = strides[last] == 1 ? shape[last] : 1;
+    for (int64_t i = 0; i < shape.NumElements(); i += together) {
+      const auto from = static_cast<size_t>(OffsetOf(i, shape.dims(), strides));
+      std::memcpy(run.out.bytes.data() + static_cast<size_t>(i) * size, part_.elements.data() + from * size,
+                  static_cast<size_t>(together) * size);
     }
     return OkStatus();
   }

@@ -44,10 +44,8 @@ Result<std::vector<int64_t>> IntegersOf(const Graph& graph, const Node& node, co
 }
 
 Result<size_t> AxisOf(const std::string& name, int64_t axis, size_t rank) {
-  const auto count = static_cast<int64_t>(rank);
-  const int64_t at = axis < 0 ? axis + count : axis;
-  if (at >= 0 && at < count) return static_cast<size_t>(at);
-  return InvalidArgument(fmt::format("{}: axis {}, but there are {} dimensions", name, axis, count));
+  if (const std::optional<size_t> at = FindAxis(axis, rank)) return *at;
+  return InvalidArgument(fmt::format("{}: axis {}, but there are {} dimensions", name, axis, rank));
 }
 
 }  // namespace lq

@@ -14,6 +14,7 @@
 #include "lanequant/layer.h"
 #include "lanequant/status.h"
 #include "lanequant/tensor.h"
+#include "runtime/axis.h"
 #include "runtime/graph.h"
 #include "runtime/partition.h"
 #include "runtime/plan/constants.h"
@@ -111,11 +112,7 @@ std::unique_ptr<ValueOperator> MakePassing(ValueKind kind);
 // The integers of input `input` of the node, or, where it has none, of the attribute. Error: computed, or no integers.
 Result<std::vector<int64_t>> IntegersOf(const Graph& graph, const Node& node, const Constants& constants, size_t input,
                                         const char* attribute);
-// Counted from the front, of an axis that exists.
-constexpr size_t FromFront(int64_t axis, size_t rank) {
-  return static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(rank) : axis);
-}
-// The same. Error: the axis does not exist.
+// Counted from the front. Error: the axis does not exist.
 Result<size_t> AxisOf(const std::string& name, int64_t axis, size_t rank);
 
 }  // namespace lq

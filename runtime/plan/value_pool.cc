@@ -10,6 +10,7 @@
 #include "runtime/output_arrays.h"
 #include "runtime/plan/broadcast.h"
 #include "runtime/plan/value_operator.h"
+#include "runtime/plan/window_attributes.h"
 #include "runtime/status_macros.h"
 
 namespace lq {
@@ -100,10 +101,10 @@ class PoolOperator final : public ElementOperator {
     if (spec_.global) axis.kernel = length;
     if (!spec_.global) axis = spec_.axes[dimension - 2];
     if (spec_.same == ValuePoolSpec::Same::kNo) return axis;
-    const int64_t outputs = (length + axis.stride - 1) / axis.stride;
-    const int64_t total = std::max<int64_t>(0, (outputs - 1) * axis.stride + axis.extent() - length);
-    axis.begin = spec_.same == ValuePoolSpec::Same::kUpper ? total / 2 : total - total / 2;
-    axis.end = total - axis.begin;
+    const bool upper = spec_.same == ValuePoolSpec::Same::kUpper;
+    const SamePadding padding = PadSame(length, axis.stride, axis.extent(), upper);
+    axis.begin = padding.begin;
+    axis.end = padding.end;
     return axis;
   }
 
@@ -209,24 +210,23 @@ constexpr std::pair<const char*, Fold> kPools[] = {{"AveragePool", Fold::kMean},
 Status ReadAxes(const ValueNode& n, ValuePoolSpec& spec) {
   const std::vector<int64_t> kernel = n.node.Ints("kernel_shape", {});
   const size_t rank = kernel.size();
-  const std::vector<int64_t> ones(rank, 1), stride = n.node.Ints("strides", ones),
-                                            dilation = n.node.Ints("dilations", ones);
+  if (rank < 1 || rank > kMostAxes) {
+    return InvalidArgument(
+        fmt::format("{}: kernel_shape ({}) is not 1 to {} values", spec.name, fmt::join(kernel, ", "), kMostAxes));
+  }
+  const auto read = [&](const char* key, size_t count, int64_t low) {
+    return ReadWindowAttribute(n.graph, n.node, key, count, low, low);
+  };
+  LQ_RETURN_IF_ERROR(read("kernel_shape", rank, 1).status());
+  LQ_ASSIGN_OR_RETURN(const std::vector<int64_t> stride, read("strides", rank, 1));
+  LQ_ASSIGN_OR_RETURN(const std::vector<int64_t> dilation, read("dilations", rank, 1));
   const std::string mode = n.node.String("auto_pad", "NOTSET");
   std::vector<int64_t> pads(2 * rank, 0);
-  if (mode == "NOTSET") pads = n.node.Ints("pads", pads);
+  if (mode == "NOTSET") {
+    LQ_ASSIGN_OR_RETURN(pads, read("pads", 2 * rank, 0));
+  }
   if (mode == "SAME_UPPER") spec.same = ValuePoolSpec::Same::kUpper;
   if (mode == "SAME_LOWER") spec.same = ValuePoolSpec::Same::kLower;
-  constexpr int64_t kMost = int64_t{1} << 20;  // keeps every sum of sizes far from overflow
-  const auto fits = [](const std::vector<int64_t>& list, size_t size, int64_t low) {
-    return list.size() == size &&
-           std::all_of(list.begin(), list.end(), [low](int64_t v) { return v >= low && v <= kMost; });
-  };
-  if (rank < 1 || rank > kMostAxes || !fits(kernel, rank, 1) || !fits(stride, rank, 1) || !fits(dilation, rank, 1) ||
-      !fits(pads, 2 * rank, 0)) {
-    return InvalidArgument(fmt::format("{}: kernel_shape ({}), strides ({}), dilations ({}) and pads ({}) do not fit",
-                                       spec.name, fmt::join(kernel, ", "), fmt::join(stride, ", "),
-                                       fmt::join(dilation, ", "), fmt::join(pads, ", ")));
-  }
   for (size_t a = 0; a < rank; ++a) spec.axes.push_back({kernel[a], stride[a], dilation[a], pads[a], pads[a + rank]});
   return OkStatus();
 }

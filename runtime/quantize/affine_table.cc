@@ -9,6 +9,7 @@
 #include <limits>
 #include <span>
 
+#include "runtime/half.h"
 #include "runtime/quantize/affine_arithmetic.h"
 #include "runtime/quantize/first_bad.h"
 #include "runtime/run_tasks.h"
@@ -29,15 +30,6 @@ T Load(const ConstTensorView& view, size_t i) {
 template <class T>
 bool IsAligned(const ConstTensorView& view) {
   return reinterpret_cast<uintptr_t>(view.bytes.data()) % alignof(T) == 0;
-}
-
-float FloatOfF16(uint16_t bits) {
-  // The fields of float16 in the places of float's: the exponent is then 112 too small, subnormals included.
-  const float magnitude = std::bit_cast<float>((bits & 0x7FFFu) << 13) * 0x1p112f;
-  const float value = (bits & 0x7C00u) != 0x7C00u ? magnitude
-                      : (bits & 0x03FFu) == 0     ? std::numeric_limits<float>::infinity()
-                                                  : std::numeric_limits<float>::quiet_NaN();
-  return (bits & 0x8000u) != 0 ? -value : value;
 }
 
 // Zeros, infinities and NaN; negative numbers too unless the mask drops the sign.
@@ -113,8 +105,8 @@ Status OffsetError(const AffineQuantizer& quantizer, Arithmetic arithmetic, size
 
 double ScaleAt(const ConstTensorView& scale, size_t i) {
   if (scale.dtype == DType::kF64) return Load<double>(scale, i);
-  if (scale.dtype == DType::kF16) return FloatOfF16(Load<uint16_t>(scale, i));
-  if (scale.dtype == DType::kBF16) return std::bit_cast<float>(uint32_t{Load<uint16_t>(scale, i)} << 16);
+  if (scale.dtype == DType::kF16) return WidenHalf(Load<uint16_t>(scale, i));
+  if (scale.dtype == DType::kBF16) return WidenBfloat(Load<uint16_t>(scale, i));
   return Load<float>(scale, i);
 }
 

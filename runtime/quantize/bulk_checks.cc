@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 
+#include "runtime/axis.h"
 #include "runtime/status_macros.h"
 
 namespace lq {
@@ -39,8 +40,8 @@ Status CheckApart(const NamedView& in, const NamedView& out, bool in_place) {
 }
 
 Result<size_t> CheckAxis(int64_t axis, const NamedView& tensor) {
-  const auto rank = static_cast<int64_t>(tensor.view.shape.rank());
-  if (axis >= -rank && axis < rank) return static_cast<size_t>(axis < 0 ? axis + rank : axis);
+  const size_t rank = tensor.view.shape.rank();
+  if (const std::optional<size_t> at = FindAxis(axis, rank)) return *at;
   return InvalidArgument(fmt::format("axis: {}, but {} has {} dimensions", axis, tensor.name, rank));
 }
 

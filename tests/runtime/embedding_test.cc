@@ -6,6 +6,7 @@
 
 #include "lanequant/model.h"
 #include "runtime/passes/passes.h"
+#include "tests/support/attach_folded.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/graph_builder.h"
 #include "tests/support/random.h"
@@ -106,10 +107,7 @@ TEST(EmbeddingTest, GatherBlockQuantized) {
       builder.Node("GatherBlockQuantized", {data, indices, scales, zero_points}, {{"block_size", int64_t{16}}}));
   graph.nodes[0].domain = "com.microsoft";
   ASSERT_TRUE(TranslateBlocks(graph).ok());
-  const Result<EncodingsFile> quantizers = FoldQuantizers(graph);
-  ASSERT_TRUE(quantizers.ok()) << quantizers.status().message();
-  const Status attached = AttachEncodings(*quantizers, graph);
-  ASSERT_TRUE(attached.ok()) << attached.message();
+  ASSERT_NO_FATAL_FAILURE(testing::AttachFolded(graph));
   ExpectSimulatorsRows(builder.Share(), random);
 }
 

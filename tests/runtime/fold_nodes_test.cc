@@ -5,6 +5,7 @@
 
 #include "lanequant/model.h"
 #include "runtime/passes/passes.h"
+#include "tests/support/attach_folded.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/graph_builder.h"
 #include "tests/support/run_session.h"
@@ -126,10 +127,7 @@ class Boundaries : public ::testing::Test {
   }
   void Translate() {
     TranslateBoundaries(builder_.graph());
-    const Result<EncodingsFile> file = FoldQuantizers(builder_.graph());
-    ASSERT_TRUE(file.ok()) << file.status().message();
-    const Status attached = AttachEncodings(*file, builder_.graph());
-    ASSERT_TRUE(attached.ok()) << attached.message();
+    testing::AttachFolded(builder_.graph());
   }
 
   GraphBuilder builder_;

@@ -20,12 +20,12 @@ void ExpectBothWays() {
                  wide = static_cast<size_t>(channels);
       std::vector<T> image(count), onnx(count), back(count);
       for (size_t i = 0; i < count; ++i) image[i] = static_cast<T>(i * 7919 % 65521);
-      layout.ToOnnxOrder(image.data(), plan, onnx.data());
+      layout.ToOnnxOrder(image.data(), plan, sizeof(T), onnx.data());
       for (size_t i = 0; i < count; ++i) {
         const size_t b = i / (pixels * wide), c = i / pixels % wide, p = i % pixels;
         ASSERT_EQ(onnx[i], image[(b * pixels + p) * wide + c]) << plan.ToString() << " " << i;
       }
-      layout.FromOnnxOrder(onnx.data(), plan, back.data());
+      layout.FromOnnxOrder(onnx.data(), plan, sizeof(T), back.data());
       EXPECT_EQ(back, image) << plan.ToString();
     }
   }

@@ -246,10 +246,8 @@ TEST(WidenImagesTest, NormalizesTheImage) {
   builder.Output(y);
   const auto operators = [](Graph graph) {
     EXPECT_TRUE(WidenImages(graph).ok());
-    Names names;
-    for (const Node& node : graph.nodes) names.push_back(node.op);
     EXPECT_EQ(graph.nodes.back().outputs, graph.outputs);
-    return names;
+    return testing::Operators(graph);
   };
   EXPECT_EQ(operators(builder.graph()), (Names{"Unsqueeze", "Conv", "BatchNormalization", "Squeeze"}));
   builder.graph().value(conv).encoding = PerTensor{};

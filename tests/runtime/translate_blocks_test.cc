@@ -9,6 +9,7 @@
 #include "lanequant/model.h"
 #include "runtime/io/encodings_reader.h"
 #include "runtime/passes/passes.h"
+#include "tests/support/attach_folded.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/golden_bundle.h"
 #include "tests/support/graph_builder.h"
@@ -134,10 +135,7 @@ TEST(NBitsSession, RunsOnTheBitsOfTheFile) {
         Graph& graph = builder.graph();
         graph.nodes[0].domain = "com.microsoft";
         ASSERT_TRUE(TranslateBlocks(graph).ok());
-        const Result<EncodingsFile> quantizers = FoldQuantizers(graph);
-        ASSERT_TRUE(quantizers.ok()) << quantizers.status().message();
-        const Status attached = AttachEncodings(*quantizers, graph);
-        ASSERT_TRUE(attached.ok()) << attached.message();
+        ASSERT_NO_FATAL_FAILURE(testing::AttachFolded(graph));
         ExpectSimulatorsValues(builder.Share(), random, bits <= 4 ? "4-bit" : "8-bit");
       }
     }

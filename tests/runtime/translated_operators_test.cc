@@ -1,4 +1,4 @@
-// FoldShapes, ExpandOperators, TranslateQOperators: what they make of a graph, and what they refuse.
+// FoldShapes, ExpandOperators: what they make of a graph, and what they refuse.
 #include <gtest/gtest.h>
 
 #include "runtime/passes/passes.h"
@@ -12,12 +12,7 @@ namespace {
 using testing::ExpectInvalid;
 using testing::ExpectUnsupported;
 using testing::GraphBuilder;
-
-std::vector<std::string> Operators(const Graph& graph) {
-  std::vector<std::string> names;
-  for (const Node& node : graph.nodes) names.push_back(node.op);
-  return names;
-}
+using testing::Operators;
 
 using Names = std::vector<std::string>;
 
@@ -313,84 +308,6 @@ TEST(ExpandOperatorsTest, AutoPadOfConvTransposeBecomesPads) {
   EXPECT_EQ(*pads("SAME_LOWER", 2), (std::vector<int64_t>{1, 1, 0, 1}));
   EXPECT_EQ(*pads("VALID", 2), std::vector<int64_t>{});
   ExpectUnsupported(pads("SAME_UPPER", 5).status(), {"ConvTranspose", "SAME_UPPER", "stride 5"});
-}
-
-class QOperators : public ::testing::Test {
- protected:
-  ValueId Scale(float value) { return builder_.Floats({}, {value}); }
-  ValueId Zero() {
-    const ValueId id = builder_.Ints({128});
-    builder_.graph().value(id).constant->file_type = DType::kU8;
-    return id;
-  }
-  ValueId Codes() { return builder_.Node("QuantizeLinear", {builder_.Input({1, 4}), Scale(0.5f), Zero()}); }
-  std::vector<ValueId> Gemm(ValueId codes) {
-    const ValueId bias = builder_.Ints({6, -7});
-    const ValueId weight = builder_.Ints({1, 2, 3, 4, 5, 6, 7, 8});
-    builder_.graph().value(weight).constant->shape = Shape{4, 2};
-    return {codes, Scale(0.5f), Zero(), weight, builder_.Floats({2}, {0.25f, 2.0f}), kAbsent, bias, Scale(3), Zero()};
-  }
-
-  GraphBuilder builder_;
-};
-
-TEST_F(QOperators, BecomeDequantizeOperateQuantize) {
-  const ValueId result = builder_.Node("QGemm", Gemm(Codes()), {{"alpha", 2.0f}});
-  Graph& graph = builder_.graph();
-  graph.nodes[1].domain = "com.microsoft";
-  const std::string name = graph.value(result).name;
-  const Status status = TranslateQOperators(graph);
-  ASSERT_TRUE(status.ok()) << status.message();
-  ASSERT_EQ(Operators(graph),
-            (Names{"QuantizeLinear", "DequantizeLinear", "DequantizeLinear", "Gemm", "QuantizeLinear"}));
-  const Node& gemm = graph.nodes[3];
-  EXPECT_EQ(gemm.domain, "");
-  EXPECT_EQ(gemm.Float("alpha", 1), 2.0f);
-  EXPECT_EQ(graph.nodes[2].Int("axis", 9), 1);  // columns of B
-  EXPECT_EQ(graph.value(gemm.outputs[0]).name, name);
-  const Constant& bias = *graph.value(gemm.inputs[2]).constant;
-  EXPECT_EQ(bias.f64, (std::vector<double>{6 * 2 * 0.5 * 0.25, -7 * 2 * 0.5 * 2}));
-}
-
-TEST_F(QOperators, MovementOfCodesIsThatOfValues) {
-  const ValueId moved = builder_.Node("Reshape", {Codes(), builder_.Ints({4})});
-  builder_.Node("QLinearSigmoid", {moved, Scale(0.5f), Zero(), Scale(1), Zero()});
-  Graph& graph = builder_.graph();
-  ASSERT_TRUE(TranslateQOperators(graph).ok());
-  EXPECT_EQ(Operators(graph), (Names{"QuantizeLinear", "DequantizeLinear", "Reshape", "QuantizeLinear",
-                                     "DequantizeLinear", "Sigmoid", "QuantizeLinear"}));
-}
-
-TEST_F(QOperators, PadPutsInACode) {
-  const ValueId padded = builder_.Node("Pad", {Codes(), builder_.Ints({0, 1, 0, 1}), Zero()});
-  builder_.Node("QLinearSigmoid", {padded, Scale(0.5f), Zero(), Scale(1), Zero()});
-  Graph& graph = builder_.graph();
-  ASSERT_TRUE(TranslateQOperators(graph).ok());
-  EXPECT_EQ(Operators(graph), (Names{"QuantizeLinear", "DequantizeLinear", "DequantizeLinear", "Pad", "QuantizeLinear",
-                                     "DequantizeLinear", "Sigmoid", "QuantizeLinear"}));
-  EXPECT_EQ(graph.nodes[3].inputs[2], graph.nodes[2].outputs[0]);
-}
-
-TEST_F(QOperators, RefusesWhatTheyCannotSay) {
-  const auto translate = [](Graph graph) { return TranslateQOperators(graph); };
-  std::vector<ValueId> inputs = Gemm(Codes());
-  inputs[4] = kAbsent;
-  builder_.Node("QGemm", inputs);
-  ExpectInvalid(translate(builder_.graph()), {"QGemm", "input 4"});
-  builder_.graph().nodes.pop_back();
-  inputs = Gemm(inputs[0]);
-  inputs[6] = inputs[0];  // a computed bias
-  builder_.Node("QGemm", inputs);
-  ExpectUnsupported(translate(builder_.graph()), {"QGemm", "bias"});
-  builder_.graph().nodes.pop_back();
-  inputs = Gemm(inputs[0]);
-  builder_.graph().value(inputs[4]).constant = Constant{DType::kF32, Shape{3}, {1, 2, 3}, {}};
-  builder_.Node("QGemm", inputs);
-  ExpectInvalid(translate(builder_.graph()), {"QGemm", "3 scales", "2 numbers"});
-  builder_.graph().nodes.pop_back();
-  builder_.Node("QLinearGlobalAveragePool", {inputs[0], Scale(1), Zero(), Scale(1), Zero()},
-                {{"channels_last", int64_t{1}}});
-  ExpectUnsupported(translate(builder_.graph()), {"QLinearGlobalAveragePool", "channels_last"});
 }
 
 }  // namespace

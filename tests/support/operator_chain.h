@@ -21,8 +21,7 @@ class OperatorChain {
     std::vector<int64_t> dims;
     for (size_t d = 0; d < rank; ++d) dims.push_back(random.Int(1, d == 0 ? 2 : 6));
     input_shape_ = shape_ = Shape(dims);
-    encoded_ = random.Chance(0.8);
-    last_ = builder_.Input(shape_, encoded_ ? std::optional<Encoding>(Activation()) : std::nullopt);
+    last_ = builder_.Input(shape_, MaybeEncoded(0.8));
   }
 
   const GraphBuilder& Draw(size_t length) {
@@ -50,19 +49,22 @@ class OperatorChain {
     return values;
   }
 
+  std::optional<Encoding> MaybeEncoded(double chance) {
+    return random_.Chance(chance) ? std::optional<Encoding>(Activation()) : std::nullopt;
+  }
+  ValueId Operand(const Shape& shape, double encoded) {
+    return builder_.Floats(shape, Floats(shape.NumElements(), -2, 2), MaybeEncoded(encoded));
+  }
+
   // A node behind the last one, which may be encoded.
   void Emit(const std::string& op, std::vector<ValueId> more, GraphBuilder::Attributes attributes, const Shape& shape) {
     more.insert(more.begin(), last_);
-    encoded_ = random_.Chance(0.6);
-    last_ = builder_.Node(op, std::move(more), std::move(attributes),
-                          encoded_ ? std::optional<Encoding>(Activation()) : std::nullopt);
+    last_ = builder_.Node(op, std::move(more), std::move(attributes), MaybeEncoded(0.6));
     shape_ = shape;
   }
 
   void Append() {
     switch (random_.Int(0, 7)) {
-      case 7:
-        return Pool();
       case 0:
         return Function();
       case 1:
@@ -75,6 +77,8 @@ class OperatorChain {
         return Move();
       case 5:
         return Choose();
+      case 6:
+        return Pool();
       default:
         return Multiply();
     }
@@ -104,9 +108,7 @@ class OperatorChain {
       if (random_.Chance(0.5)) constant[d] = 1;
     }
     if (random_.Chance(0.4)) constant = Shape{};
-    const bool coded = random_.Chance(0.3);
-    const ValueId other = builder_.Floats(constant, Floats(constant.NumElements(), -2, 2),
-                                          coded ? std::optional<Encoding>(Activation()) : std::nullopt);
+    const ValueId other = Operand(constant, 0.3);
     if (random_.Chance(0.2) && (op == "Min" || op == "Max" || op == "Add")) {
       return Emit(op == "Add" ? "Sum" : op, {other, last_}, {}, shape_);
     }
@@ -147,7 +149,6 @@ class OperatorChain {
         return Emit("CumSum", {builder_.Ints({at})}, {{"exclusive", random_.Int(0, 1)}, {"reverse", random_.Int(0, 1)}},
                     shape_);
       default:
-        encoded_ = random_.Chance(0.2);
         last_ = random_.Chance(0.5) ? Truths() : builder_.Node("Where", {Truths(), last_, Reversed()});
     }
   }
@@ -160,9 +161,7 @@ class OperatorChain {
     builder_.graph().value(where).constant->shape = shape_;
     ValueId other = builder_.Floats({}, {random_.Float(-2, 2)});
     if (random_.Chance(0.5)) other = Reversed();
-    const bool encoded = random_.Chance(0.6);
-    last_ = builder_.Node("Where", {where, last_, other}, {},
-                          encoded ? std::optional<Encoding>(Activation()) : std::nullopt);
+    last_ = builder_.Node("Where", {where, last_, other}, {}, MaybeEncoded(0.6));
   }
 
   void Split(size_t axis) {
@@ -248,6 +247,7 @@ class OperatorChain {
   void Move() {
     Shape out = shape_;
     const size_t axis = random_.Size(0, shape_.rank() - 1), rank = shape_.rank();
+    const auto at = static_cast<int64_t>(axis);
     switch (random_.Int(0, 9)) {
       case 0: {
         std::vector<int64_t> perm;
@@ -257,21 +257,12 @@ class OperatorChain {
       }
       case 1:
         out[axis] = (shape_[axis] + 1) / 2;
-        return Emit(
-            "Slice",
-            {builder_.Ints({0}), builder_.Ints({100}), builder_.Ints({static_cast<int64_t>(axis)}), builder_.Ints({2})},
-            {}, out);
+        return Emit("Slice", {builder_.Ints({0}), builder_.Ints({100}), builder_.Ints({at}), builder_.Ints({2})}, {},
+                    out);
       case 2:
         out[axis] = 3;
-        return Emit("Gather", {builder_.Ints({shape_[axis] - 1, 0, -1})}, {{"axis", static_cast<int64_t>(axis)}}, out);
+        return Emit("Gather", {builder_.Ints({shape_[axis] - 1, 0, -1})}, {{"axis", at}}, out);
       case 3: {
-        if (shape_.NumElements() > 2000) return;
-        std::vector<int64_t> repeats(rank, 1);
-        repeats[axis] = 2;
-        out[axis] *= 2;
-        return Emit("Tile", {builder_.Ints(repeats)}, {}, out);
-      }
-      case 4: {
         std::vector<int64_t> pads(2 * rank, 0);
         pads[axis] = 1;
         pads[rank + axis] = 2;
@@ -280,20 +271,35 @@ class OperatorChain {
         return Emit("Pad", {builder_.Ints(pads), value},
                     {{"mode", std::string(random_.Chance(0.5) ? "edge" : "constant")}}, out);
       }
-      case 5: {
-        if (shape_.NumElements() > 2000) return;
+      case 4:
+        return Split(axis);
+      case 5:
+        return Emit("Reshape", {builder_.Ints({shape_[0], -1})}, {}, {shape_[0], shape_.NumElements() / shape_[0]});
+      default:
+        if (shape_.NumElements() <= 2000) Grow(axis);
+    }
+  }
+
+  // Twice as long along the axis, or of any length up to that.
+  void Grow(size_t axis) {
+    const size_t rank = shape_.rank();
+    Shape out = shape_;
+    out[axis] *= 2;
+    switch (random_.Int(0, 3)) {
+      case 0: {
+        std::vector<int64_t> repeats(rank, 1);
+        repeats[axis] = 2;
+        return Emit("Tile", {builder_.Ints(repeats)}, {}, out);
+      }
+      case 1: {
         std::vector<float> scales(rank, 1.0f);
         scales[axis] = 2.0f;
-        out[axis] *= 2;
         return Emit(
             "Resize", {kAbsent, builder_.Floats({static_cast<int64_t>(rank)}, scales)},
             {{"coordinate_transformation_mode", std::string("asymmetric")}, {"nearest_mode", std::string("floor")}},
             out);
       }
-      case 6:
-        return Split(axis);
-      case 7: {
-        if (shape_.NumElements() > 2000) return;
+      case 2: {
         constexpr const char* kCoordinates[] = {"asymmetric", "half_pixel", "pytorch_half_pixel", "align_corners"};
         std::vector<int64_t> sizes(shape_.dims().begin(), shape_.dims().end());
         out[axis] = sizes[axis] = random_.Int(1, 2 * shape_[axis]);
@@ -303,18 +309,9 @@ class OperatorChain {
                      {"coordinate_transformation_mode", std::string(kCoordinates[random_.Size(0, 3)])}},
                     out);
       }
-      case 8: {
-        if (shape_.NumElements() > 2000) return;
-        const bool encoded = random_.Chance(0.5);
-        const ValueId other = random_.Chance(0.5)
-                                  ? last_
-                                  : builder_.Floats(shape_, Floats(shape_.NumElements(), -2, 2),
-                                                    encoded ? std::optional<Encoding>(Activation()) : std::nullopt);
-        out[axis] *= 2;
-        return Emit("Concat", {other}, {{"axis", static_cast<int64_t>(axis)}}, out);
-      }
       default:
-        return Emit("Reshape", {builder_.Ints({shape_[0], -1})}, {}, {shape_[0], shape_.NumElements() / shape_[0]});
+        return Emit("Concat", {random_.Chance(0.5) ? last_ : Operand(shape_, 0.5)},
+                    {{"axis", static_cast<int64_t>(axis)}}, out);
     }
   }
 
@@ -334,7 +331,6 @@ class OperatorChain {
   GraphBuilder builder_;
   Shape input_shape_, shape_;
   ValueId last_ = kAbsent;
-  bool encoded_ = false;
 };
 
 }  // namespace lq::testing

@@ -46,6 +46,13 @@ inline std::vector<std::string> NodeNames(const Graph& graph) {
   return names;
 }
 
+// Their operators.
+inline std::vector<std::string> Operators(const Graph& graph) {
+  std::vector<std::string> names;
+  for (const Node& node : graph.nodes) names.push_back(node.op);
+  return names;
+}
+
 }  // namespace lq::testing
 
 #endif  // LANEQUANT_TESTS_SUPPORT_READ_GRAPH_H_
