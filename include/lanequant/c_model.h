@@ -18,7 +18,8 @@ typedef struct lq_model lq_model;          // what the files say; immutable
 typedef struct lq_session lq_session;      // packed weights, chosen kernels; immutable, any number of threads at once
 typedef struct lq_workspace lq_workspace;  // the memory of one run at a time
 
-// A network exported by AIMET: the ONNX file and its encodings.
+// A network exported by AIMET: the ONNX file and its encodings. encodings_path: null or "" for a file that holds them
+// itself (QuantizeLinear and DequantizeLinear of AIMET, ONNX Runtime or Quark, and what lq::Model::Load names besides).
 // Errors name the file, and the node or tensor with its numbers.
 LQ_EXPORT lq_status lq_model_load(const char* onnx_path, const char* encodings_path, lq_model** model,
                                   lq_message* message);
@@ -44,9 +45,11 @@ LQ_EXPORT void lq_session_free(lq_session* session);
 
 // An input or output of the network in the ONNX layout (NCHW). The name lives as long as the session.
 typedef struct lq_tensor_info {
+  size_t struct_size;
   const char* name;
   int32_t rank;
   int64_t dims[LQ_MAX_RANK];
+  lq_encoding encoding;  // with one it may cross as codes: u8 or s8 up to 8 bits, u16 or s16 above
 } lq_tensor_info;
 
 LQ_EXPORT size_t lq_session_input_count(const lq_session* session);

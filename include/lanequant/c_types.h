@@ -5,7 +5,8 @@
 // but its message. Nothing throws, aborts or prints.
 //
 // Structs of options begin with struct_size, which the caller sets to sizeof. A program that was compiled with a newer
-// header may pass a larger struct: it is accepted while what this library does not know is 0.
+// header may pass a larger struct: it is accepted while what this library does not know is 0. Structs that a function
+// fills in, and that may grow, do the same.
 #ifndef LANEQUANT_C_TYPES_H_
 #define LANEQUANT_C_TYPES_H_
 
@@ -66,6 +67,14 @@ typedef struct lq_tensor {
   int32_t rank;  // 0 (a scalar) to LQ_MAX_RANK
   int64_t dims[LQ_MAX_RANK];
 } lq_tensor;
+
+// One scale for a whole tensor: real = (q + offset) * scale, where q has `bitwidth` bits and offset is -zero_point.
+typedef struct lq_encoding {
+  int32_t bitwidth;   // 0: the tensor has no encoding
+  int32_t is_signed;  // 0 or 1
+  float scale;
+  int32_t offset;
+} lq_encoding;
 
 // A list of whole numbers.
 typedef struct lq_sizes {

@@ -7,6 +7,7 @@
 #include "lanequant/c_lpbq.h"
 #include "lanequant/c_model.h"
 #include "lanequant/c_quantize.h"
+#include "lanequant/c_quark.h"
 #include "lanequant/c_types.h"
 
 #endif  // LANEQUANT_LANEQUANT_H_

@@ -65,6 +65,10 @@ Result<BulkOptions> ReadBulkOptions(const lq_bulk_options* options);
 // Null: the environment's, as in C++.
 std::string ReadMaxIsa(const char* max_isa);
 
+inline lq_encoding ToC(const PerTensor& encoding) {
+  return {encoding.grid.bitwidth, encoding.grid.is_signed ? 1 : 0, encoding.scale, encoding.offset};
+}
+
 inline Executor& ReadExecutor(lq_executor* executor) {
   return executor != nullptr ? *executor->executor : SerialExecutor();
 }

@@ -48,6 +48,7 @@ struct TensorQuery {
 
 Status CheckQuery(const TensorQuery& query, const lq_tensor_info* info) {
   LQ_RETURN_IF_ERROR(CheckPointer("info", info));
+  LQ_RETURN_IF_ERROR(CheckStructSize("info", info, sizeof(*info)));
   if (query.index >= query.count) {
     return InvalidArgument(fmt::format("{} {}, but the session has {}", query.what, query.index, query.count));
   }
@@ -55,11 +56,10 @@ Status CheckQuery(const TensorQuery& query, const lq_tensor_info* info) {
   return InvalidArgument(fmt::format("batch {} is neither 1 or more nor -1", query.batch));
 }
 
-void Describe(const std::string& name, const Shape& shape, lq_tensor_info* info) {
-  *info = {};
-  info->name = name.c_str();
-  info->rank = static_cast<int32_t>(shape.rank());
+void Describe(const TensorInfo& tensor, const Shape& shape, lq_tensor_info* info) {
+  *info = {info->struct_size, tensor.name.c_str(), static_cast<int32_t>(shape.rank()), {}, {}};
   std::copy(shape.dims().begin(), shape.dims().end(), info->dims);
+  if (tensor.encoding) info->encoding = ToC(*tensor.encoding);
 }
 
 lq_workspace* NewWorkspace(const lq_session* session, Workspace made) {
@@ -82,9 +82,8 @@ Status ReadTensors(const char* name, const lq_tensor* tensors, std::span<View> v
 lq_status lq_model_load(const char* onnx_path, const char* encodings_path, lq_model** model, lq_message* message) {
   return Call(message, [&]() -> Status {
     LQ_RETURN_IF_ERROR(CheckPointer("onnx_path", onnx_path));
-    LQ_RETURN_IF_ERROR(CheckPointer("encodings_path", encodings_path));
     LQ_RETURN_IF_ERROR(CheckPointer("model", model));
-    LQ_ASSIGN_OR_RETURN(Model loaded, Model::Load(onnx_path, encodings_path));
+    LQ_ASSIGN_OR_RETURN(Model loaded, Model::Load(onnx_path, encodings_path != nullptr ? encodings_path : ""));
     *model = new lq_model{std::move(loaded)};
     return OkStatus();
   });
@@ -122,7 +121,7 @@ lq_status lq_session_input(const lq_session* session, size_t index, int64_t batc
     const TensorInfo& input = session->session.inputs()[index];
     Shape shape = input.shape;
     if (shape.rank() > 0 && shape[0] < 0) shape[0] = batch;
-    Describe(input.name, shape, info);
+    Describe(input, shape, info);
     return OkStatus();
   });
 }
@@ -132,7 +131,7 @@ lq_status lq_session_output(const lq_session* session, size_t index, int64_t bat
   return Call(message, [&]() -> Status {
     LQ_RETURN_IF_ERROR(CheckPointer("session", session));
     LQ_RETURN_IF_ERROR(CheckQuery({"output", index, lq_session_output_count(session), batch}, info));
-    Describe(session->session.outputs()[index].name, OutputShapeFor(session->session, index, batch), info);
+    Describe(session->session.outputs()[index], OutputShapeFor(session->session, index, batch), info);
     return OkStatus();
   });
 }

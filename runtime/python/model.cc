@@ -1,6 +1,7 @@
 // Session: a prepared network and its workspaces.
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "runtime/python/call.h"
+#include "runtime/python/encoding.h"
 #include "runtime/python/module.h"
 #include "runtime/python/tensor.h"
 
@@ -26,6 +28,7 @@ struct Free {
 using Workspace = std::unique_ptr<lq_workspace, Free>;
 
 using NamedShape = std::pair<std::string, std::vector<int64_t>>;
+using NamedEncoding = std::pair<std::string, PyEncoding>;
 
 class Session {
  public:
@@ -46,6 +49,17 @@ class Session {
   }
   std::vector<NamedShape> Outputs(int64_t batch) const {
     return Describe(lq_session_output, lq_session_output_count(session_.get()), batch);
+  }
+
+  // Of the inputs and outputs that have one.
+  std::vector<NamedEncoding> Encodings() const {
+    std::vector<NamedEncoding> encodings;
+    const auto add = [&](const lq_tensor_info& info) {
+      if (info.encoding.bitwidth > 0) encodings.emplace_back(info.name, Encoded(info.encoding));
+    };
+    for (size_t i = 0; i < lq_session_input_count(session_.get()); ++i) add(Info(lq_session_input, i, -1));
+    for (size_t i = 0; i < lq_session_output_count(session_.get()); ++i) add(Info(lq_session_output, i, -1));
+    return encodings;
   }
 
   Workspace NewWorkspace(int64_t batch) const {
@@ -93,11 +107,18 @@ class Session {
 
  private:
   template <class F>
+  lq_tensor_info Info(const F& query, size_t index, int64_t batch) const {
+    lq_tensor_info info{};
+    info.struct_size = sizeof(info);
+    Call([&](lq_message* message) { return query(session_.get(), index, batch, &info, message); });
+    return info;
+  }
+
+  template <class F>
   std::vector<NamedShape> Describe(const F& query, size_t count, int64_t batch) const {
     std::vector<NamedShape> infos;
     for (size_t i = 0; i < count; ++i) {
-      lq_tensor_info info;
-      Call([&](lq_message* message) { return query(session_.get(), i, batch, &info, message); });
+      const lq_tensor_info info = Info(query, i, batch);
       infos.emplace_back(info.name, std::vector<int64_t>(info.dims, info.dims + info.rank));
     }
     return infos;
@@ -126,6 +147,7 @@ void BindModel(nb::module_& module) {
           nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg())
       .def("inputs", &Session::Inputs)
       .def("outputs", &Session::Outputs)
+      .def("encodings", &Session::Encodings)
       .def("workspace", [](const Session& self, int64_t batch) { return PyWorkspace{self.NewWorkspace(batch)}; })
       .def("workspace_for",
            [](const Session& self, const std::vector<std::vector<int64_t>>& shapes) {

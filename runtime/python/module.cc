@@ -27,4 +27,5 @@ NB_MODULE(_lanequant, module) {
   lq::python::BindLpbq(module);
   lq::python::BindCalibration(module);
   lq::python::BindModel(module);
+  lq::python::BindQuark(module);
 }

@@ -10,6 +10,7 @@ void BindQuantizers(nanobind::module_& module);
 void BindLpbq(nanobind::module_& module);
 void BindCalibration(nanobind::module_& module);
 void BindModel(nanobind::module_& module);
+void BindQuark(nanobind::module_& module);
 
 }  // namespace lq::python
 

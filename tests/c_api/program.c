@@ -18,7 +18,7 @@ static lq_tensor f32_tensor(const lq_tensor_info* info) {
 
 /* One row of zeros. */
 static lq_status run(const lq_session* session, lq_workspace* workspace) {
-  lq_tensor_info in, out;
+  lq_tensor_info in = {.struct_size = sizeof in}, out = {.struct_size = sizeof out};
   lq_status status = lq_session_input(session, 0, 1, &in, &message);
   if (status == LQ_OK) status = lq_session_output(session, 0, 1, &out, &message);
   if (status != LQ_OK) return status;

@@ -37,7 +37,8 @@ std::unique_ptr<lq_session, Free> Prepare(Arguments& arguments, const lq_model* 
 void Describe(Arguments& arguments, const lq_session* session) {
   const size_t index = arguments.OneIn(4) ? lq_session_input_count(session) : 0;
   const int64_t batch = arguments.OneIn(4) ? arguments.Int(INT64_MIN, INT64_MAX) : arguments.Int(-1, 5);
-  lq_tensor_info info;
+  lq_tensor_info info{};
+  info.struct_size = arguments.StructSize<lq_tensor_info>();
   Check([&](lq_message* m) { return lq_session_input(session, index, batch, &info, m); }, nullptr);
   Check([&](lq_message* m) { return lq_session_output(session, index, batch, &info, m); }, nullptr);
 }

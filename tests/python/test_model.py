@@ -1,4 +1,4 @@
-"""Networks from Python: what they compute, in many threads, and what they refuse."""
+"""Networks and Quark's layers from Python: what they compute, in many threads, and what they refuse."""
 
 import pathlib
 import tempfile
@@ -37,6 +37,11 @@ class ModelTest(Case):
     def test_runs(self):
         self.assertEqual(self.model.inputs, {"input": (-1, 1, 8, 8)})
         self.assertEqual(self.model.outputs, {"output": (-1, 10)})
+        self.assertEqual(set(self.model.encodings), {"input", "output"})
+        bitwidth, signed, scale, offset = self.model.encodings["input"]
+        self.assertEqual((bitwidth, signed, offset), (8, False, 0))
+        codes = lanequant.quantize(self.data["input"], scale, offset, qmin=0, qmax=255)
+        self.assert_same(self.model.run({"input": codes})["output"], self.model.run({"input": self.data["input"]})["output"])
         y = self.model.run({"input": self.data["input"]})["output"]
         self.assertEqual(int((y.argmax(1) == self.data["label"]).sum()), 356)  # as AIMET in binary64
         for target in ("SSE2", "EMU128", "NEON"):  # whichever this CPU has: the same bits
@@ -69,9 +74,11 @@ class ModelTest(Case):
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "joined.onnx"
             path.write_bytes(joined())
+            self.assert_refused(lambda: lanequant.Model(path), "joined.onnx", "an encodings file is needed")
             encodings = pathlib.Path(folder) / "joined.encodings"
-            encodings.write_text('{"version": "2.0.0", "encodings": []}')
+            encodings.write_text('{"version": "1.0.0", "activation_encodings": [], "param_encodings": []}', encoding="utf-8")
             model = lanequant.Model(path, encodings)
+            self.assertEqual(model.encodings, {})
         self.assertEqual(model.inputs, {"x": (1, -1), "y": (1, -1)})
         for first, second in ((3, 2), (3, 2), (7, 1), (0, 4), (3, 2)):
             x, y = random((1, first)), random((1, second), 2)
@@ -97,6 +104,51 @@ class ModelTest(Case):
         self.assert_refused(lambda: lanequant.Model(model, encodings, bias="int8"), "'int8'", "int32")
         self.assert_refused(lambda: lanequant.Model(model, encodings, target="AVX9"), "AVX9")
         run({"input": x})
+
+
+class QuarkTest(Case):
+    def test_every_export(self):
+        """The weights of Quark's own simulation; codes that stand for them; numbers of activations."""
+        expected = dict(np.load(GOLDEN / "quark_torch" / "data.npz"))
+        folders = sorted(path for path in (GOLDEN / "quark_torch").iterdir() if path.is_dir())
+        self.assertGreater(len(folders), 10)
+        for folder in folders:
+            with self.subTest(folder=folder.name):
+                model = lanequant.QuarkModel(folder)
+                self.assertEqual([layer.name for layer in model.layers], ["fc1", "fc2"])
+                for i, layer in enumerate(model.layers):
+                    linear = model.load(i)
+                    self.assert_same(linear.weight, expected[f"{folder.name}/{layer.name}"])
+                    self.assertEqual(linear.weight.shape, (layer.out_features, layer.in_features))
+                    self.assertEqual(linear.bias.shape, (layer.out_features,))
+                    self.assertFalse(linear.weight.flags.writeable)
+                    self.assertEqual(linear.input is not None, layer.input.endswith("int8, per tensor"))
+                    if linear.bitwidth == 0:
+                        self.assertIsNone(linear.scale)
+                        continue
+                    qmin = -(2 ** (linear.bitwidth - 1)) if linear.signed else 0
+                    grid = dict(qmin=qmin, qmax=qmin + 2**linear.bitwidth - 1)
+                    if linear.scale.ndim:
+                        grid["block_size"] = (1, layer.in_features // linear.scale.shape[1])
+                    same = lanequant.quantize_dequantize(linear.weight, linear.scale, linear.offset, **grid)
+                    self.assertTrue(np.array_equal(same, linear.weight))
+
+    def test_arrays_outlive_the_model(self):
+        model = lanequant.QuarkModel(GOLDEN / "quark_torch" / "mxfp4")
+        linear = model.load(0)
+        weight, want = linear.weight, linear.weight.copy()
+        del model, linear
+        self.assert_same(weight, want)
+
+    def test_errors(self):
+        model = lanequant.QuarkModel(GOLDEN / "quark_torch" / "int8_channel_act_int8")
+        self.assert_refused(lambda: lanequant.QuarkModel("no-such-folder"), "no-such-folder", "config.json")
+        self.assert_refused(lambda: lanequant.QuarkModel(GOLDEN), "config.json")
+        self.assert_refused(lambda: lanequant.QuarkModel(None), "folder", "NoneType")
+        self.assert_refused(lambda: lanequant.QuarkModel("a\0b"), "folder", "null character")
+        self.assert_refused(lambda: model.load(2), "layer 2", "has 2")
+        self.assert_refused(lambda: model.load(-1), "layer -1", "has 2")
+        self.assert_refused(lambda: model.load("fc1"), "index", "'fc1'")
 
 
 if __name__ == "__main__":

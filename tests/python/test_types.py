@@ -54,14 +54,15 @@ class TypesTest(unittest.TestCase):
                     self.assertTrue(all(a.annotation for a in stub.args.args + stub.args.kwonlyargs))
 
     def test_classes(self):
-        for name in ("BlockCodes", "Calibration", "Lpbq"):
+        for name in ("BlockCodes", "Calibration", "Encoding", "Lpbq", "QuarkLayer", "QuarkLinear"):
             fields = tuple(node.target.id for node in self.classes[name].body if isinstance(node, ast.AnnAssign))
             self.assertEqual(fields, getattr(lanequant, name)._fields)
-        public = {name for name in vars(lanequant.Model) if not name.startswith("_")}
-        methods = {node.name: node for node in self.classes["Model"].body}
-        self.assertEqual(set(methods), public | {"__init__"})
-        for name in ("__init__", "run"):
-            self.assertEqual(list(parameters(methods[name].args)), expected(getattr(lanequant.Model, name)))
+        for kind, method in ((lanequant.Model, "run"), (lanequant.QuarkModel, "load")):
+            public = {name for name in vars(kind) if not name.startswith("_")}
+            methods = {node.name: node for node in self.classes[kind.__name__].body}
+            self.assertEqual(set(methods), public | {"__init__"})
+            for name in ("__init__", method):
+                self.assertEqual(list(parameters(methods[name].args)), expected(getattr(kind, name)))
 
 
 if __name__ == "__main__":

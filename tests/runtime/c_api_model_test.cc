@@ -4,6 +4,7 @@
 #include <cstring>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include "lanequant/lanequant.h"
@@ -123,16 +124,25 @@ TEST_F(CApiModelTest, DescribesItsTensors) {
   EXPECT_EQ(lq_session_output_count(session_.get()), 1u);
   EXPECT_EQ(lq_session_input_count(nullptr), 0u);
   EXPECT_EQ(lq_session_output_count(nullptr), 0u);
+  const auto bundle = testing::LoadBundle(testing::GoldenPath("digits_cnn/w4a8_lpbq"));
+  const Result<Session> session = Session::Prepare(bundle->model, {});
+  const PerTensor x = session->inputs()[0].encoding.value(), y = session->outputs()[0].encoding.value();
+  lq_tensor_info in{}, out{}, info{};
+  in.struct_size = out.struct_size = info.struct_size = sizeof(info);
   for (int64_t batch : {int64_t{-1}, int64_t{1}, int64_t{7}}) {
-    lq_tensor_info in, out;
     ExpectOk([&](lq_message* m) { return lq_session_input(session_.get(), 0, batch, &in, m); });
     EXPECT_STREQ(in.name, "input");
     EXPECT_EQ(std::vector<int64_t>(in.dims, in.dims + in.rank), (std::vector<int64_t>{batch, 1, 8, 8}));
     ExpectOk([&](lq_message* m) { return lq_session_output(session_.get(), 0, batch, &out, m); });
     EXPECT_STREQ(out.name, "output");
     EXPECT_EQ(std::vector<int64_t>(out.dims, out.dims + out.rank), (std::vector<int64_t>{batch, 10}));
+    EXPECT_EQ(in.struct_size, sizeof(in));
+    EXPECT_EQ(std::tie(in.encoding.bitwidth, in.encoding.scale, in.encoding.offset),
+              std::tie(x.grid.bitwidth, x.scale, x.offset));
+    EXPECT_EQ(std::tie(out.encoding.bitwidth, out.encoding.scale, out.encoding.offset),
+              std::tie(y.grid.bitwidth, y.scale, y.offset));
+    EXPECT_EQ(in.encoding.is_signed, x.grid.is_signed ? 1 : 0);
   }
-  lq_tensor_info info;
   for (const auto query : {lq_session_input, lq_session_output}) {
     const auto fails = [&](size_t index, int64_t batch, lq_tensor_info* to, const char* part) {
       ExpectFails([&](lq_message* m) { return query(session_.get(), index, batch, to, m); }, LQ_INVALID_ARGUMENT,
@@ -142,6 +152,9 @@ TEST_F(CApiModelTest, DescribesItsTensors) {
     fails(0, 0, &info, "batch 0");
     fails(0, -2, &info, "batch -2");
     fails(0, 1, nullptr, "info is null");
+    info.struct_size -= 1;
+    fails(0, 1, &info, "info: struct_size is");
+    info.struct_size += 1;
     ExpectFails([&](lq_message* m) { return query(nullptr, 0, 1, &info, m); }, LQ_INVALID_ARGUMENT,
                 {"session is null"});
   }
@@ -202,7 +215,7 @@ TEST(CApiLoadTest, NamesWhatIsWrong) {
   };
   ExpectFails(load("no-such.onnx", encodings.c_str(), &model), LQ_NOT_FOUND, {"no-such.onnx"});
   ExpectFails(load(nullptr, encodings.c_str(), &model), LQ_INVALID_ARGUMENT, {"onnx_path is null"});
-  ExpectFails(load(onnx.c_str(), nullptr, &model), LQ_INVALID_ARGUMENT, {"encodings_path is null"});
+  ExpectFails(load(onnx.c_str(), nullptr, &model), LQ_INVALID_ARGUMENT, {"an encodings file is needed"});
   ExpectFails(load(onnx.c_str(), encodings.c_str(), nullptr), LQ_INVALID_ARGUMENT, {"model is null"});
   EXPECT_EQ(model, nullptr);
 

@@ -11,9 +11,11 @@
 #include <vector>
 
 #include "lanequant/float_linear.h"
+#include "lanequant/lanequant.h"
 #include "runtime/io/memory_budget.h"
 #include "runtime/io/quark_codes.h"
 #include "runtime/io/safetensors.h"
+#include "tests/support/c_api.h"
 #include "tests/support/executors.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/golden_bundle.h"
@@ -23,9 +25,12 @@ namespace lq {
 namespace {
 
 using testing::Arrays;
+using testing::ExpectFails;
 using testing::ExpectInvalid;
+using testing::ExpectOk;
 using testing::ExpectUnsupported;
 using testing::GoldenPath;
+using testing::Owned;
 using testing::ReadWhole;
 using testing::TempFolder;
 
@@ -264,6 +269,96 @@ TEST_F(QuarkErrors, LayersMayHaveQuantizersOfTheirOwn) {
   ASSERT_TRUE(model.ok()) << model.status().message();
   EXPECT_EQ(model->layers()[0].weight, "int4, per group of 32");
   EXPECT_EQ(model->layers()[1].weight, "uint4, per group of 32");
+}
+
+// The C API: the same numbers, every way to call it wrongly.
+class QuarkCApi : public ::testing::Test {
+ protected:
+  static Owned<lq_quark_model> Open(const std::string& name) {
+    lq_quark_model* model = nullptr;
+    const std::string folder = GoldenPath("quark_torch/" + name);
+    ExpectOk([&](lq_message* m) { return lq_quark_open(folder.c_str(), &model, m); });
+    return Owned<lq_quark_model>(model);
+  }
+  static Owned<lq_quark_linear> Load(const lq_quark_model* model, size_t index) {
+    lq_quark_linear* linear = nullptr;
+    ExpectOk([&](lq_message* m) { return lq_quark_load(model, index, &linear, m); });
+    return Owned<lq_quark_linear>(linear);
+  }
+  static lq_quark_view Look(const lq_quark_linear* linear) {
+    lq_quark_view view{};
+    view.struct_size = sizeof(view);
+    ExpectOk([&](lq_message* m) { return lq_quark_linear_look(linear, &view, m); });
+    return view;
+  }
+};
+
+TEST_F(QuarkCApi, LayersAndTheirNumbers) {
+  for (const Export& expected : kExports) {
+    SCOPED_TRACE(expected.folder);
+    const Result<QuarkModel> model = QuarkModel::Open(GoldenPath(std::string("quark_torch/") + expected.folder));
+    Owned<lq_quark_model> opened = Open(expected.folder);
+    ASSERT_EQ(lq_quark_layer_count(opened.get()), 2u);
+    lq_quark_layer_info info{};
+    info.struct_size = sizeof(info);
+    ExpectOk([&](lq_message* m) { return lq_quark_layer(opened.get(), 0, &info, m); });
+    EXPECT_STREQ(info.name, "fc1");
+    EXPECT_STREQ(info.weight, expected.weight);
+    EXPECT_STREQ(info.input, expected.input);
+    EXPECT_STREQ(info.output, "");
+    EXPECT_EQ(info.in_features, 64u);
+    EXPECT_EQ(info.out_features, 32u);
+    const Owned<lq_quark_linear> linear = Load(opened.get(), 0);
+    opened.reset();  // a layer outlives it
+    const lq_quark_view view = Look(linear.get());
+    const Result<QuarkLinear> want = model->Load(0);
+    ASSERT_EQ(view.in_features * view.out_features, want->weight.size());
+    EXPECT_EQ(std::memcmp(view.weight, want->weight.data(), want->weight.size() * sizeof(float)), 0);
+    EXPECT_EQ(std::memcmp(view.bias, want->bias.data(), want->bias.size() * sizeof(float)), 0);
+    EXPECT_EQ(view.bitwidth > 0, want->weight_encoding.has_value());
+    EXPECT_EQ(view.input.bitwidth, want->input ? 8 : 0);
+    EXPECT_EQ(view.input.scale, want->input ? want->input->scale : 0);
+    EXPECT_EQ(view.input.offset, want->input ? want->input->offset : 0);
+    EXPECT_EQ(view.output.bitwidth, 0);
+    const size_t groups = view.block_size > 0 ? view.in_features / static_cast<size_t>(view.block_size) : 0;
+    for (size_t i = 0; i < want->weight.size() && view.bitwidth > 0; ++i) {
+      const size_t at = view.scale_count == 1 ? 0
+                                              : i / view.in_features * groups +
+                                                    i % view.in_features / static_cast<size_t>(view.block_size);
+      const float code = std::nearbyint(view.weight[i] / view.scale[at]);  // and the offset: a whole number
+      ASSERT_EQ(code * view.scale[at], view.weight[i]);
+    }
+  }
+}
+
+TEST_F(QuarkCApi, RefusesWhatDoesNotFit) {
+  const Owned<lq_quark_model> model = Open("int4_group32");
+  const Owned<lq_quark_linear> linear = Load(model.get(), 1);
+  lq_quark_model* opened = nullptr;
+  lq_quark_linear* loaded = nullptr;
+  const auto invalid = [](const auto& call, std::initializer_list<const char*> parts) {
+    ExpectFails(call, LQ_INVALID_ARGUMENT, parts);
+  };
+  ExpectFails([&](lq_message* m) { return lq_quark_open("/no/such/folder", &opened, m); }, LQ_NOT_FOUND,
+              {"/no/such/folder"});
+  invalid([&](lq_message* m) { return lq_quark_open(nullptr, &opened, m); }, {"folder is null"});
+  invalid([&](lq_message* m) { return lq_quark_open("x", nullptr, m); }, {"model is null"});
+  lq_quark_layer_info info{};
+  invalid([&](lq_message* m) { return lq_quark_layer(model.get(), 0, &info, m); }, {"info: struct_size is 0"});
+  info.struct_size = sizeof(info);
+  invalid([&](lq_message* m) { return lq_quark_layer(model.get(), 2, &info, m); }, {"layer 2", "has 2"});
+  invalid([&](lq_message* m) { return lq_quark_layer(nullptr, 0, &info, m); }, {"model is null"});
+  invalid([&](lq_message* m) { return lq_quark_layer(model.get(), 0, nullptr, m); }, {"info is null"});
+  invalid([&](lq_message* m) { return lq_quark_load(model.get(), 2, &loaded, m); }, {"layer 2", "has 2"});
+  invalid([&](lq_message* m) { return lq_quark_load(nullptr, 0, &loaded, m); }, {"model is null"});
+  invalid([&](lq_message* m) { return lq_quark_load(model.get(), 0, nullptr, m); }, {"linear is null"});
+  lq_quark_view view{};
+  invalid([&](lq_message* m) { return lq_quark_linear_look(linear.get(), &view, m); }, {"view: struct_size is 0"});
+  invalid([&](lq_message* m) { return lq_quark_linear_look(nullptr, &view, m); }, {"linear is null"});
+  invalid([&](lq_message* m) { return lq_quark_linear_look(linear.get(), nullptr, m); }, {"view is null"});
+  EXPECT_EQ(opened, nullptr);
+  EXPECT_EQ(loaded, nullptr);
+  EXPECT_EQ(lq_quark_layer_count(nullptr), 0u);
 }
 
 }  // namespace

@@ -57,6 +57,8 @@ void ExpectFails(const F& call, lq_status code, std::initializer_list<const char
 struct Free {
   void operator()(lq_executor* p) const { lq_executor_free(p); }
   void operator()(lq_model* p) const { lq_model_free(p); }
+  void operator()(lq_quark_model* p) const { lq_quark_free(p); }
+  void operator()(lq_quark_linear* p) const { lq_quark_linear_free(p); }
   void operator()(lq_session* p) const { lq_session_free(p); }
   void operator()(lq_workspace* p) const { lq_workspace_free(p); }
 };

@@ -18,13 +18,18 @@ from ._calibrate import Calibration, calibrate
 from ._float import dequantize_float, float_scale, quantize_dequantize_float, quantize_float
 from ._lanequant import version as __version__
 from ._lpbq import Lpbq, lpbq_compress, lpbq_expand
-from ._model import Model
+from ._model import Encoding, Model
+from ._quark import QuarkLayer, QuarkLinear, QuarkModel
 
 __all__ = [
     "BlockCodes",
     "Calibration",
+    "Encoding",
     "Lpbq",
     "Model",
+    "QuarkLayer",
+    "QuarkLinear",
+    "QuarkModel",
     "calibrate",
     "dequantize",
     "dequantize_blocks",

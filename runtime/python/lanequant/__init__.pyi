@@ -57,11 +57,41 @@ class Lpbq(NamedTuple):
     channel_scale: NDArray[np.floating[Any]]
     scale: NDArray[np.float32]
 
+class Encoding(NamedTuple):
+    bitwidth: int
+    signed: bool
+    scale: float
+    offset: int
+
+class QuarkLayer(NamedTuple):
+    name: str
+    in_features: int
+    out_features: int
+    weight: str
+    input: str
+    output: str
+
+class QuarkLinear(NamedTuple):
+    weight: NDArray[np.float32]
+    bias: NDArray[np.float32] | None
+    scale: NDArray[np.float32] | None
+    offset: NDArray[np.int32] | None
+    bitwidth: int
+    signed: bool
+    input: Encoding | None
+    output: Encoding | None
+
+class QuarkModel:
+    def __init__(self, folder: str | os.PathLike[str]) -> None: ...
+    @property
+    def layers(self) -> tuple[QuarkLayer, ...]: ...
+    def load(self, index: SupportsIndex) -> QuarkLinear: ...
+
 class Model:
     def __init__(
         self,
         onnx: str | os.PathLike[str],
-        encodings: str | os.PathLike[str],
+        encodings: str | os.PathLike[str] | None = None,
         *,
         bias: Literal["float", "int32"] = "float",
         profile: _Profile = "aimet_div",
@@ -72,6 +102,8 @@ class Model:
     def inputs(self) -> dict[str, tuple[int, ...]]: ...
     @property
     def outputs(self) -> dict[str, tuple[int, ...]]: ...
+    @property
+    def encodings(self) -> dict[str, Encoding]: ...
     def run(self, inputs: Mapping[str, _Array]) -> dict[str, NDArray[np.float32]]: ...
 
 def calibrate(

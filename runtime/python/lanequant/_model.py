@@ -1,7 +1,8 @@
-"""Networks: an ONNX file with AIMET's encodings, prepared for this CPU."""
+"""Networks: an ONNX file with its encodings, prepared for this CPU."""
 
 import os
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,7 +13,16 @@ from ._arrays import choose, shape_of, tensor, threads_of
 BIASES = {"float": 0, "int32": 1}
 
 
-def _path(argument, path):
+class Encoding(NamedTuple):
+    """One scale for a whole tensor: real = (q + offset) * scale, q of `bitwidth` bits."""
+
+    bitwidth: int
+    signed: bool
+    scale: float
+    offset: int
+
+
+def path_of(argument, path):
     try:
         path = os.fsdecode(path)
     except TypeError:
@@ -23,9 +33,11 @@ def _path(argument, path):
 
 
 class Model:
-    """A network exported by AIMET, loaded and prepared once; immutable, so that any number of threads may run it.
+    """A network exported by AIMET, ONNX Runtime or AMD Quark, loaded and prepared once; immutable, so that any number of
+    threads may run it.
 
-    onnx, encodings: paths of the exported files.
+    onnx, encodings: paths of the exported files; encodings None: the ONNX file holds them, as QuantizeLinear and
+        DequantizeLinear nodes.
     bias: "float" as AIMET simulates, "int32" as most devices compute.
     profile: how activations are rounded, as for quantize.
     target: the best instruction set that may be used, "AVX2"; None: the environment's LQ_MAX_ISA, else any.
@@ -41,10 +53,10 @@ class Model:
     (4, 10)
     """
 
-    def __init__(self, onnx, encodings, *, bias="float", profile="aimet_div", target=None, threads=0):
+    def __init__(self, onnx, encodings=None, *, bias="float", profile="aimet_div", target=None, threads=0):
         self._session = _lanequant.Session(
-            _path("onnx", onnx),
-            _path("encodings", encodings),
+            path_of("onnx", onnx),
+            "" if encodings is None else path_of("encodings", encodings),
             target,
             choose("profile", profile, PROFILES),
             choose("bias", bias, BIASES),
@@ -62,6 +74,11 @@ class Model:
     def outputs(self):
         """The shape of each output by name; -1: the batch; other dynamic dimensions are as for inputs of length 1."""
         return {name: tuple(shape) for name, shape in self._session.outputs(-1)}
+
+    @property
+    def encodings(self):
+        """The Encoding(bitwidth, signed, scale, offset) of the inputs and outputs that have one, by name."""
+        return {name: Encoding(*fields) for name, fields in self._session.encodings()}
 
     def run(self, inputs):
         """The network's outputs, a dict of float32 arrays by name.
