@@ -19,7 +19,6 @@ foreach(source IN LISTS sources)
   list(APPEND files_of_${folder} ${source})
   set_property(SOURCE ${source} TARGET_DIRECTORY lq_objects PROPERTY UNITY_GROUP ${folder}_${part})
 endforeach()
-set_property(SOURCE ${PROJECT_SOURCE_DIR}/runtime/quark.cc TARGET_DIRECTORY lq_objects PROPERTY SKIP_UNITY_BUILD_INCLUSION ON)
 target_link_libraries(lq_objects PRIVATE lq_options hwy::hwy ${LQ_LIBRARIES})
 
 # Highway's objects go into the library where it was fetched: nobody else has to have it then.

@@ -26,11 +26,6 @@ constexpr std::string_view kScale = ".weight_scale";
 // What an element takes in memory at most: a code, the same in another order, a value; or two bytes and two floats.
 constexpr uint64_t kBytesPerElement = 12;
 
-struct Stored {
-  const Safetensors* file = nullptr;
-  const SafetensorsTensor* tensor = nullptr;
-};
-
 Result<std::vector<std::string>> FilesOf(const std::string& folder) {
   std::vector<std::string> paths;
   std::error_code error;
@@ -44,6 +39,13 @@ Result<std::vector<std::string>> FilesOf(const std::string& folder) {
   return paths;
 }
 
+}  // namespace
+
+struct StoredTensor {
+  const Safetensors* file = nullptr;
+  const SafetensorsTensor* tensor = nullptr;
+};
+
 // How the weight of a layer is stored.
 struct StoredWeight {
   const QuarkFormat* format = nullptr;
@@ -52,12 +54,10 @@ struct StoredWeight {
   QuarkLayerQuantizers quantizers;
 };
 
-}  // namespace
-
 struct QuarkModel::Impl {
   QuarkConfig config;
   std::vector<Safetensors> files;
-  std::map<std::string, Stored> tensors;
+  std::map<std::string, StoredTensor> tensors;
   std::vector<QuarkLayer> layers;
   std::vector<StoredWeight> layouts;
 
@@ -65,9 +65,9 @@ struct QuarkModel::Impl {
   Status AddLayer(const std::string& name);
   Result<StoredWeight> LayoutOf(const std::string& name) const;
 
-  Stored Find(const std::string& name) const {
+  StoredTensor Find(const std::string& name) const {
     const auto at = tensors.find(name);
-    return at == tensors.end() ? Stored{} : at->second;
+    return at == tensors.end() ? StoredTensor{} : at->second;
   }
   // Integers, or nothing where the tensor is absent.
   Result<std::vector<int32_t>> Integers(const std::string& name, const QuarkFormat& packing) const;
@@ -91,7 +91,7 @@ Status QuarkModel::Impl::Open(const std::string& folder) {
     LQ_ASSIGN_OR_RETURN(Safetensors file, Safetensors::Open(path));
     files.push_back(std::move(file));
     for (const SafetensorsTensor& tensor : files.back().tensors()) {
-      if (!tensors.emplace(tensor.name, Stored{&files.back(), &tensor}).second) {
+      if (!tensors.emplace(tensor.name, StoredTensor{&files.back(), &tensor}).second) {
         return InvalidArgument(fmt::format("{}: tensor '{}' is in another file too", path, tensor.name));
       }
       if (tensor.name.ends_with(".weight") && tensor.name.size() > 7) {
@@ -163,7 +163,7 @@ Status QuarkModel::Impl::AddLayer(const std::string& name) {
 }
 
 Result<std::vector<float>> QuarkModel::Impl::Floats(const std::string& name) const {
-  const Stored stored = Find(name);
+  const StoredTensor stored = Find(name);
   if (stored.file == nullptr) return NotFound(fmt::format("no tensor '{}'", name));
   LQ_RETURN_IF_ERROR(MemoryBudget().Take(name, stored.tensor->bytes / 2 * kBytesPerElement));
   LQ_ASSIGN_OR_RETURN(const std::vector<std::byte> bytes, stored.file->Read(*stored.tensor));
@@ -175,7 +175,7 @@ Result<std::vector<float>> QuarkModel::Impl::Floats(const std::string& name) con
 }
 
 Result<std::vector<int32_t>> QuarkModel::Impl::Integers(const std::string& name, const QuarkFormat& packing) const {
-  const Stored stored = Find(name);
+  const StoredTensor stored = Find(name);
   if (stored.file == nullptr) return std::vector<int32_t>();
   if (stored.tensor->type != packing.type) {
     return InvalidArgument(fmt::format("'{}' is {}, not {}", name, stored.tensor->type, packing.type));

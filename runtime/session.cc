@@ -67,13 +67,15 @@ Status CheckEmpty(const PlannedStep& step, std::span<const Shape> in, const Shap
   return OkStatus();
 }
 
-// From the step that writes a tensor to the last one that reads it.
-std::vector<Lifetime> Lifetimes(const Plan& plan, const std::vector<Shape>& shapes) {
+// From the stage that writes a tensor to the last one that reads it: steps of a fork run at the same time.
+std::vector<Lifetime> Lifetimes(const Plan& plan, const std::vector<Shape>& shapes, std::span<const Stage> stages) {
   std::vector<Lifetime> lifetimes(plan.tensors.size());
-  for (size_t s = 0; s < plan.steps.size(); ++s) {
-    Lifetime& out = lifetimes[plan.steps[s].output];
-    out.first = out.last = s;
-    for (size_t input : plan.steps[s].inputs) lifetimes[input].last = s;
+  for (size_t stage = 0; stage < stages.size(); ++stage) {
+    for (size_t s = stages[stage].begin; s < stages[stage].end; ++s) {
+      Lifetime& out = lifetimes[plan.steps[s].output];
+      out.first = out.last = stage;
+      for (size_t input : plan.steps[s].inputs) lifetimes[input].last = stage;
+    }
   }
   for (size_t t = 0; t < lifetimes.size(); ++t) {
     const PlanTensor& tensor = plan.tensors[t];
@@ -84,8 +86,10 @@ std::vector<Lifetime> Lifetimes(const Plan& plan, const std::vector<Shape>& shap
 }
 
 // What any step needs with any executor of up to `workers` workers: fewer workers may get larger tasks.
-size_t LargestScratch(const Plan& plan, const std::vector<Shape>& shapes, size_t workers) {
+size_t LargestScratch(const Plan& plan, const std::vector<Shape>& shapes, std::span<const Stage> stages,
+                      size_t workers) {
   size_t scratch = 0;
+  for (const Stage& stage : stages) scratch = std::max(scratch, stage.lanes.size() * stage.lane_scratch);
   for (const PlannedStep& step : plan.steps) {
     std::vector<Shape> in;
     for (size_t input : step.inputs) in.push_back(shapes[input]);
@@ -179,13 +183,14 @@ Result<Workspace> Session::NewWorkspace(int64_t batch, size_t workers) const {
 Result<Workspace> Session::NewWorkspace(std::span<const Shape> input_shapes, size_t workers) const {
   const Plan& plan = impl_->plan;
   LQ_ASSIGN_OR_RETURN(const std::vector<Shape> shapes, impl_->ShapesFor(input_shapes));
-  const MemoryPlan memory = PlanMemory(Lifetimes(plan, shapes));
   workers = std::max<size_t>(workers, 1);
   if (workers > kMostWorkers) {
     return InvalidArgument(fmt::format("a workspace for {} workers, but {} are the most", workers, kMostWorkers));
   }
   const int64_t rows = input_shapes.empty() || input_shapes[0].rank() == 0 ? 1 : input_shapes[0][0];
-  const size_t scratch = LargestScratch(plan, shapes, workers);
+  std::vector<Stage> stages = MakeSchedule(plan, shapes, workers);
+  const MemoryPlan memory = PlanMemory(Lifetimes(plan, shapes, stages));
+  const size_t scratch = LargestScratch(plan, shapes, stages, workers);
   // Half of the machine's memory: what is asked for is touched at once.
   const uint64_t most = MemoryBudget::HalfOfMemory();
   if (memory.bytes > most || scratch > most - memory.bytes) {
@@ -199,6 +204,8 @@ Result<Workspace> Session::NewWorkspace(std::span<const Shape> input_shapes, siz
   const std::string owner = fmt::format("workspace for {} rows on {} workers", rows, workers);
   LQ_ASSIGN_OR_RETURN(impl->memory, AlignedBuffer::Make(owner, memory.bytes + scratch));
   impl->scratch = impl->memory.span().subspan(memory.bytes);
+  impl->lanes.resize(workers);
+  impl->stages = std::move(stages);
   impl->input_shapes.assign(input_shapes.begin(), input_shapes.end());
   impl->output_shapes.resize(impl_->outputs.size());
   for (size_t t = 0; t < plan.tensors.size(); ++t) {
@@ -243,28 +250,43 @@ Status Session::Impl::CheckRun(std::span<const ConstTensorView> in, std::span<co
   return OkStatus();
 }
 
-Status Session::Impl::RunStep(size_t index, std::span<const ConstTensorView> in, std::span<const TensorView> out,
-                              const Workspace::Impl& workspace, Executor& executor) const {
+Status Session::Impl::RunStep(size_t index, const Arrays& arrays, std::span<std::byte> scratch,
+                              Executor& executor) const {
   const PlannedStep& step = plan.steps[index];
-  if (workspace.tensors[step.output].shape.NumElements() == 0) return OkStatus();
+  const std::vector<TensorView>& tensors = arrays.workspace.tensors;
+  if (tensors[step.output].shape.NumElements() == 0) return OkStatus();
   std::array<ConstTensorView, kMostInputs> views;
   for (size_t i = 0; i < step.inputs.size(); ++i) {
     const PlanTensor& tensor = plan.tensors[step.inputs[i]];
-    views[i] = tensor.place == PlanTensor::Place::kGraphInput ? in[tensor.index]
-                                                              : ConstTensorView(workspace.tensors[step.inputs[i]]);
+    views[i] = tensor.place == PlanTensor::Place::kGraphInput ? arrays.in[tensor.index]
+                                                              : ConstTensorView(tensors[step.inputs[i]]);
   }
   const PlanTensor& target = plan.tensors[step.output];
   const TensorView output =
-      target.place == PlanTensor::Place::kGraphOutput ? out[target.index] : workspace.tensors[step.output];
-  return step.step->Run({std::span(views).first(step.inputs.size()), output, workspace.scratch, executor});
+      target.place == PlanTensor::Place::kGraphOutput ? arrays.out[target.index] : tensors[step.output];
+  return step.step->Run({std::span(views).first(step.inputs.size()), output, scratch, executor});
+}
+
+Status Session::Impl::RunStage(const Stage& stage, const Arrays& arrays, Executor& executor) const {
+  if (stage.lanes.empty()) return RunStep(stage.begin, arrays, executor);
+  const std::span<Status> ends = std::span(arrays.workspace.lanes).first(stage.lanes.size());
+  executor.ForEach(ends.size(), [&](size_t lane, size_t) {
+    const std::span<std::byte> scratch =
+        arrays.workspace.scratch.subspan(lane * stage.lane_scratch, stage.lane_scratch);
+    ends[lane] = OkStatus();
+    for (size_t i = 0; i < stage.lanes[lane].size() && ends[lane].ok(); ++i) {
+      ends[lane] = RunStep(stage.lanes[lane][i], arrays, scratch, SerialExecutor());
+    }
+  });
+  for (const Status& end : ends) LQ_RETURN_IF_ERROR(end);
+  return OkStatus();
 }
 
 Status Session::Run(std::span<const ConstTensorView> inputs, std::span<const TensorView> outputs, Workspace& workspace,
                     Executor& executor) const {
   LQ_RETURN_IF_ERROR(impl_->CheckRun(inputs, outputs, *workspace.impl_, executor));
-  for (size_t i = 0; i < impl_->plan.steps.size(); ++i) {
-    LQ_RETURN_IF_ERROR(impl_->RunStep(i, inputs, outputs, *workspace.impl_, executor));
-  }
+  const Impl::Arrays arrays{inputs, outputs, *workspace.impl_};
+  for (const Stage& stage : workspace.impl_->stages) LQ_RETURN_IF_ERROR(impl_->RunStage(stage, arrays, executor));
   return OkStatus();
 }
 

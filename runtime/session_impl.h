@@ -10,6 +10,7 @@
 #include "lanequant/model.h"
 #include "runtime/aligned_buffer.h"
 #include "runtime/plan/planner.h"
+#include "runtime/plan/schedule.h"
 
 namespace lq {
 
@@ -19,6 +20,8 @@ struct Workspace::Impl {
   AlignedBuffer memory;
   std::vector<TensorView> tensors;  // of the plan; graph inputs and outputs without memory, with their ONNX shapes
   std::span<std::byte> scratch;
+  std::vector<Stage> stages;
+  std::vector<Status> lanes;  // how the lanes of a fork ended
   std::vector<Shape> input_shapes, output_shapes;
 };
 
@@ -34,8 +37,20 @@ struct Session::Impl {
   Result<std::vector<Shape>> ShapesFor(std::span<const Shape> input_shapes) const;
   Status CheckRun(std::span<const ConstTensorView> in, std::span<const TensorView> out,
                   const Workspace::Impl& workspace, const Executor& executor) const;
-  Status RunStep(size_t index, std::span<const ConstTensorView> in, std::span<const TensorView> out,
-                 const Workspace::Impl& workspace, Executor& executor) const;
+  // What a run works on; checked.
+  struct Arrays {
+    std::span<const ConstTensorView> in;
+    std::span<const TensorView> out;
+    Workspace::Impl& workspace;
+  };
+  // One step by itself, on all workers.
+  Status RunStep(size_t index, const Arrays& arrays, Executor& executor) const {
+    return RunStep(index, arrays, arrays.workspace.scratch, executor);
+  }
+  Status RunStage(const Stage& stage, const Arrays& arrays, Executor& executor) const;
+
+ private:
+  Status RunStep(size_t index, const Arrays& arrays, std::span<std::byte> scratch, Executor& executor) const;
 };
 
 }  // namespace lq

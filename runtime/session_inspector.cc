@@ -35,10 +35,11 @@ Status SessionInspector::Run(const Session& session, std::span<const ConstTensor
                              std::span<const TensorView> outputs, Workspace& workspace, Executor& executor,
                              const Observer& observer) {
   const Session::Impl& impl = *session.impl_;
-  const Workspace::Impl& memory = *workspace.impl_;
+  Workspace::Impl& memory = *workspace.impl_;
   LQ_RETURN_IF_ERROR(impl.CheckRun(inputs, outputs, memory, executor));
+  const Session::Impl::Arrays arrays{inputs, outputs, memory};
   for (size_t i = 0; i < impl.plan.steps.size(); ++i) {
-    LQ_RETURN_IF_ERROR(impl.RunStep(i, inputs, outputs, memory, executor));
+    LQ_RETURN_IF_ERROR(impl.RunStep(i, arrays, executor));
     const size_t output = impl.plan.steps[i].output;
     const PlanTensor& tensor = impl.plan.tensors[output];
     if (!observer || tensor.value == kAbsent || !tensor.encoding) continue;
@@ -59,12 +60,26 @@ Status SessionInspector::Time(const Session& session, std::span<const ConstTenso
   if (seconds.size() != impl.plan.steps.size()) {
     return InvalidArgument(fmt::format("{} times for {} steps", seconds.size(), impl.plan.steps.size()));
   }
+  const Session::Impl::Arrays arrays{inputs, outputs, *workspace.impl_};
   for (size_t i = 0; i < impl.plan.steps.size(); ++i) {
     const double start = measure::Now();
-    LQ_RETURN_IF_ERROR(impl.RunStep(i, inputs, outputs, *workspace.impl_, executor));
+    LQ_RETURN_IF_ERROR(impl.RunStep(i, arrays, executor));
     seconds[i] = measure::Now() - start;
   }
   return OkStatus();
+}
+
+std::vector<std::string> SessionInspector::Lanes(const Workspace& workspace) {
+  const std::vector<Stage>& stages = workspace.impl_->stages;
+  std::vector<std::string> names(stages.empty() ? 0 : stages.back().end);
+  size_t fork = 0;
+  for (const Stage& stage : stages) {
+    if (!stage.lanes.empty()) ++fork;
+    for (size_t lane = 0; lane < stage.lanes.size(); ++lane) {
+      for (size_t step : stage.lanes[lane]) names[step] = fmt::format("{}.{}", fork, lane + 1);
+    }
+  }
+  return names;
 }
 
 std::map<ValueId, double> SessionInspector::FloatErrors(const Session& session) {

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""ResNet-50 and MobileNetV2 with random weights, quantized as AIMET exports: for timing, not for accuracy.
+"""ResNet-50, MobileNetV2 and a small network of branches with random weights, quantized as AIMET exports: for timing, not
+for accuracy.
 
     bench/models/make_models.py FOLDER
 
-Needs numpy and onnx from PyPI. Writes FOLDER/resnet50.onnx and FOLDER/mobilenet_v2.onnx, operator set 17: 8-bit
-activations (QuantizeLinear, DequantizeLinear with one scale), 8-bit weights with a scale for each channel, 32-bit biases
-of scale s_x * s_w. As in AIMET's configurations for integer runtimes a layer and its activation function have one
-quantizer behind both. ImageNet's shapes, dynamic batch; the same seed gives the same files.
+Needs numpy and onnx from PyPI. Writes FOLDER/resnet50.onnx, FOLDER/mobilenet_v2.onnx and FOLDER/inception_tiny.onnx,
+operator set 17: 8-bit activations (QuantizeLinear, DequantizeLinear with one scale), 8-bit weights with a scale for each
+channel, 32-bit biases of scale s_x * s_w. As in AIMET's configurations for integer runtimes a layer and its activation
+function have one quantizer behind both. ImageNet's shapes (inception_tiny: a quarter of its height and width), dynamic
+batch; the same seed gives the same files.
 """
 import argparse
 import pathlib
@@ -78,11 +80,11 @@ class Network:
         name = self.node("Gemm", [flat[0], *self.weights(flat, (classes, channels))], transB=1)
         return self.quantized(name, -4, 4)[0]
 
-    def write(self, path, output):
+    def write(self, path, output, side=224):
         self.nodes[-1].output[0] = "output"
         assert output == self.nodes[-1].name
         value = helper.make_tensor_value_info
-        graph = helper.make_graph(self.nodes, path.stem, [value("input", TensorProto.FLOAT, ["n", 3, 224, 224])],
+        graph = helper.make_graph(self.nodes, path.stem, [value("input", TensorProto.FLOAT, ["n", 3, side, side])],
                                   [value("output", TensorProto.FLOAT, ["n", 1000])], self.constants)
         save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
 
@@ -121,6 +123,20 @@ def mobilenet_v2(path):
     net.write(path, net.classifier(x, 1280))
 
 
+def inception_tiny(path):
+    """Layers of 2 to 5 us in four branches: too small to be split, so that branches run at the same time."""
+    net = Network()
+    x = net.conv(net.quantized("input", -2.2, 2.7), (32, 3, 3, 3), stride=2)
+    x = net.conv(x, (64, 32, 3, 3), stride=2)
+    for _ in range(6):
+        pooled = net.node("MaxPool", [x[0]], kernel_shape=[3, 3], strides=[1, 1], pads=[1] * 4)
+        heads = [net.conv(x, (16, 64, 1, 1)) for _ in range(3)] + [net.conv(net.quantized(pooled, 0, 4), (16, 64, 1, 1))]
+        heads[1] = net.conv(heads[1], (16, 16, 3, 3))
+        heads[2] = net.conv(net.conv(heads[2], (16, 16, 3, 3)), (16, 16, 3, 3))
+        x = net.quantized(net.node("Concat", [head[0] for head in heads], axis=1), 0, 4)
+    net.write(path, net.classifier(x, 64), side=56)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path)
@@ -128,6 +144,7 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
     resnet50(folder / "resnet50.onnx")
     mobilenet_v2(folder / "mobilenet_v2.onnx")
+    inception_tiny(folder / "inception_tiny.onnx")
 
 
 if __name__ == "__main__":

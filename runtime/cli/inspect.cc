@@ -13,10 +13,12 @@
 #include "runtime/cli/command.h"
 #include "runtime/cli/inspect_quark.h"
 #include "runtime/cli/json.h"
+#include "runtime/cli/layer_times.h"
 #include "runtime/cli/model_options.h"
 #include "runtime/cli/table.h"
 #include "runtime/compare/rows.h"
 #include "runtime/graph.h"
+#include "runtime/session_inspector.h"
 #include "runtime/status_macros.h"
 
 namespace lq::cli {
@@ -35,6 +37,7 @@ struct Inspection {
   SessionOptions options;
   int64_t batch;  // that workspace_bytes is for
   size_t workers, packed_bytes, workspace_bytes;
+  std::vector<std::string> lanes;
 };
 
 void PrintTensors(const char* title, const std::vector<TensorInfo>& tensors) {
@@ -47,20 +50,23 @@ void PrintText(const Inspection& inspection) {
   Table steps({{"step", Align::kLeft, ""},
                {"tensor", Align::kLeft, ""},
                {"shape", Align::kLeft, ""},
-               {"encoding", Align::kLeft, ""}});
+               {"encoding", Align::kLeft, ""},
+               {"fork", Align::kLeft, ""}});
   Table layers({{"tensor", Align::kLeft, ""},
                 {"variant", Align::kLeft, ""},
                 {"weights, or why not on codes", Align::kLeft, ""},
                 {"bytes", Align::kRight, ""}});
-  for (const StepInfo& step : inspection.session.steps()) {
+  const std::vector<StepInfo>& infos = inspection.session.steps();
+  for (size_t i = 0; i < infos.size(); ++i) {
+    const StepInfo& step = infos[i];
     const std::string name = ShortenLeft(step.output.empty() ? step.name : step.output, kNameWidth);
-    steps.AddRow({step.op, name, step.shape.ToString(), step.encoding});
+    steps.AddRow({step.op, name, step.shape.ToString(), step.encoding, inspection.lanes[i]});
     if (!step.layer.variant.empty())
       layers.AddRow({name, step.layer.variant, step.layer.weights, std::to_string(step.layer.packed_bytes)});
   }
-  fmt::print("\n{}\n{}\n", steps.ToString(), layers.ToString());
+  fmt::print("\n{}{}\n{}\n", steps.ToString(), ExplainLanes(inspection.lanes), layers.ToString());
   std::string last;
-  for (const StepInfo& step : inspection.session.steps()) {
+  for (const StepInfo& step : infos) {
     if (step.layer.why_not_better.empty() || step.layer.why_not_better == last) continue;
     last = step.layer.why_not_better;
     fmt::print("{}: better targets: {}\n", step.layer.variant, last);
@@ -93,10 +99,12 @@ void PrintJson(const Inspection& inspection) {
   WriteTensors("inputs", inspection.session.inputs(), json);
   WriteTensors("outputs", inspection.session.outputs(), json);
   json.BeginArray("steps");
-  for (const StepInfo& step : inspection.session.steps()) {
+  const std::vector<StepInfo>& infos = inspection.session.steps();
+  for (size_t i = 0; i < infos.size(); ++i) {
+    const StepInfo& step = infos[i];
     json.BeginObject().String("op", step.op).String("node", step.name).String("tensor", step.output);
     WriteShape("shape", step.shape, json);
-    json.String("encoding", step.encoding).String("variant", step.layer.variant);
+    json.String("encoding", step.encoding).String("fork", inspection.lanes[i]).String("variant", step.layer.variant);
     json.String("why_not_better", step.layer.why_not_better).String("weights", step.layer.weights);
     json.Number("packed_bytes", step.layer.packed_bytes).End();
   }
@@ -120,7 +128,7 @@ Result<int> Inspect(const InspectOptions& options) {
   LQ_ASSIGN_OR_RETURN(const Session session, Session::Prepare(model, session_options));
   LQ_ASSIGN_OR_RETURN(const int64_t declared, BatchOf(model.graph()));
   const size_t workers = options.model.threads > 0 ? options.model.threads : DefaultThreads();
-  Inspection inspection{model.graph(), session, session_options, std::max<int64_t>(declared, 1), workers, 0, 0};
+  Inspection inspection{model.graph(), session, session_options, std::max<int64_t>(declared, 1), workers, 0, 0, {}};
   std::vector<Shape> shapes;
   for (const TensorInfo& input : session.inputs()) {
     Shape& shape = shapes.emplace_back(input.shape);
@@ -128,6 +136,7 @@ Result<int> Inspect(const InspectOptions& options) {
   }
   LQ_ASSIGN_OR_RETURN(const Workspace workspace, session.NewWorkspace(shapes, workers));
   inspection.workspace_bytes = workspace.bytes();
+  inspection.lanes = SessionInspector::Lanes(workspace);
   for (const StepInfo& step : session.steps()) inspection.packed_bytes += step.layer.packed_bytes;
   options.json ? PrintJson(inspection) : PrintText(inspection);
   return kSuccess;

@@ -46,7 +46,13 @@ Result<std::vector<double>> TimeLayers(const SessionRows& rows, Workspace& works
   return once;
 }
 
-std::string LayerTimesTable(const std::vector<StepInfo>& steps, const std::vector<double>& seconds) {
+std::string ExplainLanes(const std::vector<std::string>& lanes) {
+  if (std::all_of(lanes.begin(), lanes.end(), [](const std::string& lane) { return lane.empty(); })) return "";
+  return "fork.lane: in a run the lanes of a fork go at the same time, each on one thread\n";
+}
+
+std::string LayerTimesTable(const std::vector<StepInfo>& steps, const std::vector<std::string>& lanes,
+                            const std::vector<double>& seconds) {
   std::vector<size_t> order(steps.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return seconds[a] > seconds[b]; });
@@ -56,14 +62,16 @@ std::string LayerTimesTable(const std::vector<StepInfo>& steps, const std::vecto
                {"step", Align::kLeft, ""},
                {"tensor", Align::kLeft, ""},
                {"shape", Align::kLeft, ""},
+               {"fork", Align::kLeft, ""},
                {"variant", Align::kLeft, ""}});
   for (size_t i : order) {
     const StepInfo& step = steps[i];
     table.AddRow({fmt::format("{:.1f}", 1e6 * seconds[i]), fmt::format("{:.1f}", 100 * seconds[i] / total), step.op,
                   ShortenLeft(step.output.empty() ? step.name : step.output, kNameWidth), step.shape.ToString(),
-                  step.layer.variant});
+                  lanes[i], step.layer.variant});
   }
-  return table.ToString();
+  const std::string forks = ExplainLanes(lanes);
+  return table.ToString() + (forks.empty() ? "" : forks + "here each step ran by itself, on all threads\n");
 }
 
 }  // namespace lq::cli

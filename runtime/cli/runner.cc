@@ -11,6 +11,7 @@
 #include "runtime/compare/session_rows.h"
 #include "runtime/compare/share_graph.h"
 #include "runtime/measure/clock.h"
+#include "runtime/session_inspector.h"
 #include "runtime/simulator/simulator.h"
 #include "runtime/status_macros.h"
 
@@ -61,7 +62,7 @@ Result<RunOutcome> RunOnKernels(const RunRequest& request) {
     if (request.profile && i == 0) {
       LQ_ASSIGN_OR_RETURN(const std::vector<double> times,
                           TimeLayers({session, inputs, rows, request.executor}, *workspace));
-      prepared.outcome.layer_times = LayerTimesTable(session.steps(), times);
+      prepared.outcome.layer_times = LayerTimesTable(session.steps(), SessionInspector::Lanes(*workspace), times);
     }
     progress.Update(static_cast<double>(i + 1) / static_cast<double>(prepared.slices.size()));
   }

@@ -12,6 +12,14 @@
 namespace lq {
 namespace {
 
+// Of a layer that multiplies `rows` rows with its packed weights, about a byte for each product. A few rows take as
+// long as one: the weights come from the caches more slowly than they are multiplied.
+double LayerMicroseconds(int64_t rows, size_t packed_bytes) {
+  constexpr double kBytesPerMicrosecond = 150e3;
+  constexpr int64_t kLeastRows = 2;
+  return static_cast<double>(std::max(rows, kLeastRows)) * static_cast<double>(packed_bytes) / kBytesPerMicrosecond;
+}
+
 // Rows of features, all dimensions but ONNX's last one: of tensors that the plan holds in another order
 // through copies. Layer: Linear or FloatLinear.
 template <class Layer>
@@ -57,6 +65,9 @@ class LinearStep final : public Step {
     return OkStatus();
   }
   LayerInfo info() const override { return layer_.info(); }
+  double Microseconds(std::span<const Shape> in, const Shape& out) const override {
+    return Step::Microseconds(in, out) + LayerMicroseconds(Rows(in[0]), layer_.info().packed_bytes);
+  }
 
  private:
   int64_t Rows(const Shape& in) const { return in.NumElements() / in_features_; }
@@ -90,6 +101,9 @@ class Conv2dStep final : public Step {
   }
   Status Run(const StepRun& run) const override { return conv_.Run(run.in[0], run.out, run.scratch, run.executor); }
   LayerInfo info() const override { return conv_.info(); }
+  double Microseconds(std::span<const Shape> in, const Shape& out) const override {
+    return Step::Microseconds(in, out) + LayerMicroseconds(out[0] * out[1] * out[2], conv_.info().packed_bytes);
+  }
 
  private:
   Conv2d conv_;

@@ -57,6 +57,8 @@ class ValueOperator {
   // For all pieces of a run.
   virtual size_t ScratchBytes(std::span<const Shape>) const { return 0; }
   virtual void Run(std::span<const ValueArray> in, const ValueResult& out, Range pieces) const = 0;
+  // In how many times the time of an elementwise operator an element of the operands or of the result is done.
+  virtual size_t Effort(std::span<const Shape>) const { return 1; }
 
  private:
   ValueKind form_;

@@ -40,6 +40,11 @@ class ProductOperator final : public ValueOperator {
     return ProductPairs(in[0].shape, in[1].shape, out.shape).count();
   }
 
+  size_t Effort(std::span<const Shape> in) const override {
+    constexpr size_t kProducts = 16;  // in the time of an element
+    return 1 + static_cast<size_t>(in[0][in[0].rank() - 1]) / kProducts;
+  }
+
   void Run(std::span<const ValueArray> in, const ValueResult& out, Range matrices) const override {
     const Shape &a = in[0].shape, &b = in[1].shape;
     const auto m = static_cast<size_t>(a[a.rank() - 2]), k = static_cast<size_t>(a[a.rank() - 1]);

@@ -80,6 +80,13 @@ class ValueStep final : public Step {
 
   LayerInfo info() const override { return {spec_.op->is_real() ? "binary64" : "float32", "", spec_.why, 0}; }
 
+  double Microseconds(std::span<const Shape> in, const Shape& out) const override {
+    const std::array<Shape, kMostOperands> shapes = OnnxShapes(in);
+    const auto effort = static_cast<double>(spec_.op->Effort(std::span(shapes).first(spec_.operands.size())));
+    constexpr double kTimesMoved = 8;  // decoded, computed, encoded
+    return kTimesMoved * effort * Step::Microseconds(in, out);
+  }
+
  private:
   std::array<Shape, kMostOperands> OnnxShapes(std::span<const Shape> in) const {
     std::array<Shape, kMostOperands> shapes;
@@ -102,6 +109,9 @@ class ValueStep final : public Step {
     for (const ValueArray& operand : in) {
       elements = std::max(elements, static_cast<size_t>(operand.shape.NumElements()));
     }
+    std::array<Shape, kMostOperands> shapes;
+    for (size_t i = 0; i < in.size(); ++i) shapes[i] = in[i].shape;
+    elements *= spec_.op->Effort(std::span(shapes).first(in.size()));
     const size_t grain = elements == 0 ? 1 : std::max<size_t>(1, kValuesPerTask * count / elements);
     RunRanges(executor, count, grain, [&](Range range) { spec_.op->Run(in, result, range); });
   }

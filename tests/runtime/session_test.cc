@@ -1,6 +1,8 @@
 // The promises of Session: what Run refuses, that it allocates nothing, that many threads may share one session.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <string>
 #include <thread>
@@ -8,7 +10,10 @@
 #include "tests/support/allocation_count.h"
 #include "tests/support/executors.h"
 #include "tests/support/golden_bundle.h"
+#include "tests/support/graph_builder.h"
+#include "tests/support/random.h"
 #include "tests/support/run_session.h"
+#include "tests/support/simulate.h"
 #include "tests/support/temp_folder.h"
 
 namespace lq {
@@ -126,6 +131,128 @@ TEST_F(SessionTest, UnknownTargetIsNamed) {
   const Result<Session> session = Session::Prepare(bundle_->model, options);
   ASSERT_FALSE(session.ok());
   EXPECT_NE(session.status().message().find("target 'AVX9' is not compiled in; there are AMX"), std::string::npos);
+}
+
+// Images through branches that part and join again, every tensor encoded; the tensors that nothing reads are outputs.
+class BranchingGraph {
+ public:
+  BranchingGraph(testing::Random& random, size_t nodes) : random_(random) {
+    tensors_.push_back(builder_.Input(shape_, Activation()));
+    std::vector<size_t> readers(1, 0);
+    for (size_t i = 0; i < nodes; ++i) {
+      const std::array<size_t, 2> from = {Pick(), Pick()};
+      const size_t count = Draw({tensors_[from[0]], tensors_[from[1]]});
+      for (size_t j = 0; j < count; ++j) ++readers[from[j]];
+      readers.push_back(0);
+    }
+    for (size_t i = 1; i < tensors_.size(); ++i) {
+      if (readers[i] == 0) builder_.Output(tensors_[i]);
+    }
+  }
+
+  std::shared_ptr<const Graph> Share() const { return builder_.Share(); }
+  testing::InputTensor Input() {
+    testing::InputTensor input{shape_, {}};
+    for (int64_t i = 0; i < shape_.NumElements(); ++i) input.values.push_back(random_.Float(-2, 2));
+    return input;
+  }
+
+ private:
+  PerTensor Activation() {
+    return {{8, false}, random_.Float(0.01f, 0.03f), static_cast<int32_t>(random_.Int(-200, -50))};
+  }
+  // One of the last tensors as often as one of all.
+  size_t Pick() {
+    const size_t n = tensors_.size();
+    return random_.Chance(0.5) ? random_.Size(0, n - 1) : random_.Size(n < 4 ? 0 : n - 4, n - 1);
+  }
+  ValueId Conv(ValueId x, int64_t in_channels, int64_t kernel) {
+    const Shape shape{shape_[1], in_channels, kernel, kernel};
+    std::vector<float> values(static_cast<size_t>(shape.NumElements()));
+    for (float& value : values) value = random_.Float(-0.2f, 0.2f);
+    const ValueId w = builder_.Floats(shape, std::move(values), PerTensor{{8, true}, 0.002f, 0});
+    return builder_.Node("Conv", {x, w}, {{"pads", std::vector<int64_t>(4, kernel / 2)}}, Activation());
+  }
+  // Appends a tensor of the input's shape; returns how many of the operands it reads.
+  size_t Draw(const std::array<ValueId, 2>& x) {
+    const int64_t kind = random_.Int(0, 5);
+    ValueId y = kAbsent;
+    if (kind <= 1) y = Conv(x[0], shape_[1], 1 + 2 * kind);
+    if (kind == 2) y = builder_.Node("Sigmoid", {x[0]}, {}, Activation());
+    if (kind == 3) {
+      const std::vector<int64_t> kernel{3, 3}, pads(4, 1);
+      y = builder_.Node("MaxPool", {x[0]}, {{"kernel_shape", kernel}, {"pads", pads}}, Activation());
+    }
+    if (kind == 4) y = builder_.Node("Add", {x[0], x[1]}, {}, Activation());
+    if (kind == 5) {
+      const ValueId joined = builder_.Node("Concat", {x[0], x[1]}, {{"axis", int64_t{1}}}, Activation());
+      y = Conv(joined, 2 * shape_[1], 1);
+    }
+    tensors_.push_back(y);
+    return kind < 4 ? 1 : 2;
+  }
+
+  testing::Random& random_;
+  const Shape shape_{random_.Int(1, 2), random_.Int(2, 16), random_.Int(3, 12), random_.Int(3, 12)};
+  testing::GraphBuilder builder_;
+  std::vector<ValueId> tensors_;
+};
+
+// Runs the session as a whole; the outputs in one list.
+std::vector<float> RunWhole(const Session& session, const testing::InputTensor& input, Workspace& workspace,
+                            Executor& executor) {
+  const ConstTensorView in{DType::kF32, input.shape, std::as_bytes(std::span<const float>(input.values))};
+  std::vector<float> values;
+  std::vector<TensorView> out;
+  size_t count = 0;
+  for (const Shape& shape : workspace.output_shapes()) count += static_cast<size_t>(shape.NumElements());
+  values.resize(count);
+  count = 0;
+  for (const Shape& shape : workspace.output_shapes()) {
+    const auto n = static_cast<size_t>(shape.NumElements());
+    out.push_back({DType::kF32, shape, std::as_writable_bytes(std::span(values).subspan(count, n))});
+    count += n;
+  }
+  const size_t before = testing::AllocationCount();
+  const Status status = session.Run({&in, 1}, out, workspace, executor);
+  if (dynamic_cast<testing::ThreadExecutor*>(&executor) == nullptr) {
+    EXPECT_EQ(testing::AllocationCount(), before);
+  }
+  EXPECT_TRUE(status.ok()) << status.message();
+  return values;
+}
+
+// Branches that run at the same time, one after the other, and in the wrong order.
+TEST(SessionBranches, EqualSimulatorOnAnyExecutor) {
+  const size_t cases = testing::Cases(40);
+  size_t forks = 0;
+  for (size_t i = 0; i < cases; ++i) {
+    SCOPED_TRACE("graph " + std::to_string(i) + " seed " + std::to_string(testing::Seed()));
+    testing::Random random(710000 + i);
+    BranchingGraph branching(random, random.Size(3, 20));
+    const std::shared_ptr<const Graph> graph = branching.Share();
+    const testing::InputTensor input = branching.Input();
+    const testing::Simulated simulated = testing::Simulate(graph, {input});
+    ASSERT_TRUE(simulated.status.ok()) << simulated.status.message();
+    std::vector<float> expected;
+    for (const Simulator::Output& output : simulated.outputs) {
+      expected.insert(expected.end(), output.values.begin(), output.values.end());
+    }
+    const Result<Session> session = Session::Prepare(Model(graph));
+    ASSERT_TRUE(session.ok()) << session.status().message();
+    for (const size_t workers : {1, 2, 3, 7}) {
+      Result<Workspace> workspace = session->NewWorkspace(input.shape[0], workers);
+      ASSERT_TRUE(workspace.ok()) << workspace.status().message();
+      const std::vector<std::string> lanes = SessionInspector::Lanes(*workspace);
+      forks += std::any_of(lanes.begin(), lanes.end(), [](const std::string& lane) { return !lane.empty(); });
+      testing::ThreadExecutor threads(workers);
+      testing::ReverseExecutor reverse(workers);
+      ASSERT_EQ(RunWhole(*session, input, *workspace, threads), expected) << workers << " threads";
+      ASSERT_EQ(RunWhole(*session, input, *workspace, reverse), expected) << workers << " workers in reverse";
+      ASSERT_EQ(RunWhole(*session, input, *workspace, SerialExecutor()), expected) << "a schedule for " << workers;
+    }
+  }
+  EXPECT_GT(forks, cases);  // of three schedules of each graph
 }
 
 }  // namespace
