@@ -65,7 +65,8 @@ struct PanelRows {
   const Patches* patches = nullptr;
 };
 
-// Rows of outputs whose sums (6 KiB) are finished together: strip by strip it costs 5 % of a layer of k = 64 more.
+// Rows of outputs, of whole strips, whose sums (7 KiB) are finished together: strip by strip it costs 5 % of a layer of
+// k = 64 more.
 constexpr size_t kFinishRows = 28;
 
 // `rows` of outputs. few: they are fewer than a tile wants.
@@ -78,16 +79,15 @@ HWY_INLINE void MultiplyStripOfPlanes(const TileArgs& t, size_t rows, bool few, 
 
 template <size_t kPlanes>
 static HWY_NOINLINE void MultiplyPanel(const MatmulArgs& args, const PanelRows& rows, const int8_t* panel, size_t n0) {
-  constexpr size_t kRowSums = kPlanes * kPanelChannels, kStripRows = tile::kMaxRows / kPlanes;
-  static_assert(kStripRows <= kFinishRows);
-  const size_t groups = PanelGroups(args.n, n0);
+  constexpr size_t kRowSums = kPlanes * kPanelChannels;
+  const size_t groups = PanelGroups(args.n, n0), strip_rows = StripRows(groups) / kPlanes;
   HWY_ALIGN int32_t acc[kFinishRows * kRowSums];
   const Patches one_line = {rows.count, 0, rows.count, 0, 1, (args.k + 3) / 4 * 4, 0};
   const Patches& patches = rows.patches == nullptr ? one_line : *rows.patches;
   TileArgs t = {rows.a, rows.a_stride, panel, groups * 64, patches.run_bytes / 4, acc, patches.runs, patches.run_step};
   const bool few = rows.count * kPlanes < tile::kMinRows;
   for (size_t line = 0, done = 0, waiting = 0; done + waiting < rows.count; ++line) {
-    const Strips strips(std::min(patches.width, rows.count - done - waiting), few ? 1 : kStripRows);
+    const Strips strips(std::min(patches.width, rows.count - done - waiting), few ? 1 : strip_rows);
     t.a = rows.a + line / patches.height * patches.image_step + line % patches.height * patches.line_step;
     for (size_t i = 0; i < strips.count(); ++i) {
       const size_t strip = strips.rows(i);
@@ -95,7 +95,7 @@ static HWY_NOINLINE void MultiplyPanel(const MatmulArgs& args, const PanelRows& 
       MultiplyStripOfPlanes<kPlanes>(t, strip, few, groups);
       t.a += strip * kPlanes * rows.a_stride;
       waiting += strip;
-      if (done + waiting < rows.count && waiting + kStripRows <= kFinishRows) continue;
+      if (done + waiting < rows.count && waiting + strip_rows <= kFinishRows) continue;
       FinishStrip<kPlanes>(args, acc, Bytes::kRaw, {rows.first + done, waiting, n0});
       done += waiting;
       waiting = 0;

@@ -41,7 +41,7 @@
 #endif
 // Arrays of vectors live in registers only if every loop over them is unrolled.
 #undef LQ_UNROLL
-#define LQ_UNROLL HWY_UNROLL(8)
+#define LQ_UNROLL HWY_UNROLL(16)
 
 #undef LQ_NATIVE_DOT
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL
@@ -110,6 +110,8 @@ constexpr size_t kQuadBytes = 4;
 constexpr size_t kMaxRows = 7;
 constexpr size_t kMinRows = 1;
 constexpr size_t kFewVectors = 4, kManyVectors = 4;
+// A single group of channels has room for more: half of the calls.
+constexpr size_t kTallRows = 14;
 #else
 constexpr size_t kMaxRows = 6;  // 12 accumulators, 2 weights, a broadcast
 constexpr size_t kMinRows = 4;  // as below
@@ -209,8 +211,13 @@ HWY_INLINE void Step(const uint8_t* a, size_t a_stride, const int8_t* w, V (&acc
   LQ_UNROLL for (size_t first = 0; first < kVectors; first += kHeld) {
     Weights weights[kHeld];
     LQ_UNROLL for (size_t j = 0; j < kHeld; ++j) weights[j] = LoadWeights(w + (first + j) * 4 * kLanes);
+    const uint8_t* upper = a;
+    if (kRows > kMaxRows) {  // else g++ 12 takes a register for each multiple of the stride
+      upper += kMaxRows * a_stride;
+      LQ_OPAQUE_POINTER(upper);
+    }
     LQ_UNROLL for (size_t r = 0; r < kRows; ++r) {
-      const Quad quad = LoadQuad(a + r * a_stride);
+      const Quad quad = LoadQuad(r < kMaxRows ? a + r * a_stride : upper + (r - kMaxRows) * a_stride);
       LQ_UNROLL for (size_t j = 0; j < kHeld; ++j) acc[r][first + j] = Dot(quad, weights[j], acc[r][first + j]);
     }
     if (first + kHeld < kVectors) LQ_OPAQUE_POINTER(a);
@@ -287,10 +294,31 @@ HWY_INLINE void CallStrip(const TileArgs& args, size_t rows, size_t groups, std:
   ((rows == kIndex + 1 ? Strip<kIndex + 1>(args, groups) : void()), ...);
 }
 
+#if LQ_NATIVE_DOT
+template <size_t... kIndex>
+HWY_INLINE void CallTall(const TileArgs& args, size_t rows, std::index_sequence<kIndex...>) {
+  ((rows == kMaxRows + 1 + kIndex ? Tile<kMaxRows + 1 + kIndex, 1>(args) : void()), ...);
+}
+#endif
+
 }  // namespace tile
 
-// Dot products of 1 .. tile::kMaxRows rows with all groups of a panel.
+// Rows of a strip of a panel of `groups`.
+HWY_INLINE size_t StripRows(size_t groups) {
+#if LQ_NATIVE_DOT
+  if (groups == 1) return tile::kTallRows;
+#endif
+  (void)groups;
+  return tile::kMaxRows;
+}
+
+// Dot products of 1 .. StripRows(groups) rows with all groups of a panel.
 HWY_INLINE void MultiplyStrip(const TileArgs& args, size_t rows, size_t groups) {
+#if LQ_NATIVE_DOT
+  if (rows > tile::kMaxRows) {
+    return tile::CallTall(args, rows, std::make_index_sequence<tile::kTallRows - tile::kMaxRows>());
+  }
+#endif
   tile::CallStrip(args, rows, groups, std::make_index_sequence<tile::kMaxRows>());
 }
 
