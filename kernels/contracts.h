@@ -114,6 +114,15 @@ struct RowTerms {
   const double* scale;
 };
 
+// Rows of A that are the patches of a convolution, read in the (padded) image: output pixel r = (image * height + y) *
+// width + x begins at a + image * image_step + y * line_step + x * a_stride and is `runs` runs of run_bytes (a multiple
+// of 4; k is that of all runs), run_step after one another. Steps are in bytes.
+struct Patches {
+  size_t width, line_step;
+  size_t height, image_step;
+  size_t runs, run_bytes, run_step;
+};
+
 // out[m][n_begin..n_end) = epilogue(a * w^T).
 // a: m rows of k u8 codes; RoundUp(k, 4) bytes of each row are readable, the ones beyond k have any value.
 // w: all the packed panels of the layer (packing.h); n_begin is a multiple of 64, n_end a multiple of 64 or n.
@@ -135,6 +144,7 @@ struct MatmulArgs {
   size_t out_stride;  // elements
   void* scratch;      // MatmulScratchBytes(), or MatmulU16ScratchBytes(), 64-byte aligned
   const RowTerms* row_terms = nullptr;
+  const Patches* patches = nullptr;  // u8s8 only
 };
 using MatmulFn = void (*)(const MatmulArgs&);
 std::span<const Variant<MatmulFn>> MatmulU8S8Variants();

@@ -90,7 +90,7 @@ HWY_INLINE V32 FixedPoint(const int32_t* HWY_RESTRICT acc, const FastWay& way, s
                     hn::LoadU(df, way.add + i));
 }
 
-// About one row of 64 in 100 comes here. `acc` and `out` are rows.
+// About one row of 64 in 100 comes here, its other lanes are stored. `acc` and `out` are rows.
 static HWY_NOINLINE void RedoNearTies(const int32_t* acc, const FastWay& way, const FinishArgs& args, uint8_t* out) {
   const D32 d;
   for (size_t i = 0; i < args.count; i += hn::Lanes(d)) {
@@ -170,52 +170,71 @@ HWY_INLINE void StoreRows(hn::Vec<DU8> codes, size_t count, uint8_t* HWY_RESTRIC
   }
 }
 
-// Rows in blocks of kRows: up to 64 channels of one, 32 of two, 16 of four; the last block may take rows again. The
-// constants stay in registers: 64 outputs take 25 cycles, by FinishRow 45 (of one row) to 60 (of four). The rows of a
-// block with near-ties are done again.
+// Constants of a block: up to 64 channels of one row, 32 of two, 16 of four.
 template <size_t kRows>
-static HWY_NOINLINE void FinishBlocks(const FinishArgs& args) {
-  constexpr size_t kVectors = 4 / kRows, kBytes = 64 / kRows;  // of a row
-  const D32 d;
-  const DF32 df;
-  const DU8 d8;
-  const FastWay way(args);
-  const size_t count = args.count, out_stride = args.out_stride, acc_stride = args.acc_stride;
+struct BlockConstants {
+  BlockConstants(const FastWay& way, const FinishArgs& args) {
+    constexpr size_t kVectors = 4 / kRows;  // of a row
+    HWY_UNROLL(4)
+    for (size_t j = 0; j < 4; ++j) {
+      // Three vectors: the last one twice.
+      const size_t channel = std::min(j % kVectors * 16, (args.count - 1) / 16 * 16);
+      offset[j] = j / kVectors * args.acc_stride + channel;
+      start[j] = hn::LoadU(D32(), way.start + channel);
+      mul[j] = hn::LoadU(DF32(), way.mul + channel);
+      add[j] = hn::LoadU(DF32(), way.add + channel);
+    }
+    lo = hn::Set(DU8(), way.lo);
+    hi = hn::Set(DU8(), way.hi);
+  }
+
   size_t offset[4];  // of the sums of each vector
   V32 start[4];
   hn::Vec<DF32> mul[4], add[4];
+  hn::Vec<DU8> lo, hi;
+};
+
+// lowest: of the halves, and of what it was.
+template <size_t kRows>
+HWY_INLINE hn::Vec<DU8> BlockCodes(const BlockConstants<kRows>& c, const int32_t* HWY_RESTRICT acc, V32& lowest) {
+  V32 v[4];
   HWY_UNROLL(4)
   for (size_t j = 0; j < 4; ++j) {
-    const size_t channel = std::min(j % kVectors * 16, (count - 1) / 16 * 16);  // three vectors: the last one twice
-    offset[j] = j / kVectors * acc_stride + channel;
-    start[j] = hn::LoadU(d, way.start + channel);
-    mul[j] = hn::LoadU(df, way.mul + channel);
-    add[j] = hn::LoadU(df, way.add + channel);
+    v[j] = FixedPoint(hn::LoadU(D32(), acc + c.offset[j]), c.start[j], c.mul[j], c.add[j]);
   }
-  const auto lo = hn::Set(d8, way.lo), hi = hn::Set(d8, way.hi);
-  const bool together = count == kBytes && (kRows == 1 || out_stride == count);
-  const int32_t* HWY_RESTRICT acc = args.acc;
-  uint8_t* HWY_RESTRICT out = static_cast<uint8_t*>(args.out);
-  for (size_t left = args.rows;;) {
-    V32 v[4];
-    HWY_UNROLL(4)
-    for (size_t j = 0; j < 4; ++j) {
-      v[j] = FixedPoint(hn::LoadU(d, acc + offset[j]), start[j], mul[j], add[j]);
-    }
-    const auto codes = hn::Min(hn::Max(PackCodes(v[0], v[1], v[2], v[3]), lo), hi);
-    const V32 lowest = MinHalves(MinHalves(v[0], v[1]), MinHalves(v[2], v[3]));
-    if (HWY_UNLIKELY(!hn::AllFalse(d, NearTie(lowest, way.window)))) {
-      for (size_t r = 0; r < kRows; ++r) FinishRow(acc + r * acc_stride, way, args, out + r * out_stride);
-    } else if (together) {
-      hn::StoreU(codes, d8, out);
+  lowest = MinHalves(lowest, MinHalves(MinHalves(v[0], v[1]), MinHalves(v[2], v[3])));
+  return hn::Min(hn::Max(PackCodes(v[0], v[1], v[2], v[3]), c.lo), c.hi);
+}
+
+// Rows in blocks of kRows, two blocks at a time; the last ones may take rows again. The constants stay in registers,
+// and near-ties are looked for once in two blocks.
+template <size_t kRows>
+static HWY_NOINLINE void FinishBlocks(const FinishArgs& args) {
+  const FastWay way(args);
+  const BlockConstants<kRows> constants(way, args);
+  const size_t count = args.count, out_stride = args.out_stride, acc_stride = args.acc_stride;
+  const bool together = count == 64 / kRows && (kRows == 1 || out_stride == count);
+  const int32_t* const acc = args.acc;
+  uint8_t* const out = static_cast<uint8_t*>(args.out);
+  const size_t last = args.rows - kRows;
+  for (size_t row = 0;; row += 2 * kRows) {
+    const size_t first = std::min(row, last), second = std::min(row + kRows, last);
+    V32 lowest = hn::Set(D32(), -1);
+    const auto codes0 = BlockCodes(constants, acc + first * acc_stride, lowest);
+    const auto codes1 = BlockCodes(constants, acc + second * acc_stride, lowest);
+    if (together) {
+      hn::StoreU(codes0, DU8(), out + first * out_stride);
+      hn::StoreU(codes1, DU8(), out + second * out_stride);
     } else {
-      StoreRows<kRows>(codes, count, out, out_stride);
+      StoreRows<kRows>(codes0, count, out + first * out_stride, out_stride);
+      StoreRows<kRows>(codes1, count, out + second * out_stride, out_stride);
     }
-    if (left == kRows) return;
-    const size_t step = std::min(kRows, left - kRows);
-    left -= step;
-    acc += step * acc_stride;
-    out += step * out_stride;
+    if (HWY_UNLIKELY(!hn::AllFalse(D32(), NearTie(lowest, way.window)))) {
+      for (size_t r = first; r < second + kRows; ++r) {
+        RedoNearTies(acc + r * acc_stride, way, args, out + r * out_stride);
+      }
+    }
+    if (second == last) return;
   }
 }
 #endif

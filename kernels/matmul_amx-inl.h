@@ -32,10 +32,10 @@ namespace amx_panels {
 // Codes [first, first + count) of row `row` as kPlanes rows of a tile, whose other bytes stay.
 template <size_t kPlanes>
 HWY_INLINE void PackCodes(const MatmulArgs& args, size_t row, size_t first, size_t count, uint8_t* out) {
-  const uint8_t* a = args.a + row * args.a_stride;
   if constexpr (kPlanes == 1) {
-    std::memcpy(out, a + first, count);
+    CopyCodes(args, row, first, count, out);
   } else {
+    const uint8_t* a = args.a + row * args.a_stride;
     SplitPlaneRow(reinterpret_cast<const uint16_t*>(a) + first, count, out, out + kTileRowBytes);
   }
 }

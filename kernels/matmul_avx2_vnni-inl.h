@@ -31,7 +31,9 @@ namespace avx2_vnni {
 // From here on it is faster to expand s4 panels than to multiply pairs of 16-bit sums.
 constexpr size_t kExpandRows = 4;
 
-static void MultiplyU8S8(const MatmulArgs& args) { MultiplyPanels<1>(args, {args.a, args.a_stride, 0, args.m}); }
+static void MultiplyU8S8(const MatmulArgs& args) {
+  MultiplyPanels<1>(args, {args.a, args.a_stride, 0, args.m, args.patches});
+}
 
 static void MultiplyU8S4(const MatmulArgs& args) {
   if (args.m < kExpandRows) return MatmulU8S4(args);

@@ -62,35 +62,44 @@ struct PanelRows {
   const uint8_t* a;
   size_t a_stride;
   size_t first, count;  // rows of A: kPlanes each here
+  const Patches* patches = nullptr;
 };
 
-// Rows of outputs whose sums (6 KiB) are finished together: strip by strip it costs 5 % of a layer of k = 64 more.
-constexpr size_t kFinishRows = 24;
+// Rows of outputs, of whole strips, whose sums (7 KiB) are finished together: strip by strip it costs 5 % of a layer of
+// k = 64 more.
+constexpr size_t kFinishRows = 28;
+
+// `rows` of outputs. few: they are fewer than a tile wants.
+template <size_t kPlanes>
+HWY_INLINE void MultiplyStripOfPlanes(const TileArgs& t, size_t rows, bool few, size_t groups) {
+  if (kPlanes == 1 || !few) return MultiplyStrip(t, rows * kPlanes, groups);
+  MultiplyStrip(t, 1, groups);
+  MultiplyStrip({t.a + t.a_stride, t.a_stride, t.w, t.w_step, t.quads, t.acc + kPanelChannels}, 1, groups);
+}
 
 template <size_t kPlanes>
 static HWY_NOINLINE void MultiplyPanel(const MatmulArgs& args, const PanelRows& rows, const int8_t* panel, size_t n0) {
-  constexpr size_t kRowSums = kPlanes * kPanelChannels, kStripRows = tile::kMaxRows / kPlanes;
-  static_assert(kStripRows <= kFinishRows);
-  const size_t groups = PanelGroups(args.n, n0);
+  constexpr size_t kRowSums = kPlanes * kPanelChannels;
+  const size_t groups = PanelGroups(args.n, n0), strip_rows = StripRows(groups) / kPlanes;
   HWY_ALIGN int32_t acc[kFinishRows * kRowSums];
-  TileArgs t = {rows.a, rows.a_stride, panel, groups * 64, (args.k + 3) / 4, acc};
+  const Patches one_line = {rows.count, 0, rows.count, 0, 1, (args.k + 3) / 4 * 4, 0};
+  const Patches& patches = rows.patches == nullptr ? one_line : *rows.patches;
+  TileArgs t = {rows.a, rows.a_stride, panel, groups * 64, patches.run_bytes / 4, acc, patches.runs, patches.run_step};
   const bool few = rows.count * kPlanes < tile::kMinRows;
-  const Strips strips(rows.count, few ? 1 : kStripRows);
-  for (size_t i = 0, row = 0, waiting = 0; i < strips.count(); ++i) {
-    const size_t strip = strips.rows(i);
-    t.acc = acc + waiting * kRowSums;
-    if (kPlanes > 1 && few) {
-      MultiplyStrip(t, 1, groups);
-      MultiplyStrip({t.a + t.a_stride, t.a_stride, panel, t.w_step, t.quads, t.acc + kPanelChannels}, 1, groups);
-    } else {
-      MultiplyStrip(t, strip * kPlanes, groups);
+  for (size_t line = 0, done = 0, waiting = 0; done + waiting < rows.count; ++line) {
+    const Strips strips(std::min(patches.width, rows.count - done - waiting), few ? 1 : strip_rows);
+    t.a = rows.a + line / patches.height * patches.image_step + line % patches.height * patches.line_step;
+    for (size_t i = 0; i < strips.count(); ++i) {
+      const size_t strip = strips.rows(i);
+      t.acc = acc + waiting * kRowSums;
+      MultiplyStripOfPlanes<kPlanes>(t, strip, few, groups);
+      t.a += strip * kPlanes * rows.a_stride;
+      waiting += strip;
+      if (done + waiting < rows.count && waiting + strip_rows <= kFinishRows) continue;
+      FinishStrip<kPlanes>(args, acc, Bytes::kRaw, {rows.first + done, waiting, n0});
+      done += waiting;
+      waiting = 0;
     }
-    t.a += strip * kPlanes * rows.a_stride;
-    waiting += strip;
-    if (i + 1 < strips.count() && waiting + kStripRows <= kFinishRows) continue;
-    FinishStrip<kPlanes>(args, acc, Bytes::kRaw, {rows.first + row, waiting, n0});
-    row += waiting;
-    waiting = 0;
   }
 }
 

@@ -7,17 +7,47 @@
 
 namespace lq::kernels {
 
+namespace {
+
+// Whole quads, from `bytes` codes.
+void SplitRun(const uint8_t* from, size_t bytes, uint8_t* to) {
+  for (size_t i = 0; i < bytes; i += 4) {
+    uint32_t quad;
+    std::memcpy(&quad, from + i, 4);
+    const uint32_t halves[2] = {quad & 0x00FF00FF, quad >> 8 & 0x00FF00FF};
+    std::memcpy(to + 2 * i, halves, 8);
+  }
+}
+
+}  // namespace
+
 void SplitQuads(const uint8_t* a, size_t a_stride, size_t rows, size_t k, uint8_t* out) {
-  const size_t stride = SplitStride(k);
+  for (size_t r = 0; r < rows; ++r) SplitRun(a + r * a_stride, k, out + r * SplitStride(k));
+}
+
+void SplitQuads(const MatmulArgs& args, size_t first, size_t rows, uint8_t* out) {
+  const size_t k = args.k;
+  if (args.patches == nullptr) return SplitQuads(args.a + first * args.a_stride, args.a_stride, rows, k, out);
+  const Patches& p = *args.patches;
   for (size_t r = 0; r < rows; ++r) {
-    const uint8_t* from = a + r * a_stride;
-    uint8_t* to = out + r * stride;
-    for (size_t q = 0; q < stride; q += 8) {
-      uint32_t quad;
-      std::memcpy(&quad, from + q / 2, 4);
-      const uint32_t halves[2] = {quad & 0x00FF00FF, quad >> 8 & 0x00FF00FF};
-      std::memcpy(to + q, halves, 8);
-    }
+    const uint8_t* from = RowOf(args, first + r);
+    uint8_t* to = out + r * SplitStride(k);
+    for (size_t i = 0; i < p.runs; ++i) SplitRun(from + i * p.run_step, p.run_bytes, to + i * 2 * p.run_bytes);
+  }
+}
+
+void CopyCodes(const MatmulArgs& args, size_t r, size_t first, size_t count, uint8_t* out) {
+  const uint8_t* row = RowOf(args, r);
+  if (args.patches == nullptr) {
+    std::memcpy(out, row + first, count);
+    return;
+  }
+  const Patches& p = *args.patches;
+  for (const size_t end = first + count; first < end;) {
+    const size_t run = first / p.run_bytes, at = first % p.run_bytes, part = std::min(p.run_bytes - at, end - first);
+    std::memcpy(out, row + run * p.run_step + at, part);
+    out += part;
+    first += part;
   }
 }
 

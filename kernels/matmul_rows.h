@@ -37,6 +37,18 @@ constexpr size_t kSignedRows = 18;
 // Split rows: for each quad of k four bytes of even k, four of odd k, each code in 16 bits.
 inline size_t SplitStride(size_t k) { return (k + 3) / 4 * 8; }
 void SplitQuads(const uint8_t* a, size_t a_stride, size_t rows, size_t k, uint8_t* out);
+// Of rows first .. of a call, which may be patches.
+void SplitQuads(const MatmulArgs& args, size_t first, size_t rows, uint8_t* out);
+
+// Where row r of a call begins.
+inline const uint8_t* RowOf(const MatmulArgs& args, size_t r) {
+  if (args.patches == nullptr) return args.a + r * args.a_stride;
+  const Patches& p = *args.patches;
+  const size_t line = r / p.width;
+  return args.a + line / p.height * p.image_step + line % p.height * p.line_step + r % p.width * args.a_stride;
+}
+// Its codes first .. first + count - 1 into `out`.
+void CopyCodes(const MatmulArgs& args, size_t r, size_t first, size_t count, uint8_t* out);
 
 // Scratch of matmul_u8s4: signed rows, -8 * (sum over each block) of each, an unpacked panel.
 struct S4Scratch {

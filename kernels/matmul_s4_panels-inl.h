@@ -103,8 +103,8 @@ template <size_t kPlanes>
 static HWY_NOINLINE void MultiplyUnpacked(const MatmulArgs& args, const PanelRows& rows, const S4Blocks& blocks,
                                           size_t n0, uint8_t* scratch) {
   int8_t* unpacked = reinterpret_cast<int8_t*>(scratch) + S4Scratch{kSignedRows, args.k}.PanelOffset();
-  HWY_ALIGN int32_t acc[tile::kMaxRows * kPanelChannels];
-  const size_t first = Strips(rows.count, tile::kMaxRows / kPlanes).rows(0);
+  HWY_ALIGN int32_t acc[kUnpackRows * kPanelChannels];
+  const size_t first = Strips(rows.count, kUnpackRows / kPlanes).rows(0);
   UnpackAndMultiplyStrip({rows.a, rows.a_stride, 0, blocks.groups() * 64, unpacked, acc}, blocks, first * kPlanes);
   FinishStrip<kPlanes>(args, acc, Bytes::kRaw, {rows.first, first, n0});
   const PanelRows others = {rows.a + first * kPlanes * rows.a_stride, rows.a_stride, rows.first + first,

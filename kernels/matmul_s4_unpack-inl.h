@@ -147,7 +147,10 @@ HWY_INLINE void UnpackStrip(const UnpackArgs& t, const S4Blocks& blocks) {
   UnpackByGroups<kRows>(t, blocks);
 }
 
-// Strips of more than kSignedRows rows cut evenly by 6 have 4 rows at least.
+// Unpacked weights take registers, too: fewer rows than a tile has.
+constexpr size_t kUnpackRows = 6;
+
+// Strips of more than kSignedRows rows cut evenly by kUnpackRows have 4 rows at least.
 HWY_INLINE void UnpackAndMultiplyStrip(const UnpackArgs& t, const S4Blocks& blocks, size_t rows) {
   if (rows == 4) UnpackStrip<4>(t, blocks);
   if (rows == 5) UnpackStrip<5>(t, blocks);

@@ -41,7 +41,7 @@
 #endif
 // Arrays of vectors live in registers only if every loop over them is unrolled.
 #undef LQ_UNROLL
-#define LQ_UNROLL HWY_UNROLL(8)
+#define LQ_UNROLL HWY_UNROLL(16)
 
 #undef LQ_NATIVE_DOT
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL
@@ -78,8 +78,10 @@ struct TileArgs {
   size_t a_stride;   // bytes
   const int8_t* w;   // first channel of the tile
   size_t w_step;     // bytes from quad to quad
-  size_t quads;
-  int32_t* acc;  // kPanelChannels per row
+  size_t quads;      // of a run
+  int32_t* acc;      // kPanelChannels per row
+  // A row is so many runs of quads, each so many bytes after the one before.
+  size_t runs = 1, run_step = 0;
 };
 
 namespace tile {
@@ -103,9 +105,13 @@ constexpr size_t kMaxRows = 2, kMinRows = 1;
 constexpr size_t kQuadBytes = 4;
 #elif LQ_NATIVE_DOT || LQ_NATIVE_DOT_256
 #if LQ_NATIVE_DOT
-constexpr size_t kMaxRows = 6;  // 24 accumulators, 4 weights, broadcasts
+// 28 accumulators, 2 weights, broadcasts. The width of images is often a multiple of 7, and a panel is read from L2
+// once for 7 rows.
+constexpr size_t kMaxRows = 7;
 constexpr size_t kMinRows = 1;
 constexpr size_t kFewVectors = 4, kManyVectors = 4;
+// A single group of channels has room for more: half of the calls.
+constexpr size_t kTallRows = 14;
 #else
 constexpr size_t kMaxRows = 6;  // 12 accumulators, 2 weights, a broadcast
 constexpr size_t kMinRows = 4;  // as below
@@ -184,9 +190,10 @@ static void Strip(const TileArgs& t, size_t groups) {
   for (size_t r = 0; r < kRows; ++r) {
     int32_t* acc = t.acc + r * kPanelChannels;
     std::memset(acc, 0, groups * kGroupChannels * sizeof(int32_t));
-    for (size_t q = 0; q < t.quads; ++q) {
+    for (size_t q = 0; q < t.runs * t.quads; ++q) {
+      const uint8_t* quad = t.a + r * t.a_stride + q / t.quads * t.run_step + q % t.quads * 4;
       for (size_t i = 0; i < groups * kGroupChannels * 4; ++i) {
-        acc[i / 4] += int32_t{t.a[r * t.a_stride + q * 4 + i % 4]} * t.w[q * t.w_step + i];
+        acc[i / 4] += int32_t{quad[i % 4]} * t.w[q * t.w_step + i];
       }
     }
   }
@@ -199,11 +206,21 @@ HWY_INLINE void Step(const uint8_t* a, size_t a_stride, const int8_t* w, V (&acc
   if (kRows > 2) {
     LQ_UNROLL for (size_t j = 0; j < kVectors; ++j) hwy::Prefetch(w + 2048 + j * 4 * kLanes);
   }
-  Weights weights[kVectors];
-  LQ_UNROLL for (size_t j = 0; j < kVectors; ++j) weights[j] = LoadWeights(w + j * 4 * kLanes);
-  LQ_UNROLL for (size_t r = 0; r < kRows; ++r) {
-    const Quad quad = LoadQuad(a + r * a_stride);
-    LQ_UNROLL for (size_t j = 0; j < kVectors; ++j) acc[r][j] = Dot(quad, weights[j], acc[r][j]);
+  // Of 32 registers, 28 accumulators leave two for weights: each row's quad is then broadcast for every two.
+  constexpr size_t kHeld = kRows * kVectors > 24 ? 2 : kVectors;
+  LQ_UNROLL for (size_t first = 0; first < kVectors; first += kHeld) {
+    Weights weights[kHeld];
+    LQ_UNROLL for (size_t j = 0; j < kHeld; ++j) weights[j] = LoadWeights(w + (first + j) * 4 * kLanes);
+    const uint8_t* upper = a;
+    if (kRows > kMaxRows) {  // else g++ 12 takes a register for each multiple of the stride
+      upper += kMaxRows * a_stride;
+      LQ_OPAQUE_POINTER(upper);
+    }
+    LQ_UNROLL for (size_t r = 0; r < kRows; ++r) {
+      const Quad quad = LoadQuad(r < kMaxRows ? a + r * a_stride : upper + (r - kMaxRows) * a_stride);
+      LQ_UNROLL for (size_t j = 0; j < kHeld; ++j) acc[r][first + j] = Dot(quad, weights[j], acc[r][first + j]);
+    }
+    if (first + kHeld < kVectors) LQ_OPAQUE_POINTER(a);
   }
 }
 
@@ -226,18 +243,21 @@ static HWY_NOINLINE void Tile(const TileArgs& t) {
   int32_t* const sums = t.acc;
   V acc[kRows][kVectors];
   SetZero(acc);
-  size_t q = t.quads;
-  if constexpr (LQ_NATIVE_DOT && kRows == 1) {
-    // One row has too few chains of dependent instructions: two quads at a time.
-    V second[kRows][kVectors];
-    SetZero(second);
-    for (; q >= 2; q -= 2, a += 2 * kQuadBytes, w += 2 * w_step) {
-      Step(a, a_stride, w, acc);
-      Step(a + kQuadBytes, a_stride, w + w_step, second);
+  const size_t quads = t.quads, to_next_run = t.run_step - quads * kQuadBytes;
+  for (size_t run = t.runs; run != 0; --run, a += to_next_run) {
+    size_t q = quads;
+    if constexpr (LQ_NATIVE_DOT && kRows == 1) {
+      // One row has too few chains of dependent instructions: two quads at a time.
+      V second[kRows][kVectors];
+      SetZero(second);
+      for (; q >= 2; q -= 2, a += 2 * kQuadBytes, w += 2 * w_step) {
+        Step(a, a_stride, w, acc);
+        Step(a + kQuadBytes, a_stride, w + w_step, second);
+      }
+      LQ_UNROLL for (size_t j = 0; j < kVectors; ++j) acc[0][j] = hn::Add(acc[0][j], second[0][j]);
     }
-    LQ_UNROLL for (size_t j = 0; j < kVectors; ++j) acc[0][j] = hn::Add(acc[0][j], second[0][j]);
+    for (; q != 0; --q, a += kQuadBytes, w += w_step) Step(a, a_stride, w, acc);
   }
-  for (; q != 0; --q, a += kQuadBytes, w += w_step) Step(a, a_stride, w, acc);
   LQ_UNROLL for (size_t r = 0; r < kRows; ++r) {
     LQ_UNROLL for (size_t j = 0; j < kVectors; ++j) hn::StoreU(acc[r][j], d, sums + r * kPanelChannels + j * kLanes);
   }
@@ -248,6 +268,9 @@ static HWY_NOINLINE void StripByTiles(TileArgs t, size_t groups) {
   size_t vectors = groups * kGroupVectors;
   for (; vectors >= kVectors; vectors -= kVectors, t.w += kVectors * kLanes * 4, t.acc += kVectors * kLanes) {
     Tile<kRows, kVectors>(t);
+  }
+  if constexpr (LQ_NATIVE_DOT) {
+    for (; vectors >= 2; vectors -= 2, t.w += 2 * kLanes * 4, t.acc += 2 * kLanes) Tile<kRows, 2>(t);
   }
   if constexpr (kVectors != kGroupVectors) {
     for (; vectors != 0; vectors -= kGroupVectors, t.w += kGroupChannels * 4, t.acc += kGroupChannels) {
@@ -271,10 +294,31 @@ HWY_INLINE void CallStrip(const TileArgs& args, size_t rows, size_t groups, std:
   ((rows == kIndex + 1 ? Strip<kIndex + 1>(args, groups) : void()), ...);
 }
 
+#if LQ_NATIVE_DOT
+template <size_t... kIndex>
+HWY_INLINE void CallTall(const TileArgs& args, size_t rows, std::index_sequence<kIndex...>) {
+  ((rows == kMaxRows + 1 + kIndex ? Tile<kMaxRows + 1 + kIndex, 1>(args) : void()), ...);
+}
+#endif
+
 }  // namespace tile
 
-// Dot products of 1 .. tile::kMaxRows rows with all groups of a panel.
+// Rows of a strip of a panel of `groups`.
+HWY_INLINE size_t StripRows(size_t groups) {
+#if LQ_NATIVE_DOT
+  if (groups == 1) return tile::kTallRows;
+#endif
+  (void)groups;
+  return tile::kMaxRows;
+}
+
+// Dot products of 1 .. StripRows(groups) rows with all groups of a panel.
 HWY_INLINE void MultiplyStrip(const TileArgs& args, size_t rows, size_t groups) {
+#if LQ_NATIVE_DOT
+  if (rows > tile::kMaxRows) {
+    return tile::CallTall(args, rows, std::make_index_sequence<tile::kTallRows - tile::kMaxRows>());
+  }
+#endif
   tile::CallStrip(args, rows, groups, std::make_index_sequence<tile::kMaxRows>());
 }
 

@@ -15,12 +15,12 @@ namespace HWY_NAMESPACE {
 
 void MatmulU8S8(const MatmulArgs& args) {
 #if LQ_NATIVE_DOT || HWY_HAVE_SCALABLE
-  MultiplyPanels<1>(args, {args.a, args.a_stride, 0, args.m});
+  MultiplyPanels<1>(args, {args.a, args.a_stride, 0, args.m, args.patches});
 #else
   uint8_t* split = static_cast<uint8_t*>(args.scratch);
   for (size_t row = 0; row < args.m; row += kSplitRows) {
     const size_t rows = std::min(kSplitRows, args.m - row);
-    SplitQuads(args.a + row * args.a_stride, args.a_stride, rows, args.k, split);
+    SplitQuads(args, row, rows, split);
     MultiplyPanels<1>(args, {split, SplitStride(args.k), row, rows});
   }
 #endif

@@ -92,6 +92,11 @@ size_t Conv2d::Impl::GemmBytes(const AnyGemm& gemm, const Shape& out, size_t wor
 size_t Conv2d::Impl::WorkspaceBytes(const Shape& in, const Shape& out, size_t workers) const {
   const size_t in_bytes = static_cast<size_t>(in.NumElements()) * ElementBytes();
   size_t bytes = kAlignment + (input && input->grid.is_signed ? RoundUp(in_bytes, kAlignment) : 0);
+  const kernels::Window window = MakeWindow(in, out);
+  if (const Gemm* gemm = LineGemm(window)) {
+    const ImageLines lines(window, static_cast<uint8_t>(zero_code));
+    return bytes + workers * LineWorkerBytes(*gemm, lines, CutLines(*gemm, lines, out, workers), window.out_width);
+  }
   if (const auto* gemm = std::get_if<Gemm>(&engine)) bytes += GemmBytes(*gemm, out, workers);
   if (const auto* gemm = std::get_if<FloatGemm>(&engine)) bytes += GemmBytes(*gemm, out, workers);
   return bytes;
@@ -134,6 +139,60 @@ void Conv2d::Impl::RunGemm(const AnyGemm& gemm, const Image& image, std::byte* s
   });
 }
 
+const Gemm* Conv2d::Impl::LineGemm(const kernels::Window& window) const {
+  const auto* gemm = std::get_if<Gemm>(&engine);
+  const bool reads = gemm != nullptr && gemm->ReadsPatches() && groups == 1 && !ReadsImage();
+  return reads && ImageLines::CanRead(window) ? gemm : nullptr;
+}
+
+// As Cut, by whole lines.
+Partition Conv2d::Impl::CutLines(const Gemm& gemm, const ImageLines& lines, const Shape& out, size_t workers) const {
+  const auto count = static_cast<size_t>(out[0] * out[1]), height = static_cast<size_t>(out[1]);
+  const size_t m = Pixels(out), n = gemm.n(), max_lines = std::max<size_t>(1, kPatchBytes / lines.LineBytes());
+  const size_t tasks = workers == 1 ? 1 : kTasksPerWorker * workers;
+  Partition cut = PartitionRows(m, n, tasks, m);
+  if (m < tasks * kTaskRows) cut = MakePartition(m, n, gemm.k(), workers, m);
+  const size_t wanted = std::max({(count + max_lines - 1) / max_lines, std::min(cut.m_tasks, count), size_t{1}});
+  cut.m = count;
+  cut.m_step = std::max<size_t>(1, (count + wanted - 1) / wanted);
+  if (cut.m_step > height) cut.m_step -= cut.m_step % height;  // whole images are one call of the kernel
+  cut.m_tasks = (count + cut.m_step - 1) / cut.m_step;
+  return cut;
+}
+
+size_t Conv2d::Impl::LineWorkerBytes(const Gemm& gemm, const ImageLines& lines, const Partition& cut,
+                                     size_t width) const {
+  return RoundUp(lines.Bytes(cut.m_step), kAlignment) + gemm.ScratchBytes(cut.m_step * width);
+}
+
+void Conv2d::Impl::RunLines(const Gemm& gemm, const Image& image, std::byte* scratch, Executor& executor) const {
+  const ImageLines lines(image.window, static_cast<uint8_t>(zero_code));
+  const size_t width = image.window.out_width, height = image.window.out_height;
+  const Partition cut = CutLines(gemm, lines, image.out_shape, executor.workers());
+  const size_t worker_bytes = LineWorkerBytes(gemm, lines, cut, width);
+  const size_t work = Pixels(image.out_shape) * out_channels * gemm.k();
+  Executor& shared = static_cast<double>(work) < kSerialConv ? SerialExecutor() : executor;
+  RunTasks(shared, cut.tasks(), [&](size_t task, size_t worker) {
+    std::byte* const memory = scratch + worker * worker_bytes;
+    std::byte* const gemm_memory = memory + RoundUp(lines.Bytes(cut.m_step), kAlignment);
+    const Range all = cut.Rows(task), channels = cut.Channels(task);
+    for (Range part = all; part.begin < all.end; part.begin = part.end) {
+      const size_t left = all.end - part.begin, of_image = height - part.begin % height;
+      part.end = part.begin + (of_image == height && left > height ? left - left % height : std::min(left, of_image));
+      const ImageLines::Source source =
+          lines.Read(reinterpret_cast<const uint8_t*>(image.in), part, reinterpret_cast<uint8_t*>(memory));
+      const Gemm::Rows rows = {.a = reinterpret_cast<const std::byte*>(source.a),
+                               .a_stride = source.a_stride,
+                               .m = (part.end - part.begin) * width,
+                               .out = image.out + part.begin * width * out_channels * image.out_element,
+                               .out_stride = out_channels,
+                               .out_type = image.type,
+                               .patches = &source.patches};
+      gemm.Run(rows, 0, channels.begin, channels.end, gemm_memory);
+    }
+  });
+}
+
 template <class Depthwise>
 void Conv2d::Impl::RunDepthwise(const Depthwise& layer, const Image& image, Executor& executor) const {
   const kernels::Window& w = image.window;
@@ -166,7 +225,11 @@ void Conv2d::Impl::Run(const ConstTensorView& in, const TensorView& out, kernels
     image.in = workspace;
     workspace += RoundUp(n * ElementBytes(), kAlignment);
   }
-  if (const auto* gemm = std::get_if<Gemm>(&engine)) RunGemm(*gemm, image, workspace, executor);
+  if (const Gemm* gemm = LineGemm(image.window)) {
+    RunLines(*gemm, image, workspace, executor);
+  } else if (const auto* by_rows = std::get_if<Gemm>(&engine)) {
+    RunGemm(*by_rows, image, workspace, executor);
+  }
   if (const auto* gemm = std::get_if<FloatGemm>(&engine)) RunGemm(*gemm, image, workspace, executor);
   if (const auto* layer = std::get_if<DepthwiseLayer>(&engine)) RunDepthwise(*layer, image, executor);
   if (const auto* layer = std::get_if<FloatDepthwise>(&engine)) RunDepthwise(*layer, image, executor);

@@ -15,6 +15,7 @@
 #include "runtime/float_depthwise.h"
 #include "runtime/float_gemm.h"
 #include "runtime/gemm.h"
+#include "runtime/image_lines.h"
 #include "runtime/partition.h"
 #include "runtime/patches.h"
 
@@ -56,6 +57,11 @@ struct Conv2d::Impl {
   size_t GemmBytes(const AnyGemm& gemm, const Shape& out, size_t workers) const;
   template <class AnyGemm>
   void RunGemm(const AnyGemm& gemm, const Image& image, std::byte* scratch, Executor& executor) const;
+  // The same where the kernel reads patches in the image, line by line: null if it does not.
+  const Gemm* LineGemm(const kernels::Window& window) const;
+  Partition CutLines(const Gemm& gemm, const ImageLines& lines, const Shape& out, size_t workers) const;
+  size_t LineWorkerBytes(const Gemm& gemm, const ImageLines& lines, const Partition& cut, size_t width) const;
+  void RunLines(const Gemm& gemm, const Image& image, std::byte* scratch, Executor& executor) const;
   template <class Depthwise>
   void RunDepthwise(const Depthwise& layer, const Image& image, Executor& executor) const;
 };

@@ -75,7 +75,8 @@ void Gemm::Run(const Rows& rows, size_t group, size_t n_begin, size_t n_end, voi
            .out = static_cast<std::byte*>(rows.out) + group * n() * kernels::SizeOf(rows.out_type),
            .out_stride = rows.out_stride,
            .scratch = scratch,
-           .row_terms = rows.terms});
+           .row_terms = rows.terms,
+           .patches = rows.patches});
 }
 
 }  // namespace lq

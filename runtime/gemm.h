@@ -29,13 +29,15 @@ class Gemm {
     void* out;           // row 0, channel 0 of the whole layer
     size_t out_stride;   // elements
     kernels::OutputType out_type;
-    const kernels::RowTerms* terms = nullptr;  // of these rows, where they vary
+    const kernels::RowTerms* terms = nullptr;   // of these rows, where they vary
+    const kernels::Patches* patches = nullptr;  // where `a` is an image; only if ReadsPatches()
   };
   // Channels [n_begin, n_end) of the group; n_begin a multiple of 64, n_end too or n().
   void Run(const Rows& rows, size_t group, size_t n_begin, size_t n_end, void* scratch) const;
 
   size_t n() const { return packed_->n; }  // channels of a group
   size_t k() const { return packed_->k; }
+  bool ReadsPatches() const { return !wide_ && packed_->format == WeightFormat::kS8; }
   const WeightSums& sums() const { return packed_->sums; }
   bool sums_fit_s32() const { return sums_fit_s32_; }  // of q + offset of the input
   size_t ScratchBytes(size_t rows) const;

@@ -35,8 +35,9 @@ float PowerOfTwo(Random& random, int low, int high) {
 
 std::string MatmulShape::ToString() const {
   return "m " + std::to_string(m) + ", n " + std::to_string(n) + ", k " + std::to_string(k) + ", block " +
-         std::to_string(block) + ", scales to " + std::to_string(largest_scale) + ", style " +
-         std::to_string(static_cast<int>(style)) + (wide ? ", u16" : ", u8") + ", seed " + std::to_string(Seed());
+         std::to_string(block) + ", scales to " + std::to_string(largest_scale) + ", runs " + std::to_string(runs) +
+         ", style " + std::to_string(static_cast<int>(style)) + (wide ? ", u16" : ", u8") + ", seed " +
+         std::to_string(Seed());
 }
 
 MatmulVariantSpan MatmulVariants(MatmulKind kind) {
@@ -67,20 +68,50 @@ MatmulCase::MatmulCase(const MatmulShape& shape, Random& random) : shape_(shape)
   cut_ = random.Size(0, shape.n / 64) * 64;
 }
 
+uint16_t MatmulCase::DrawCode(Random& random) const {
+  const int64_t top = shape_.LargestCode();
+  if (shape_.style == MatmulStyle::kExtreme) return static_cast<uint16_t>(top);
+  return static_cast<uint16_t>(shape_.style == MatmulStyle::kEnds ? top * random.Int(0, 1) : random.Int(0, top));
+}
+
+// Windows of a random buffer, which may overlap or lie apart.
+void MatmulCase::MakePatches(Random& random) {
+  kernels::Patches& p = patches_;
+  p = {.width = random.LogSize(1, 40),
+       .line_step = random.Size(0, 100),
+       .height = random.LogSize(1, 10),
+       .image_step = random.Size(0, 500),
+       .runs = shape_.runs,
+       .run_bytes = shape_.k / shape_.runs,
+       .run_step = random.Size(0, 100)};
+  a_stride_ = random.Size(1, 40);
+  const auto begin = [&](size_t i, size_t l) {
+    const size_t y = i / p.width;
+    return y / p.height * p.image_step + y % p.height * p.line_step + i % p.width * a_stride_ +
+           l / p.run_bytes * p.run_step + l % p.run_bytes;
+  };
+  size_t size = 0;
+  for (size_t i = 0; i < shape_.m; ++i) {
+    for (size_t run = 1; run <= p.runs; ++run) size = std::max(size, begin(i, run * p.run_bytes - 1) + 1);
+  }
+  a_ = Guarded<std::byte>(size);
+  for (size_t i = 0; i < size; ++i) a_->data()[i] = static_cast<std::byte>(DrawCode(random));
+  for (size_t i = 0; i < x_.size(); ++i) {
+    x_[i] = static_cast<int32_t>(a_->data()[begin(i / shape_.k, i % shape_.k)]) + offset_x_;
+  }
+}
+
 void MatmulCase::MakeActivations(Random& random) {
-  const bool extreme = shape_.style == MatmulStyle::kExtreme, ends = shape_.style == MatmulStyle::kEnds;
-  // Few distinct sums, so that many outputs fall on the same half-way points.
-  const int64_t top = shape_.style == MatmulStyle::kTies ? 7 : shape_.wide ? 65535 : 255;
-  offset_x_ = static_cast<int32_t>(extreme ? 0 : random.Int(-top, 0));
+  offset_x_ = static_cast<int32_t>(shape_.style == MatmulStyle::kExtreme ? 0 : random.Int(-shape_.LargestCode(), 0));
+  x_.resize(shape_.m * shape_.k);
+  if (shape_.runs != 0) return MakePatches(random);
   // u8 rows are read by whole quads.
   const size_t row_bytes = shape_.wide ? 2 * shape_.k : RoundUp(shape_.k, 4);
   a_stride_ = row_bytes + (random.Chance(0.5) ? CodeBytes() * random.Size(0, 70) : 0);
   a_ = Guarded<std::byte>((shape_.m - 1) * a_stride_ + row_bytes);
-  x_.resize(shape_.m * shape_.k);
   for (size_t i = 0; i < shape_.m; ++i) {
     for (size_t l = 0; l < shape_.k; ++l) {
-      const int64_t drawn = ends ? top * random.Int(0, 1) : random.Int(0, top);
-      const auto code = static_cast<uint16_t>(extreme ? top : drawn);
+      const uint16_t code = DrawCode(random);
       std::memcpy(a_->data() + i * a_stride_ + l * CodeBytes(), &code, CodeBytes());  // little endian
       x_[i * shape_.k + l] = code + offset_x_;
     }
@@ -269,6 +300,7 @@ void MatmulCase::Expect() {
   args.out = out.data();
   args.out_stride = out_stride_;
   args.scratch = scratch_->data();
+  if (shape_.runs != 0) args.patches = &patches_;
   RunInTwoCalls(variant, args, cut_);
   return Compare(variant.name, out.data());
 }
@@ -305,6 +337,9 @@ void CheckRandomShapes(MatmulKind kind, MatmulVariantSpan variants, size_t cases
       shape.block = 4 * random.LogSize(1, 20);
       shape.k = shape.block * random.LogSize(1, std::max<size_t>(1, 400 / shape.block));
       shape.largest_scale = random.Chance(0.8) ? 16 : 255;
+    } else if (kind.weights == MatmulWeights::kS8 && !kind.wide && random.Chance(0.3)) {
+      shape.runs = random.Size(1, 5);
+      shape.k = shape.runs * 4 * random.LogSize(1, 20);
     }
     const MatmulCase test(shape, random);
     exact_ties += test.exact_ties();

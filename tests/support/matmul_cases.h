@@ -36,7 +36,10 @@ struct MatmulShape {
   uint32_t largest_scale = 16;  // kS4: integer scales 1..largest_scale
   MatmulStyle style = MatmulStyle::kRandom;
   bool wide = false;  // u16 codes
+  size_t runs = 0;    // if not 0: rows are patches of so many runs, which divide k into multiples of 4
 
+  // kTies: few distinct sums, so that many outputs fall on the same half-way points.
+  int64_t LargestCode() const { return style == MatmulStyle::kTies ? 7 : wide ? 65535 : 255; }
   std::string ToString() const;
 };
 
@@ -64,7 +67,9 @@ class MatmulCase {
   };
 
   size_t CodeBytes() const { return shape_.wide ? 2 : 1; }
+  uint16_t DrawCode(Random& random) const;
   void MakeActivations(Random& random);
+  void MakePatches(Random& random);
   void MakeWeights(Random& random);
   void PackS4(const std::vector<int32_t>& q, const std::vector<uint32_t>& scale);
   void MakeChannels(Random& random);
@@ -85,6 +90,7 @@ class MatmulCase {
   double clip_min_ = -std::numeric_limits<double>::infinity(), clip_max_ = std::numeric_limits<double>::infinity();
   kernels::OutputType type_ = kernels::OutputType::kU8;
   Grid grid_;
+  kernels::Patches patches_{};
   size_t a_stride_ = 0, out_stride_ = 0, cut_ = 0, exact_ties_ = 0;
   std::vector<std::byte> expected_;  // out_stride_ per row
 
