@@ -255,18 +255,17 @@ HWY_INLINE hn::Vec<hn::Repartition<uint32_t, D64>> WideFixedPoint(const Sums& su
   return hn::BitCast(hn::Repartition<uint32_t, D64>(), hn::Add(clamped, hn::Set(d, 0x1.8p36 + 0.5 + 0x1p-16)));
 }
 
-// The u16 codes of four vectors of channels at a time, from `first` on as far as they go: returns where they end. near:
-// lanes are to be redone.
+// The u16 codes of four vectors of channels at a time, as far as they go: returns how many. near: lanes are to be
+// redone.
 template <class Sums>
-HWY_INLINE size_t WideCodes(const Sums& sums, const FinishArgs& args, size_t first, uint16_t* HWY_RESTRICT out,
-                            bool* near) {
+HWY_INLINE size_t WideCodes(const Sums& sums, const FinishArgs& args, uint16_t* HWY_RESTRICT out, bool* near) {
   const hn::Repartition<uint32_t, D64> d32;
   const hn::Repartition<uint16_t, D64> d16;
   const Epilogue& e = *args.epilogue;
   const auto lo = hn::Set(d16, static_cast<uint16_t>(e.to.lo)), hi = hn::Set(d16, static_cast<uint16_t>(e.to.hi));
   const size_t lanes = hn::Lanes(D64());
   auto lowest = hn::Set(d16, uint16_t{0xFFFF});
-  size_t i = first;
+  size_t i = 0;
   for (; i + 4 * lanes <= args.count; i += 4 * lanes) {
     const size_t c = args.n0 + i;
     const auto u0 = WideFixedPoint(sums, e, c, i), u1 = WideFixedPoint(sums, e, c + lanes, i + lanes);
@@ -281,51 +280,8 @@ HWY_INLINE size_t WideCodes(const Sums& sums, const FinishArgs& args, size_t fir
   return i;
 }
 
-#if HWY_TARGET <= HWY_AVX3
-constexpr size_t kColumn = 32;
-
-// The u16 codes of kColumn channels from i on of all rows, whose constants stay in registers; the clamp of the fixed
-// point is that of the codes.
-static HWY_NOINLINE void WideColumn(const FinishArgs& args, size_t i) {
-  const D64 d;
-  const DHalf half;
-  const hn::Repartition<uint32_t, D64> d32;
-  const hn::Repartition<uint16_t, D64> d16;
-  const Epilogue& e = *args.epilogue;
-  V64 start[4], mul[4], add[4];
-  HWY_UNROLL(4)
-  for (size_t j = 0; j < 4; ++j) {
-    const size_t channel = args.n0 + i + 8 * j;
-    start[j] = hn::LoadU(d, args.plane_start + channel);
-    mul[j] = hn::LoadU(d, e.real_mul + channel);
-    add[j] = hn::LoadU(d, e.real_add + channel);
-  }
-  const V64 lo = hn::Set(d, e.to.lo - 0.25), hi = hn::Set(d, e.to.hi + 0.25), byte = hn::Set(d, 256.0);
-  const V64 to_fixed = hn::Set(d, 0x1.8p36 + 0.5 + 0x1p-16);  // see WideFixedPoint
-  for (size_t row = 0; row < args.rows; ++row) {
-    const int32_t* high = args.acc + 2 * row * args.acc_stride + i;
-    const int32_t* low = high + args.acc_stride;
-    uint16_t* out = static_cast<uint16_t*>(args.out) + row * args.out_stride;
-    hn::Vec<decltype(d32)> u[4];
-    HWY_UNROLL(4)
-    for (size_t j = 0; j < 4; ++j) {
-      const V64 low_start = hn::Add(hn::PromoteTo(d, hn::LoadU(half, low + 8 * j)), start[j]);
-      const V64 sum = hn::MulAdd(hn::PromoteTo(d, hn::LoadU(half, high + 8 * j)), byte, low_start);
-      const V64 clamped = hn::Min(hn::Max(hn::MulAdd(sum, mul[j], add[j]), lo), hi);
-      u[j] = hn::BitCast(d32, hn::Add(clamped, to_fixed));
-    }
-    const auto a = hn::ConcatEven(d32, u[1], u[0]), b = hn::ConcatEven(d32, u[3], u[2]);
-    hn::StoreU(hn::ConcatOdd(d16, hn::BitCast(d16, b), hn::BitCast(d16, a)), d16, out + i);
-    const auto lowest = hn::BitCast(d32, hn::Min(hn::BitCast(d16, a), hn::BitCast(d16, b)));
-    if (HWY_LIKELY(hn::AllFalse(d32, hn::Lt(hn::And(lowest, hn::Set(d32, 0xFFFF)), hn::Set(d32, 2))))) continue;
-    RedoNearHalves(PlaneSums(args, row), args, out);
-  }
-}
-#endif
-
-// Codes from channel `first` on.
 template <class T, class Sums>
-HWY_INLINE void CodeRow(const Sums& sums, const FinishArgs& args, T* HWY_RESTRICT out, size_t first = 0) {
+HWY_INLINE void CodeRow(const Sums& sums, const FinishArgs& args, T* HWY_RESTRICT out) {
   const D64 d;
   const hn::Rebind<T, D64> narrow;
   const double* mul = args.epilogue->real_mul + args.n0;
@@ -334,10 +290,8 @@ HWY_INLINE void CodeRow(const Sums& sums, const FinishArgs& args, T* HWY_RESTRIC
   const size_t lanes = hn::Lanes(d), count = args.count;
   V64 farthest = hn::Zero(d);
   bool near = false;
-  size_t i = first;
-  if constexpr (std::is_same_v<T, uint16_t> && !std::is_same_v<Sums, FloatSums>) {
-    i = WideCodes(sums, args, first, out, &near);
-  }
+  size_t i = 0;
+  if constexpr (std::is_same_v<T, uint16_t> && !std::is_same_v<Sums, FloatSums>) i = WideCodes(sums, args, out, &near);
   for (; i < count; i += lanes) {
     const V64 v = hn::MulAdd(sums.Vector(i), hn::LoadU(d, mul + i), hn::LoadU(d, add + i));
     const V64 rounded = hn::Round(v);
@@ -397,20 +351,7 @@ static HWY_NOINLINE void FinishReal(const FinishArgs& args) {
 }
 
 // Two rows of accumulators for each row of outputs, see PlaneSums.
-[[maybe_unused]] static void FinishPlanes(const FinishArgs& args) {
-#if HWY_TARGET <= HWY_AVX3
-  if (args.type == OutputType::kU16 && args.count >= epilogue::kColumn) {
-    const size_t whole = args.count / epilogue::kColumn * epilogue::kColumn;
-    for (size_t i = 0; i < whole; i += epilogue::kColumn) epilogue::WideColumn(args, i);
-    for (size_t row = 0; whole != args.count && row < args.rows; ++row) {
-      uint16_t* out = static_cast<uint16_t*>(args.out) + row * args.out_stride;
-      epilogue::CodeRow(PlaneSums(args, row), args, out, whole);
-    }
-    return;
-  }
-#endif
-  FinishReal<PlaneSums>(args);
-}
+[[maybe_unused]] static void FinishPlanes(const FinishArgs& args) { FinishReal<PlaneSums>(args); }
 
 [[maybe_unused]] static void FinishFloats(const FinishArgs& args) { FinishReal<FloatSums>(args); }
 

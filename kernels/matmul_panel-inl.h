@@ -15,6 +15,7 @@
 
 #include "kernels/contracts.h"
 #include "kernels/epilogue-inl.h"
+#include "kernels/matmul_codes-inl.h"
 #include "kernels/matmul_rows.h"
 #include "kernels/matmul_tile-inl.h"
 #include "kernels/packing.h"
@@ -29,7 +30,7 @@ enum class Bytes { kRaw, kMinus128 };
 // Outputs of rows where.row .. and the panel at channel where.n0. acc: kPlanes rows of kPanelChannels sums per output
 // row. kPlanes: 1 for u8 codes; 2 for u16 codes, of which the high and the low bytes are rows of their own.
 template <size_t kPlanes>
-HWY_INLINE void FinishStrip(const MatmulArgs& args, const int32_t* acc, Bytes bytes, Block2d where) {
+HWY_INLINE FinishArgs FinishOf(const MatmulArgs& args, const int32_t* acc, Bytes bytes, Block2d where) {
   const Epilogue& epilogue = *args.epilogue;
   const size_t index = where.row * args.out_stride + where.n0;
   FinishArgs finish;
@@ -43,16 +44,20 @@ HWY_INLINE void FinishStrip(const MatmulArgs& args, const int32_t* acc, Bytes by
   finish.type = args.out_type;
   finish.out = static_cast<uint8_t*>(args.out) + index * SizeOf(args.out_type);
   finish.out_stride = args.out_stride;
-  if (args.row_terms != nullptr) {
-    finish.row_terms = args.row_terms;
-    finish.first_row = where.row;
-    finish.missing = bytes == Bytes::kRaw ? 0 : kPlanes == 1 ? 128 : 128 * 257;
-    return FinishRowTerms<kPlanes>(finish);
-  }
+  finish.plane_start = bytes == Bytes::kRaw ? epilogue.start_u16 : epilogue.start_s16;
+  finish.row_terms = args.row_terms;
+  finish.first_row = where.row;
+  finish.missing = bytes == Bytes::kRaw ? 0 : kPlanes == 1 ? 128 : 128 * 257;
+  return finish;
+}
+
+template <size_t kPlanes>
+HWY_INLINE void FinishStrip(const MatmulArgs& args, const int32_t* acc, Bytes bytes, Block2d where) {
+  const FinishArgs finish = FinishOf<kPlanes>(args, acc, bytes, where);
+  if (args.row_terms != nullptr) return FinishRowTerms<kPlanes>(finish);
   if constexpr (kPlanes == 1) {
     Finish(finish);
   } else {
-    finish.plane_start = bytes == Bytes::kRaw ? epilogue.start_u16 : epilogue.start_s16;
     FinishPlanes(finish);
   }
 }
@@ -85,6 +90,9 @@ static HWY_NOINLINE void MultiplyPanel(const MatmulArgs& args, const PanelRows& 
   const Patches one_line = {rows.count, 0, rows.count, 0, 1, (args.k + 3) / 4 * 4, 0};
   const Patches& patches = rows.patches == nullptr ? one_line : *rows.patches;
   TileArgs t = {rows.a, rows.a_stride, panel, groups * 64, patches.run_bytes / 4, acc, patches.runs, patches.run_step};
+#if LQ_NATIVE_DOT
+  const bool in_registers = kPlanes == 1 && codes::Fits(args, n0);
+#endif
   const bool few = rows.count * kPlanes < tile::kMinRows;
   for (size_t line = 0, done = 0, waiting = 0; done + waiting < rows.count; ++line) {
     const Strips strips(std::min(patches.width, rows.count - done - waiting), few ? 1 : strip_rows);
@@ -92,6 +100,14 @@ static HWY_NOINLINE void MultiplyPanel(const MatmulArgs& args, const PanelRows& 
     for (size_t i = 0; i < strips.count(); ++i) {
       const size_t strip = strips.rows(i);
       t.acc = acc + waiting * kRowSums;
+#if LQ_NATIVE_DOT
+      if (in_registers) {
+        codes::MultiplyStrip(t, FinishOf<kPlanes>(args, acc, Bytes::kRaw, {rows.first + done, strip, n0}));
+        t.a += strip * rows.a_stride;
+        done += strip;
+        continue;
+      }
+#endif
       MultiplyStripOfPlanes<kPlanes>(t, strip, few, groups);
       t.a += strip * kPlanes * rows.a_stride;
       waiting += strip;

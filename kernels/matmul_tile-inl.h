@@ -234,14 +234,12 @@ HWY_INLINE void SetZero(V (&acc)[kRows][kVectors]) {
   }
 }
 
+// The sums of a tile.
 template <size_t kRows, size_t kVectors>
-static HWY_NOINLINE void Tile(const TileArgs& t) {
-  const D d;
+HWY_INLINE void Multiply(const TileArgs& t, V (&acc)[kRows][kVectors]) {
   const uint8_t* HWY_RESTRICT a = t.a;
   const int8_t* HWY_RESTRICT w = t.w;
   const size_t a_stride = t.a_stride, w_step = t.w_step;
-  int32_t* const sums = t.acc;
-  V acc[kRows][kVectors];
   SetZero(acc);
   const size_t quads = t.quads, to_next_run = t.run_step - quads * kQuadBytes;
   for (size_t run = t.runs; run != 0; --run, a += to_next_run) {
@@ -258,9 +256,21 @@ static HWY_NOINLINE void Tile(const TileArgs& t) {
     }
     for (; q != 0; --q, a += kQuadBytes, w += w_step) Step(a, a_stride, w, acc);
   }
+}
+
+template <size_t kRows, size_t kVectors>
+HWY_INLINE void StoreSums(const V (&acc)[kRows][kVectors], int32_t* HWY_RESTRICT sums) {
   LQ_UNROLL for (size_t r = 0; r < kRows; ++r) {
-    LQ_UNROLL for (size_t j = 0; j < kVectors; ++j) hn::StoreU(acc[r][j], d, sums + r * kPanelChannels + j * kLanes);
+    LQ_UNROLL for (size_t j = 0; j < kVectors; ++j) hn::StoreU(acc[r][j], D(), sums + r * kPanelChannels + j * kLanes);
   }
+}
+
+template <size_t kRows, size_t kVectors>
+static HWY_NOINLINE void Tile(const TileArgs& t) {
+  int32_t* const sums = t.acc;
+  V acc[kRows][kVectors];
+  Multiply(t, acc);
+  StoreSums(acc, sums);
 }
 
 template <size_t kRows, size_t kVectors>

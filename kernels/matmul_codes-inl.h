@@ -1,0 +1,98 @@
+// Register tiles that finish in registers: the sums of up to 7 rows x 64 channels become u8 codes where they are. They
+// are stored, too, but read again only where a lane is near a tie. Stores then run beside the epilogue's arithmetic: a
+// layer of k = 64 that writes its sums first and finishes them later takes a third longer.
+
+#if defined(LANEQUANT_KERNELS_MATMUL_CODES_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef LANEQUANT_KERNELS_MATMUL_CODES_INL_H_
+#undef LANEQUANT_KERNELS_MATMUL_CODES_INL_H_
+#else
+#define LANEQUANT_KERNELS_MATMUL_CODES_INL_H_
+#endif
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "kernels/contracts.h"
+#include "kernels/epilogue-inl.h"
+#include "kernels/matmul_tile-inl.h"
+#include "kernels/packing.h"
+
+#if LQ_NATIVE_DOT
+
+HWY_BEFORE_NAMESPACE();
+namespace lq::kernels {
+namespace HWY_NAMESPACE {
+namespace codes {
+
+constexpr size_t kVectors = 4;
+
+// A whole panel of codes that take the fast way of epilogue-inl.h.
+inline bool Fits(const MatmulArgs& args, size_t n0) {
+  return args.n_end - n0 >= kPanelChannels && args.out_type == OutputType::kU8 && args.epilogue->fast &&
+         args.row_terms == nullptr;
+}
+
+// The fixed point of the sums, in their place.
+template <size_t kRows>
+HWY_INLINE void ToFixedPoint(const epilogue::FastWay& way, tile::V (&acc)[kRows][kVectors]) {
+  const tile::D d;
+  const hn::RebindToFloat<tile::D> df;
+  LQ_UNROLL for (size_t j = 0; j < kVectors; ++j) {
+    const auto start = hn::LoadU(d, way.start + 16 * j);
+    const auto mul = hn::LoadU(df, way.mul + 16 * j), add = hn::LoadU(df, way.add + 16 * j);
+    LQ_UNROLL for (size_t r = 0; r < kRows; ++r) acc[r][j] = epilogue::FixedPoint(acc[r][j], start, mul, add);
+  }
+}
+
+// Returns whether lanes are to be redone from the sums.
+template <size_t kRows>
+static HWY_NOINLINE bool Tile(const TileArgs& args, const epilogue::FastWay& fast_way, uint8_t* out,
+                              size_t out_stride) {
+  const tile::D d;
+  const epilogue::DU8 d8;
+  const epilogue::FastWay way = fast_way;  // which no store can change
+  tile::V acc[kRows][kVectors];
+  tile::Multiply(args, acc);
+  tile::StoreSums(acc, args.acc);
+  ToFixedPoint(way, acc);
+  const auto lo = hn::Set(d8, way.lo), hi = hn::Set(d8, way.hi);
+  auto lowest = hn::Set(d, -1);
+  LQ_UNROLL for (size_t r = 0; r < kRows; ++r, out += out_stride) {
+    const auto pairs =
+        epilogue::MinHalves(epilogue::MinHalves(acc[r][0], acc[r][1]), epilogue::MinHalves(acc[r][2], acc[r][3]));
+    lowest = epilogue::MinHalves(lowest, pairs);
+    const auto codes = epilogue::PackCodes(acc[r][0], acc[r][1], acc[r][2], acc[r][3]);
+    hn::StoreU(hn::Min(hn::Max(codes, lo), hi), d8, out);
+  }
+  return !hn::AllFalse(d, epilogue::NearTie(lowest, way.window));
+}
+
+template <size_t... kIndex>
+HWY_INLINE bool CallTile(const TileArgs& t, size_t rows, const epilogue::FastWay& way, const FinishArgs& finish,
+                         std::index_sequence<kIndex...>) {
+  bool near = false;
+  ((rows == kIndex + 1 ? void(near = Tile<kIndex + 1>(t, way, static_cast<uint8_t*>(finish.out), finish.out_stride))
+                       : void()),
+   ...);
+  return near;
+}
+
+// finish: of the strip's rows; its sums are what t.acc points to.
+static HWY_INLINE void MultiplyStrip(const TileArgs& t, const FinishArgs& finish) {
+  const epilogue::FastWay way(finish);
+  if (HWY_LIKELY(!CallTile(t, finish.rows, way, finish, std::make_index_sequence<tile::kMaxRows>()))) return;
+  for (size_t r = 0; r < finish.rows; ++r) {
+    epilogue::RedoNearTies(t.acc + r * kPanelChannels, way, finish,
+                           static_cast<uint8_t*>(finish.out) + r * finish.out_stride);
+  }
+}
+
+}  // namespace codes
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
+}  // namespace lq::kernels
+HWY_AFTER_NAMESPACE();
+
+#endif  // LQ_NATIVE_DOT
+#endif  // LANEQUANT_KERNELS_MATMUL_CODES_INL_H_
