@@ -56,9 +56,12 @@ Status CheckNames(const EncodingsFile& encodings, const std::set<std::string>& n
 }
 
 Status AttachFile(const std::string& path, const std::set<std::string>& names, Graph& graph) {
-  LQ_ASSIGN_OR_RETURN(const EncodingsFile encodings, ReadEncodings(path));
+  LQ_ASSIGN_OR_RETURN(EncodingsFile encodings, ReadEncodings(path));
   LQ_RETURN_IF_ERROR(InFile(path, CheckNames(encodings, names)));
-  return InFile(path, AttachEncodings(encodings, graph));
+  RoundToHalves(encodings, graph);
+  LQ_RETURN_IF_ERROR(InFile(path, AttachEncodings(encodings, graph)));
+  SplitCopies(graph);
+  return OkStatus();
 }
 
 }  // namespace

@@ -61,8 +61,9 @@ class Attacher {
   // What no tensor may have yet.
   static Status CheckKind(const EncodingEntry& entry) {
     if (entry.is_float) {
-      return Unsupported(fmt::format("tensor '{}': a float encoding of {} bits; supported: integer encodings",
-                                     entry.name, entry.bitwidth));
+      return Unsupported(
+          fmt::format("tensor '{}': a float encoding of {} bits; supported: integers, floats of 16 and 32 bits",
+                      entry.name, entry.bitwidth));
     }
     if (entry.zero_point_shift != 0) {
       return Unsupported(fmt::format("tensor '{}': zero_point_shift {} on {} bits; supported: 0", entry.name,

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace lq {
@@ -53,20 +55,29 @@ struct LpbqAccess {
   }
 };
 
-// Whether every weight (K, N) lies within its block's grid, half a code and a little float noise allowed.
+// Whether every weight (K, N) is, in codes of its block, on the grid or within `most` of it.
 template <class Access>
-bool Fits(const Access& access, const Constant& weight, size_t block_size) {
+bool Fits(const Access& access, const Constant& weight, size_t block_size, double most) {
   const size_t k = static_cast<size_t>(weight.shape[0]), n = static_cast<size_t>(weight.shape[1]);
-  const double low = static_cast<double>(access.grid().qmin()) - 0.51;
-  const double high = static_cast<double>(access.grid().qmax()) + 0.51;
+  const auto low = static_cast<double>(access.grid().qmin()), high = static_cast<double>(access.grid().qmax());
   for (size_t i = 0; i < k; ++i) {
     for (size_t c = 0; c < n; ++c) {
       const size_t at = c * (k / block_size) + i / block_size;
       const double t = weight.f32[i * n + c] / access.Scale(c, at) - access.Offset(at);
-      if (!(t >= low && t <= high)) return false;
+      if (!(std::abs(t - std::clamp(std::nearbyint(t), low, high)) <= most)) return false;
     }
   }
   return true;
+}
+
+// aimet-torch writes weights that lie on their grids. Its sim.onnx.export lists the blocks as (K / block, N), and its
+// older sim.export as (N, K / block): the weights of a MatMul say which.
+template <class Access>
+void OrderOfTorch(const Constant& weight, size_t channels, size_t blocks, size_t block_size, Access access) {
+  constexpr double kFloatNoise = 1e-3;  // of up to 2^8 codes
+  const bool channels_first = Fits(access, weight, block_size, kFloatNoise);
+  access.Transpose(channels, blocks);
+  if (channels_first && !Fits(access, weight, block_size, kFloatNoise)) access.Transpose(blocks, channels);  // back
 }
 
 template <class Access>
@@ -86,13 +97,19 @@ Status Order(const std::string& name, const Constant& weight, const std::string&
   // With one channel or one block both orders are the same array.
   if (channels == 1 || blocks == 1 || access.IsUniform()) return OkStatus();
   if (producer == "aimet-onnx" && !is_image) return OkStatus();
-  if (producer == "aimet-torch" || is_image) {
+  const auto block_size = static_cast<size_t>(e.block_size);
+  if (is_image) {
     access.Transpose(channels, blocks);
     return OkStatus();
   }
-  const bool channels_first = Fits(access, weight, static_cast<size_t>(e.block_size));
+  if (producer == "aimet-torch") {
+    OrderOfTorch(weight, channels, blocks, block_size, access);
+    return OkStatus();
+  }
+  constexpr double kHalfACode = 0.51;  // and a little float noise
+  const bool channels_first = Fits(access, weight, block_size, kHalfACode);
   access.Transpose(channels, blocks);
-  const bool blocks_first = Fits(access, weight, static_cast<size_t>(e.block_size));
+  const bool blocks_first = Fits(access, weight, block_size, kHalfACode);
   if (channels_first == blocks_first) {
     return Unsupported(
         fmt::format("tensor '{}': the file does not say its producer, and the weights of shape {} fit {} "

@@ -97,7 +97,10 @@ Result<Encoding> ToFlatBlocks(const EncodingEntry& entry, const WeightAxes& axes
 
 Result<Encoding> ToEncoding(const EncodingEntry& entry, const Shape& tensor, const ConstantRole& role) {
   LQ_RETURN_IF_ERROR(CheckBitwidth(entry, entry.bitwidth));
-  if (entry.type == EncodingType::kPerTensor) return ToPerTensor(entry);
+  // The older sim.export of aimet_torch calls the one scale of a PRelu's slopes PER_CHANNEL.
+  const bool has_one_scale =
+      entry.type == EncodingType::kPerChannel && entry.scale.size() == 1 && !role.axes.has_value();
+  if (entry.type == EncodingType::kPerTensor || has_one_scale) return ToPerTensor(entry);
   const bool per_block = entry.type != EncodingType::kPerChannel;
   if (per_block && entry.block_axis.has_value()) return ToBlocks(entry, tensor, role);
   if (!entry.channel_axis.has_value() && (!role.axes.has_value() || (per_block && !role.axes->block.has_value()))) {

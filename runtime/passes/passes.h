@@ -61,11 +61,19 @@ Result<EncodingsFile> FoldQuantizers(Graph& graph);
 // Refuses operators, domains, attributes and operands that this version does not run, naming the node and what is
 // supported.
 Status CheckOperators(const Graph& graph);
+// Takes the float entries out of the file: constants of float16 become what they round to, and behind an activation
+// comes a RoundToFloat16 (exact_simulator.md 3); float32 says nothing. Left to AttachEncodings: other widths, integers,
+// names of no tensor.
+void RoundToHalves(EncodingsFile& file, Graph& graph);
 // Gives values their encodings: channel and block axes by the consumer (exact_simulator.md 4), offsets moved to the
 // encoding's own grid, block arrays brought to [channel][block] (aimet-torch writes MatMul weights (K/B, N), aimet-onnx
 // (N, K/B)). Entries that fit no tensor become notes; ones that do not fit their tensor's shape are errors. A bias in
 // 32-bit codes becomes reals, also where the file calls it by another name: that becomes a constant.
 Status AttachEncodings(const EncodingsFile& file, Graph& graph);
+// A tensor that AIMET quantizes in several ways has one Identity for each quantizer but the first, `X_dup_0` of `X`,
+// and all of them have encodings. They round what X was before its own encoding: an activation loses that to a value of
+// its own, a constant is copied. Only for encodings of a file: a QDQ graph runs as it is written.
+void SplitCopies(Graph& graph);
 // Another name of a constant (an Identity of it) becomes that constant, or where it has an encoding of its own a
 // constant of its own: the values of the first, on the grid of its encoding if it has one, quantized again. Error: that
 // grid is one of blocks.

@@ -132,6 +132,25 @@ TEST(AttachEncodingsTest, BlocksOfMatMulFollowTheProducer) {
   }
 }
 
+// The older sim.export of aimet-torch writes (N, K / block) = (6, 2): only so are the weights on their grids. Block b
+// of channel c holds 7 and 3 of 1/4 * i[c][b]; times 1.001 they lie on neither grid.
+TEST(AttachEncodingsTest, BlocksOfMatMulFromTorchFollowTheWeights) {
+  const std::vector<uint32_t> by_channel{1, 2, 3, 16, 5, 6, 7, 8, 9, 10, 11, 12};
+  const std::vector<uint32_t> transposed{1, 7, 2, 8, 3, 9, 16, 10, 5, 11, 6, 12};
+  for (const float factor : {1.0f, 1.001f}) {
+    Graph graph = LayerGraph("MatMul", {4, 6});
+    for (Value& value : graph.values) {
+      if (value.name != "w") continue;
+      for (size_t i = 0; i < 24; ++i) {
+        const size_t k = i / 6, c = i % 6;
+        value.constant->f32[i] = (k % 2 == 0 ? 1.75f : -0.75f) * static_cast<float>(by_channel[c * 2 + k / 2]) * factor;
+      }
+    }
+    const Lpbq lpbq = Attached<Lpbq>(graph, FileOf({LpbqEntry("w", 6, by_channel)}), "w");
+    EXPECT_EQ(lpbq.per_block_int_scale, factor == 1 ? by_channel : transposed);
+  }
+}
+
 TEST(AttachEncodingsTest, BlocksOfAnUnknownProducerFollowTheWeights) {
   // Channel c, block b has scale 1/16 * i[c][b] and the weight 7 scales: only the right order holds it.
   const std::vector<uint32_t> by_channel{1, 16, 16, 1, 1, 16, 1, 16, 1, 16, 1, 1};
@@ -217,7 +236,7 @@ TEST(AttachEncodingsTest, RefusesWhatIsNotBuiltByTensorName) {
   half.name = "y";
   half.is_float = true;
   half.bitwidth = 16;
-  ExpectUnsupported(AttachTo(graph, half), {"'y'", "float encoding of 16 bits", "integer"});
+  ExpectUnsupported(AttachTo(graph, half), {"'y'", "float encoding of 16 bits", "integer"});  // RoundToHalves's
   EncodingEntry shifted = PerTensorEntry("w", -2, true, 2);
   shifted.zero_point_shift = 0.5;
   ExpectUnsupported(AttachTo(graph, shifted), {"'w'", "zero_point_shift 0.5", "2 bits"});
@@ -276,6 +295,7 @@ TEST(AttachEncodingsTest, RefusesConstantsWithoutARole) {
   ExpectUnsupported(AttachTo(add, PerChannelEntry("c", 2)), {"'c'", "per channel", "per tensor"});
   ExpectInvalid(AttachTo(add, PerTensorEntry("i", 0)), {"'i'", "integers of shape (1)"});
   EXPECT_TRUE(AttachTo(add, PerTensorEntry("c", 0)).ok());
+  EXPECT_EQ(Attached<PerTensor>(add, FileOf({PerChannelEntry("c", 1)}), "c"), (PerTensor{{8, true}, 0.25f, 0}));
 }
 
 TEST(AttachEncodingsTest, RefusesReadersThatDisagree) {

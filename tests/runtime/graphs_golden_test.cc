@@ -77,7 +77,7 @@ TEST_P(GraphsGolden, SimulatorEqualsToolAndKernelsEqualSimulator) {
 
 INSTANTIATE_TEST_SUITE_P(All, GraphsGolden,
                          ::testing::Values("conv3d", "decoder", "codes", "lstm", "gru", "attention", "gathered",
-                                           "pooled"));
+                                           "pooled", "copies", "older", "cached"));
 
 }  // namespace
 }  // namespace lq

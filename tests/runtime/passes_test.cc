@@ -1,5 +1,5 @@
-// FoldConstants, RemoveDeadNodes, SortNodes, FoldAliases, WidenImages, and chains that must not recurse. The other
-// passes have files of their own.
+// FoldConstants, RemoveDeadNodes, SortNodes, FoldAliases, SplitCopies, RoundToHalves, WidenImages, and chains that must
+// not recurse. The other passes have files of their own.
 #include "runtime/passes/passes.h"
 
 #include <gtest/gtest.h>
@@ -234,6 +234,97 @@ TEST_F(Aliases, MayBeOutputs) {
   const Graph graph = Folded();
   ASSERT_EQ(graph.nodes.size(), 3u);
   EXPECT_EQ(graph.nodes[0].outputs[0], alias_);
+}
+
+// Relu(x) is read in 8 bits by one MatMul and, by AIMET's other name of it, in 4 bits by the next.
+class Copies : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    source_ = builder_.Node("Relu", {builder_.Input({1, 2})}, {}, PerTensor{{8, false}, 0.25f, 0});
+    copy_ = builder_.Node("Identity", {source_}, {}, PerTensor{{4, false}, 0.5f, 0});
+    const ValueId w = builder_.Floats({2, 2}, {1, 2, 3, 4});
+    builder_.Output(builder_.Node("MatMul", {source_, w}));
+    builder_.Output(builder_.Node("MatMul", {copy_, w}));
+    Name(source_, "t");
+    Name(copy_, "t_dup_0");
+  }
+  void Name(ValueId id, const std::string& name) { builder_.graph().value(id).name = name; }
+
+  testing::GraphBuilder builder_;
+  ValueId source_, copy_;
+};
+
+TEST_F(Copies, RoundTheTensorItself) {
+  Graph& graph = builder_.graph();
+  SplitCopies(graph);
+  ASSERT_EQ(graph.nodes.size(), 5u);
+  EXPECT_EQ(graph.nodes[1].op, "Identity");
+  const ValueId rounded = graph.nodes[1].outputs[0];
+  EXPECT_EQ(graph.nodes[1].inputs[0], source_);
+  EXPECT_EQ(graph.nodes[2].inputs[0], source_);
+  EXPECT_EQ(graph.nodes[3].inputs[0], rounded);
+  EXPECT_EQ(graph.nodes[4].inputs[0], copy_);
+  EXPECT_EQ(graph.value(rounded).name, "t");
+  EXPECT_EQ(graph.value(rounded).encoding, Encoding(PerTensor{{8, false}, 0.25f, 0}));
+  EXPECT_FALSE(graph.value(source_).encoding.has_value());
+}
+
+TEST_F(Copies, OfAnInputLeaveItItsName) {
+  Graph& graph = builder_.graph();
+  graph.nodes.erase(graph.nodes.begin());
+  graph.inputs = {source_};
+  SplitCopies(graph);
+  ASSERT_EQ(graph.nodes.size(), 4u);
+  EXPECT_EQ(graph.value(source_).name, "t");
+  EXPECT_EQ(graph.nodes[2].inputs[0], graph.nodes[0].outputs[0]);
+  EXPECT_EQ(graph.value(graph.nodes[0].outputs[0]).name, "t rounded");
+}
+
+TEST_F(Copies, OfAConstantAreConstants) {
+  Graph& graph = builder_.graph();
+  graph.nodes.erase(graph.nodes.begin());
+  graph.value(source_).constant = Constant{DType::kF32, Shape{1, 2}, {0.1f, 0.7f}, {}};
+  SplitCopies(graph);
+  ASSERT_TRUE(FoldAliases(graph).ok());
+  ASSERT_EQ(graph.nodes.size(), 2u);
+  EXPECT_EQ(graph.value(copy_).constant->f32, (std::vector<float>{0.1f, 0.7f}));
+}
+
+TEST_F(Copies, AreThoseOfThatNameAndAnotherEncoding) {
+  for (const char* name : {"t_dup_", "t_dup_x", "s_dup_0", "t_alias", "t"}) {
+    Name(copy_, name);
+    SplitCopies(builder_.graph());
+    EXPECT_EQ(builder_.graph().nodes.size(), 4u) << name;
+  }
+  Name(copy_, "t_dup_12");
+  builder_.graph().value(copy_).encoding = builder_.graph().value(source_).encoding;
+  SplitCopies(builder_.graph());
+  EXPECT_EQ(builder_.graph().nodes.size(), 4u);
+}
+
+TEST(RoundToHalvesTest, RoundsConstantsAndPutsNodesBehindActivations) {
+  testing::GraphBuilder builder;
+  const ValueId x = builder.Input({1, 2}), w = builder.Floats({2, 1}, {1 + 0x1p-12f, 1e6f});
+  const ValueId y = builder.Node("MatMul", {x, w});
+  builder.Output(y);
+  Graph& graph = builder.graph();
+  const auto entry = [&](ValueId id, int bits) {
+    EncodingEntry half;
+    half.name = graph.value(id).name;
+    half.bitwidth = bits;
+    half.is_float = true;
+    return half;
+  };
+  const std::string name = graph.value(y).name;
+  EncodingsFile file{"1.0.0", "aimet-torch", {entry(x, 32), entry(w, 16), entry(y, 16), entry(y, 8)}};
+  RoundToHalves(file, graph);
+  ASSERT_EQ(file.entries.size(), 1u);  // AttachEncodings refuses it
+  EXPECT_EQ(file.entries[0].bitwidth, 8);
+  EXPECT_EQ(graph.value(w).constant->f32, (std::vector<float>{1, 65504}));
+  ASSERT_EQ(graph.nodes.size(), 2u);
+  EXPECT_EQ(graph.nodes[1].op, "RoundToFloat16");
+  EXPECT_EQ(graph.outputs[0], graph.nodes[1].outputs[0]);
+  EXPECT_EQ(graph.value(graph.outputs[0]).name, name);
 }
 
 // The BatchNormalization can fuse with the layer only if nothing lies between them.
