@@ -13,7 +13,7 @@ std::optional<std::vector<int64_t>> Integers(const Graph& graph, const Node& nod
   if (!HasInput(node, i)) return node.Ints(attribute, {});
   const Constant* constant = ConstantInput(graph, node, i);
   if (constant == nullptr || constant->dtype != DType::kS64) return std::nullopt;
-  return constant->s64;
+  return constant->s64.ToVector();
 }
 
 // Counted from the front. Nothing where the axis does not exist.

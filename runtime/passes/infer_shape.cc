@@ -22,6 +22,7 @@ constexpr std::string_view kElementwise[] = {"Abs",
                                              "CumSum",
                                              "DequantizeLinear",
                                              "Dropout",
+                                             "DynamicQuantizeLinear",
                                              "Elu",
                                              "Erf",
                                              "Exp",
@@ -71,6 +72,11 @@ bool IsOneOf(const std::string_view (&names)[kSize], std::string_view op) {
   return std::find(std::begin(names), std::end(names), op) != std::end(names);
 }
 
+// Some tools call all dimensions by the same one.
+bool IsName(const std::string& symbol) {
+  return !symbol.empty() && symbol != "?" && symbol != "None" && symbol != "unk";
+}
+
 std::optional<Dims> BroadcastDims(const Dims& a, const Dims& b) {
   Dims out = a.size() >= b.size() ? a : b;
   const Dims& other = a.size() >= b.size() ? b : a;
@@ -90,6 +96,47 @@ std::optional<Dims> BroadcastDims(const Dims& a, const Dims& b) {
 
 }  // namespace
 
+ShapeInference::ShapeInference(Graph& graph) : graph_(graph) {
+  for (ValueId id : graph.inputs) {
+    const std::vector<std::string>& names = graph.value(id).symbols;
+    for (size_t d = 0; d < names.size(); ++d) {
+      if (!IsName(names[d])) continue;
+      const bool is_first = id == graph.inputs[0] && d == 0;
+      if (symbols_.emplace(names[d], is_first ? kBatch : next_symbol_).second && !is_first) ++next_symbol_;
+    }
+  }
+}
+
+// A name stands for one length wherever it is. The first dimension is the batch where no input has its name.
+Dim ShapeInference::Symbol(const Value& value, size_t d) {
+  const std::string name = d < value.symbols.size() ? value.symbols[d] : "";
+  if (const auto found = symbols_.find(name); found != symbols_.end()) return {1, {found->second}};
+  if (d == 0) return {1, {kBatch}};
+  if (!IsName(name)) return Fresh();
+  return {1, {symbols_[name] = next_symbol_++}};
+}
+
+Dim ShapeInference::Sum(const Dim& a, const Dim& b) {
+  if (Dim sum; a.is_number() && b.is_number() && !__builtin_add_overflow(a.factor, b.factor, &sum.factor)) return sum;
+  if (a == Dim{0}) return b;
+  if (b == Dim{0}) return a;
+  for (const Parts& known : sums_) {
+    if ((known.a == a && known.b == b) || (known.a == b && known.b == a)) return known.sum;
+  }
+  sums_.push_back({Fresh(), a, b});
+  return sums_.back().sum;
+}
+
+Dim ShapeInference::Difference(const Dim& sum, const Dim& part) {
+  if (sum == part) return Dim{0};
+  if (part == Dim{0}) return sum;
+  for (const Parts& known : sums_) {
+    if (known.sum == sum && known.a == part) return known.b;
+    if (known.sum == sum && known.b == part) return known.a;
+  }
+  return Fresh();
+}
+
 std::optional<Dims> ShapeInference::Of(ValueId id) {
   if (id == kAbsent) return std::nullopt;
   if (const auto found = known_.find(id); found != known_.end()) return found->second;
@@ -98,7 +145,7 @@ std::optional<Dims> ShapeInference::Of(ValueId id) {
   const Shape& shape = value.constant.has_value() ? value.constant->shape : *value.shape;
   Dims dims;
   for (size_t d = 0; d < shape.rank(); ++d) {
-    dims.push_back(shape[d] >= 0 ? Dim{shape[d]} : d == 0 ? Dim{1, {kBatch}} : Fresh());
+    dims.push_back(shape[d] >= 0 ? Dim{shape[d]} : Symbol(value, d));
   }
   return known_[id] = dims;
 }
@@ -126,13 +173,30 @@ void ShapeInference::Infer(const Node& node) {
   if (node.outputs.empty()) return;
   if (node.op == "Split") return InferSplit(node);
   if (node.op == "LSTM" || node.op == "GRU") return InferRecurrent(node);
+  for (size_t i = 1; node.op == "DynamicQuantizeLinear" && i < node.outputs.size(); ++i) Set(node.outputs[i], {});
   std::optional<Dims> dims = OutputOf(node);
   if (dims.has_value()) Set(node.outputs[0], *std::move(dims));
 }
 
 std::optional<Dims> ShapeInference::OutputOf(const Node& node) {
   // ONNX Runtime's QOperator form has scale and zero point behind each operand.
-  if (node.op.rfind("QLinear", 0) == 0 && node.op != "QLinearConcat") {
+  if (node.op == "QLinearConcat" || node.op == "QGemm") {
+    const bool concat = node.op == "QLinearConcat";
+    Node plain = node;
+    plain.op = node.op == "QGemm" ? "Gemm" : "Concat";
+    plain.inputs.clear();
+    for (size_t i = concat ? 2 : 0; i < node.inputs.size() && (concat || i < 6); i += 3) {
+      plain.inputs.push_back(node.inputs[i]);
+    }
+    return OutputOf(plain);
+  }
+  if (node.op == "ConvInteger" || node.op == "MatMulInteger") {
+    Node plain = node;
+    plain.op = node.op == "ConvInteger" ? "Conv" : "MatMul";
+    plain.inputs.resize(std::min<size_t>(node.inputs.size(), 2));
+    return OutputOf(plain);
+  }
+  if (node.op.rfind("QLinear", 0) == 0) {
     Node plain = node;
     plain.op = node.op.substr(7);
     if (plain.op == "Where") return std::nullopt;
@@ -148,6 +212,11 @@ std::optional<Dims> ShapeInference::OutputOf(const Node& node) {
   if (IsOneOf(kBroadcasting, node.op)) return Broadcast(node, *std::move(x));
   if (node.op == "Conv" || node.op == "ConvTranspose") return Conv(node, *x);
   if (node.op == "Gather") return Gathered(node, *x);
+  if (node.op == "GatherElements") return Input(node, 1);
+  if (node.op == "MatMulNBits" && !x->empty()) {
+    x->back() = Dim{node.Int("N", 0)};
+    return x;
+  }
   if (IsOneOf(kWindows, node.op)) return Window(node, *x, node.Ints("kernel_shape", {}));
   if (IsOneOf(kGlobalPools, node.op)) {
     for (size_t d = 2; d < x->size(); ++d) (*x)[d] = Dim{1};
@@ -155,6 +224,7 @@ std::optional<Dims> ShapeInference::OutputOf(const Node& node) {
   }
   if (node.op == "Gemm" || node.op == "MatMul") return Matrix(node, *x);
   if (node.op == "Concat") return Joined(node, *x);
+  if (node.op == "Positions") return Dims{(*x)[static_cast<size_t>(node.Int("axis", 0))]};
   if (node.op == "Reshape") {
     const Constant* target = ConstantInput(graph_, node, 1);
     if (target == nullptr || target->dtype != DType::kS64) return std::nullopt;
@@ -224,14 +294,16 @@ std::optional<Dims> ShapeInference::Conv(const Node& node, const Dims& x) {
   return out;
 }
 
-// A ConvTranspose with pads of its own.
+// A ConvTranspose with pads of its own, or of which each input element becomes `stride`.
 std::optional<Dims> ShapeInference::Spread(const Node& node, Dims x, const Dims& weight) {
   const size_t n = weight.size() - 2;
   const std::vector<int64_t> none(n, 0), ones(n, 1),
       pads = node.Ints("pads", std::vector<int64_t>(2 * n, 0)), strides = node.Ints("strides", ones),
       dilations = node.Ints("dilations", ones), more = node.Ints("output_padding", none);
+  const std::vector<int64_t> output = node.Ints("output_shape", {});
+  const bool same = node.String("auto_pad", "NOTSET").rfind("SAME", 0) == 0;
   if (x.size() != n + 2 || pads.size() != 2 * n || strides.size() != n || dilations.size() != n || more.size() != n ||
-      node.String("auto_pad", "NOTSET") != "NOTSET" || node.attributes.count("output_shape") != 0) {
+      (!output.empty() && output.size() != n) || node.String("auto_pad", "NOTSET") == "VALID") {
     return std::nullopt;
   }
   for (size_t d = 0; d < n; ++d) {
@@ -242,12 +314,14 @@ std::optional<Dims> ShapeInference::Spread(const Node& node, Dims x, const Dims&
       return std::nullopt;
     }
     const int64_t window = (weight[d + 2].factor - 1) * dilations[d] + 1 - pads[d] - pads[d + n] + more[d];
-    if (!x[d + 2].is_number()) {
+    if (!output.empty()) {
+      x[d + 2] = Dim{output[d]};
+    } else if (!x[d + 2].is_number()) {
       x[d + 2] = Fresh();
     } else if (x[d + 2].factor < 1 || x[d + 2].factor > Shape::kMaxDim) {
       return std::nullopt;
     } else {
-      x[d + 2].factor = (x[d + 2].factor - 1) * strides[d] + window;
+      x[d + 2].factor = same ? x[d + 2].factor * strides[d] : (x[d + 2].factor - 1) * strides[d] + window;
     }
   }
   const std::optional<Dim> channels = Times(weight[1], Dim{node.Int("group", 1)});
@@ -278,9 +352,7 @@ std::optional<Dims> ShapeInference::Joined(const Node& node, const Dims& x) {
   for (size_t i = 1; i < node.inputs.size(); ++i) {
     const std::optional<Dims> part = Input(node, i);
     if (!part.has_value() || part->size() != x.size()) return std::nullopt;
-    const bool known = out[at].is_number() && (*part)[at].is_number() &&
-                       !__builtin_add_overflow(out[at].factor, (*part)[at].factor, &out[at].factor);
-    if (!known) out[at] = Fresh();
+    out[at] = Sum(out[at], (*part)[at]);
     for (size_t d = 0; d < out.size(); ++d) {  // a constant may be repeated: see FoldShapes
       if (d != at && out[d] == Dim{1}) out[d] = (*part)[d];
     }
@@ -294,7 +366,7 @@ void ShapeInference::InferSplit(const Node& node) {
   const auto rank = static_cast<int64_t>(x->size());
   const int64_t axis = node.Int("axis", 0), at = axis < 0 ? axis + rank : axis;
   const Constant* lengths = ConstantInput(graph_, node, 1);
-  std::vector<int64_t> parts = lengths != nullptr ? lengths->s64 : node.Ints("split", {});
+  std::vector<int64_t> parts = lengths != nullptr ? lengths->s64.ToVector() : node.Ints("split", {});
   const auto count = static_cast<int64_t>(node.outputs.size());
   if (at < 0 || at >= rank) return;
   const Dim& whole = (*x)[static_cast<size_t>(at)];

@@ -21,8 +21,8 @@ std::vector<std::string> Operators(const Graph& graph) {
 
 using Names = std::vector<std::string>;
 
-const std::vector<int64_t>& Integers(const Graph& graph, const Node& node, size_t input) {
-  return graph.value(node.inputs[input]).constant->s64;
+std::vector<int64_t> Integers(const Graph& graph, const Node& node, size_t input) {
+  return graph.value(node.inputs[input]).constant->s64.ToVector();
 }
 
 class Shapes : public ::testing::Test {
