@@ -13,17 +13,19 @@
 #include "lanequant/encoding.h"
 #include "lanequant/status.h"
 #include "lanequant/tensor.h"
+#include "runtime/integers.h"
 
 namespace lq {
 
-// A constant of the file. Floating types are widened or kept as float32, integer types widened to int64: f32 or s64 is
-// filled, as dtype (kF32 or kS64) says. A bias that the file gives in 32-bit codes is kF64: code * scale, one rounding
-// (exact_simulator.md 3); float32 would lose bits of it.
+// A constant of the file. Floating types are widened or kept as float32, integers stay as they are: f32 or s64 is
+// filled, as dtype (kF32 or kS64) says. A weight of which the file gives codes of up to 8 bits is kS8: s64 holds
+// codes of the value's encoding, of whatever type; a layer's floats would be four times the file. A bias that the file
+// gives in 32-bit codes is kF64: code * scale, one rounding (exact_simulator.md 3); float32 would lose bits of it.
 struct Constant {
   DType dtype = DType::kF32;
   Shape shape;
   std::vector<float> f32;
-  std::vector<int64_t> s64;
+  Integers s64;
   std::vector<double> f64 = {};
   DType file_type = DType::kS64;  // u8, s8, u16, s16, s32, u4, s4, u2, s2, f16, bf16 as in the file; others kS64
 };
@@ -34,6 +36,7 @@ constexpr ValueId kAbsent = -1;  // an optional input that the node does not use
 struct Value {
   std::string name;            // the ONNX tensor name
   std::optional<Shape> shape;  // as the file declares it, -1 for a symbolic dimension; always so for graph inputs
+  std::vector<std::string> symbols;  // of the shape's dimensions: "" where it is a number or has no name
   std::optional<Constant> constant;
   std::optional<Encoding> encoding;  // attached by AttachEncodings
   DType file_type = DType::kF32;     // of graph inputs and outputs; whatever it is, float32 numbers cross

@@ -58,7 +58,8 @@ bool Fits(const Shape& shape, const Shape& declared) {
 
 // Steps with an empty output are not run. Others may read empty tensors where they only join them, or their lengths.
 Status CheckEmpty(const PlannedStep& step, std::span<const Shape> in, const Shape& out) {
-  if (step.op == "Concat" || step.op == "Constant" || out.NumElements() == 0) return OkStatus();
+  const bool reads_lengths = step.op == "Concat" || step.op == "Constant" || step.op == "Positions";
+  if (reads_lengths || out.NumElements() == 0) return OkStatus();
   for (const Shape& shape : in) {
     if (shape.NumElements() != 0) continue;
     return InvalidArgument(fmt::format("{} '{}': an input of shape {} is empty, but its output of shape {} is not",

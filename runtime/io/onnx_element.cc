@@ -18,41 +18,17 @@ T Load(std::string_view bytes, size_t i) {
   return value;
 }
 
-template <class T>
-void WidenIntegers(std::string_view bytes, std::vector<int64_t>& out) {
-  out.resize(bytes.size() / sizeof(T));
-  for (size_t i = 0; i < out.size(); ++i) out[i] = Load<T>(bytes, i);
-}
-
-void WidenRawInts(OnnxType type, std::string_view bytes, std::vector<int64_t>& out) {
-  switch (type) {
-    case OnnxType::kUint8:
-      return WidenIntegers<uint8_t>(bytes, out);
-    case OnnxType::kInt8:
-      return WidenIntegers<int8_t>(bytes, out);
-    case OnnxType::kUint16:
-      return WidenIntegers<uint16_t>(bytes, out);
-    case OnnxType::kInt16:
-      return WidenIntegers<int16_t>(bytes, out);
-    case OnnxType::kInt32:
-      return WidenIntegers<int32_t>(bytes, out);
-    case OnnxType::kUint32:
-      return WidenIntegers<uint32_t>(bytes, out);
-    default:
-      return WidenIntegers<int64_t>(bytes, out);
-  }
-}
-
 // Elements of 2 or 4 bits; `get(i)` is byte i.
 template <class GetByte>
-void UnpackInts(OnnxType type, size_t count, GetByte get, std::vector<int64_t>& out) {
+void UnpackInts(OnnxType type, size_t count, GetByte get, Integers& out) {
   const size_t bits = BitsOf(type), per_byte = 8 / bits;
   const bool is_signed = type == OnnxType::kInt4 || type == OnnxType::kInt2;
   const int64_t range = int64_t{1} << bits;
-  out.resize(count);
+  out = Integers(IntegerType(type), count);
+  const std::span<std::byte> codes = out.bytes();
   for (size_t i = 0; i < count; ++i) {
     const int64_t code = static_cast<uint8_t>(get(i / per_byte)) >> i % per_byte * bits & (range - 1);
-    out[i] = is_signed && code >= range / 2 ? code - range : code;
+    codes[i] = static_cast<std::byte>(is_signed && code >= range / 2 ? code - range : code);
   }
 }
 
@@ -147,6 +123,27 @@ DType WidenedType(OnnxType type) {
   return real ? DType::kF32 : DType::kS64;
 }
 
+DType IntegerType(OnnxType type) {
+  switch (type) {
+    case OnnxType::kUint2:
+    case OnnxType::kUint4:
+    case OnnxType::kUint8:
+      return DType::kU8;
+    case OnnxType::kInt2:
+    case OnnxType::kInt4:
+    case OnnxType::kInt8:
+      return DType::kS8;
+    case OnnxType::kUint16:
+      return DType::kU16;
+    case OnnxType::kInt16:
+      return DType::kS16;
+    case OnnxType::kInt32:
+      return DType::kS32;
+    default:
+      return DType::kS64;
+  }
+}
+
 DType CodeType(OnnxType type) {
   switch (type) {
     case OnnxType::kUint2:
@@ -194,9 +191,14 @@ Status WidenRaw(const std::string& tensor, OnnxType type, std::string_view bytes
       return WidenDoubles(tensor, values, constant);
     }
     case OnnxType::kBool: {
-      std::vector<int64_t> values;
-      WidenIntegers<uint8_t>(bytes, values);
+      const std::vector<int64_t> values(bytes.begin(), bytes.end());
       return WidenInts(tensor, type, values, constant);  // checks that they are 0 or 1
+    }
+    case OnnxType::kUint32: {
+      std::vector<int64_t> values;
+      for (size_t i = 0; i < bytes.size() / sizeof(uint32_t); ++i) values.push_back(Load<uint32_t>(bytes, i));
+      constant.s64 = values;
+      return OkStatus();
     }
     case OnnxType::kUint2:
     case OnnxType::kInt2:
@@ -206,7 +208,8 @@ Status WidenRaw(const std::string& tensor, OnnxType type, std::string_view bytes
           type, static_cast<size_t>(constant.shape.NumElements()), [&](size_t i) { return bytes[i]; }, constant.s64);
       return OkStatus();
     default:
-      WidenRawInts(type, bytes, constant.s64);
+      constant.s64 = Integers(IntegerType(type), bytes.size() / (BitsOf(type) / 8));
+      if (!bytes.empty()) std::memcpy(constant.s64.bytes().data(), bytes.data(), bytes.size());
       return OkStatus();
   }
 }
@@ -224,7 +227,7 @@ Status WidenInts(const std::string& tensor, OnnxType type, std::span<const int64
     return OkStatus();
   }
   if (WidenedType(type) == DType::kS64) {
-    constant.s64.assign(values.begin(), values.end());
+    constant.s64.Assign(IntegerType(type), values);
     return OkStatus();
   }
   constant.f32.resize(values.size());

@@ -39,8 +39,10 @@ Result<OnnxType> CheckedOnnxType(const std::string& tensor, int64_t data_type);
 size_t BitsOf(OnnxType type);
 // Bytes of `elements` of them; the last one is filled up. False: more than 64 bits count.
 bool BytesOf(OnnxType type, uint64_t elements, uint64_t& bytes);
-// What it is widened to: kF32 or kS64.
+// What a Constant has them as: kF32 or kS64.
 DType WidenedType(OnnxType type);
+// The type of its Integers: of less than 8 bits each gets a byte. Not for floats.
+DType IntegerType(OnnxType type);
 // The type of codes: u8, s8, u16, s16, s32, u4, s4, u2, s2, f16 or bf16; kS64 for all other types.
 DType CodeType(OnnxType type);
 

@@ -21,13 +21,17 @@ constexpr size_t kMaxGraphInputs = 4096;  // and outputs
 struct TensorDeclaration {
   int64_t element_type = 0;
   std::optional<Shape> shape;
+  std::vector<std::string> symbols;
 };
 
 // TensorShapeProto.Dimension: its number, or -1 for a symbol or nothing.
-Result<int64_t> ReadDimension(std::string_view message) {
+Result<int64_t> ReadDimension(std::string_view message, std::string& symbol) {
   int64_t dim = -1;
   ProtoFields fields("TensorShapeProto.Dimension", message);
   while (fields.Next()) {
+    if (fields.number() == 2) {
+      LQ_ASSIGN_OR_RETURN(symbol, fields.Name());
+    }
     if (fields.number() != 1) continue;
     LQ_ASSIGN_OR_RETURN(dim, fields.Int());
     if (dim < 0) return InvalidArgument(fmt::format("dimension {} is negative", dim));
@@ -36,13 +40,14 @@ Result<int64_t> ReadDimension(std::string_view message) {
   return dim;
 }
 
-Result<Shape> ReadShape(const std::string& owner, std::string_view message) {
+Result<Shape> ReadShape(const std::string& owner, std::string_view message, std::vector<std::string>& symbols) {
   std::vector<int64_t> dims;
   ProtoFields fields("TensorShapeProto", message);
   while (fields.Next() && dims.size() <= Shape::kMaxRank) {
     if (fields.number() != 1) continue;
     LQ_ASSIGN_OR_RETURN(const std::string_view bytes, fields.Bytes());
-    LQ_ASSIGN_OR_RETURN(const int64_t dim, ReadDimension(bytes));
+    symbols.emplace_back();
+    LQ_ASSIGN_OR_RETURN(const int64_t dim, ReadDimension(bytes, symbols.back()));
     dims.push_back(dim);
   }
   LQ_RETURN_IF_ERROR(fields.status());
@@ -58,7 +63,7 @@ Result<TensorDeclaration> ReadTensorType(const std::string& owner, std::string_v
       LQ_ASSIGN_OR_RETURN(declaration.element_type, fields.Int());
     } else if (fields.number() == 2) {
       LQ_ASSIGN_OR_RETURN(const std::string_view bytes, fields.Bytes());
-      LQ_ASSIGN_OR_RETURN(declaration.shape, ReadShape(owner, bytes));
+      LQ_ASSIGN_OR_RETURN(declaration.shape, ReadShape(owner, bytes, declaration.symbols));
     }
   }
   LQ_RETURN_IF_ERROR(fields.status());
@@ -165,8 +170,13 @@ class GraphReader {
     }
     if (list.size() == kMaxGraphInputs) return Unsupported(fmt::format("{}: more than {}", owner, kMaxGraphInputs));
     list.push_back(id);
-    if (!value.shape.has_value()) value.shape = declaration.shape;
+    if (!value.shape.has_value()) Declare(declaration, value);
     return OkStatus();
+  }
+
+  static void Declare(const TensorDeclaration& declaration, Value& value) {
+    value.shape = declaration.shape;
+    value.symbols = declaration.symbols;
   }
 
   // value_info: what the exporter knew of a tensor's shape. Other types than tensors say nothing.
@@ -177,7 +187,7 @@ class GraphReader {
     const Result<TensorDeclaration> declaration = ReadType(info.name, info.type);
     if (!declaration.ok() || !declaration->shape.has_value()) return OkStatus();
     LQ_ASSIGN_OR_RETURN(const ValueId id, values_.Find(info.name));
-    if (!graph_.value(id).shape.has_value()) graph_.value(id).shape = declaration->shape;
+    if (!graph_.value(id).shape.has_value()) Declare(*declaration, graph_.value(id));
     return OkStatus();
   }
 

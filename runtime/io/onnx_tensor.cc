@@ -114,11 +114,26 @@ Status WidenTyped(const TensorProto& tensor, OnnxType type, uint64_t count, Cons
                                      tensor.name, count, tensor.data_type));
 }
 
-// Floats go to where they stay: they are most of a large model.
+// Types that a Constant has as the file does: floats and codes, which are most of a large model.
+bool StaysAsItIs(OnnxType type) {
+  return type == OnnxType::kFloat || (BitsOf(type) >= 8 && type != OnnxType::kBool && type != OnnxType::kUint32 &&
+                                      WidenedType(type) == DType::kS64);
+}
+
+// Bytes of an element of a Constant.
+size_t BytesInMemory(OnnxType type) {
+  return SizeOf(WidenedType(type) == DType::kS64 ? IntegerType(type) : WidenedType(type));
+}
+
+// They go to where they stay.
 Status WidenRange(const std::string& tensor, OnnxType type, const FileRange& range, Constant& constant) {
   if (type == OnnxType::kFloat) {
     constant.f32.resize(range.size / sizeof(float));
     return range.file->ReadAt(range.offset, std::as_writable_bytes(std::span(constant.f32)));
+  }
+  if (StaysAsItIs(type)) {
+    constant.s64 = Integers(IntegerType(type), range.size / BytesInMemory(type));
+    return range.file->ReadAt(range.offset, constant.s64.bytes());
   }
   std::string data(range.size, '\0');
   LQ_RETURN_IF_ERROR(range.file->ReadAt(range.offset, std::as_writable_bytes(std::span(data))));
@@ -173,12 +188,12 @@ Result<OnnxTensor> ReadTensor(const std::string& owner, std::string_view message
   LQ_ASSIGN_OR_RETURN(result.constant.shape, CheckedShape(label, tensor.dims, 0));
   const uint64_t count = static_cast<uint64_t>(result.constant.shape.NumElements());
   uint64_t bytes = 0, in_memory = 0;
-  if (!BytesOf(type, count, bytes) || __builtin_mul_overflow(count, SizeOf(result.constant.dtype), &in_memory)) {
+  if (!BytesOf(type, count, bytes) || __builtin_mul_overflow(count, BytesInMemory(type), &in_memory)) {
     return InvalidArgument(
         fmt::format("{}: shape {} has more bytes than 64 bits count", label, result.constant.shape.ToString()));
   }
   if (tensor.raw.has_value() || tensor.raw_in_file.has_value() || tensor.is_external) {
-    const uint64_t on_the_way = type == OnnxType::kFloat ? 0 : bytes;
+    const uint64_t on_the_way = StaysAsItIs(type) ? 0 : bytes;
     if (__builtin_add_overflow(in_memory, on_the_way, &in_memory)) in_memory = UINT64_MAX;
     LQ_RETURN_IF_ERROR(WidenBytes(tensor, type, {bytes, in_memory}, external, result.constant));
   } else {

@@ -46,13 +46,17 @@ class Attacher {
           fmt::format("tensor '{}': two encodings, {} and another", entry.name, Describe(*value.encoding)));
     }
     const Constant* constant = uses_.Source(found->second);
-    if (constant != nullptr && entry.bitwidth == kBiasBits) return AttachBias(entry, *constant, value);
+    if (constant != nullptr && entry.bitwidth == kBiasBits) return AttachBias(entry, found->second, *constant);
     LQ_ASSIGN_OR_RETURN(Encoding encoding,
                         constant != nullptr ? OfConstant(entry, found->second, *constant) : OfActivation(entry));
     // An activation's encoding is per tensor: its shape does not matter.
     const Shape shape = constant != nullptr ? constant->shape : Shape();
     LQ_RETURN_IF_ERROR(ValidateEncoding(fmt::format("tensor '{}'", entry.name), encoding, shape));
-    if (entry.of_codes) LQ_RETURN_IF_ERROR(Dequantize(entry.name, encoding, *value.constant));
+    if (entry.of_codes && IsOfLayers(found->second, *value.constant)) {
+      value.constant->dtype = DType::kS8;
+    } else if (entry.of_codes) {
+      LQ_RETURN_IF_ERROR(Dequantize(entry.name, encoding, *value.constant));
+    }
     value.encoding = std::move(encoding);
     return OkStatus();
   }
@@ -103,6 +107,18 @@ class Attacher {
     return encoding;
   }
 
+  // Whether these are codes that only layers read, as weights: they turn them into floats when they are packed.
+  bool IsOfLayers(ValueId id, const Constant& codes) const {
+    const std::vector<Use> uses = uses_.UsesOf(id);
+    const bool bytes = codes.s64.type() == DType::kU8 || codes.s64.type() == DType::kS8;
+    return bytes && !uses.empty() && std::all_of(uses.begin(), uses.end(), [&](Use use) {
+             const Node& node = graph_.nodes[use.node];
+             const bool matrix = (node.op == "Gemm" || node.op == "MatMul") && codes.shape.rank() == 2;
+             return use.input == 1 && node.domain.empty() &&
+                    (matrix || node.op == "Conv" || node.op == "ConvTranspose");
+           });
+  }
+
   // Version 0.6.1 lists the scales of all blocks without saying that they are blocks.
   Status CheckFlattenedBlocks(const EncodingEntry& entry, const Shape& shape, const ConstantRole& role) const {
     if (file_.version != "0.6.1" || entry.type != EncodingType::kPerChannel || !role.axes.has_value())
@@ -115,10 +131,18 @@ class Attacher {
                     entry.name, entry.scale.size(), channels));
   }
 
-  // A bias in 32-bit codes, as versions 2.x list it: from here on it is code * scale.
-  static Status AttachBias(const EncodingEntry& entry, const Constant& bias, Value& value) {
+  // A bias in 32-bit codes, as versions 2.x list it: from here on it is code * scale. A normalization's are floats.
+  Status AttachBias(const EncodingEntry& entry, ValueId id, const Constant& bias) const {
     const auto read = entry.of_codes ? DequantizeBias : RoundBias;
-    LQ_ASSIGN_OR_RETURN(value.constant, read(entry, bias));
+    LQ_ASSIGN_OR_RETURN(Constant reals, read(entry, bias));
+    const std::vector<Use> uses = uses_.UsesOf(id);
+    if (std::any_of(uses.begin(), uses.end(),
+                    [&](Use use) { return graph_.nodes[use.node].op.find("Normalization") != std::string::npos; })) {
+      reals.dtype = DType::kF32;
+      reals.f32.assign(reals.f64.begin(), reals.f64.end());
+      reals.f64.clear();
+    }
+    graph_.value(id).constant = std::move(reals);
     return OkStatus();
   }
 

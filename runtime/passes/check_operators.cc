@@ -60,7 +60,8 @@ class OperatorChecker {
     if (constant == nullptr) {
       return Unsupported(fmt::format("{}: input {}, '{}', is computed; supported: constants", owner, i, name));
     }
-    if (constant->dtype != dtype) {
+    const bool is_coded_weight = dtype == DType::kF32 && constant->dtype == DType::kS8;
+    if (constant->dtype != dtype && !is_coded_weight) {
       return InvalidArgument(
           fmt::format("{}: input {}, '{}', is {}, not {}", owner, i, name, NameOf(constant->dtype), NameOf(dtype)));
     }

@@ -2,108 +2,104 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <span>
 #include <utility>
+
+#include "lanequant/quantize.h"
+#include "runtime/status_macros.h"
 
 namespace lq {
 namespace {
 
-// Position i of a row-major tensor along one axis.
-class Along {
- public:
-  Along(const Shape& shape, size_t axis) : dim_(static_cast<size_t>(shape[axis])) {
-    for (size_t i = axis + 1; i < shape.rank(); ++i) inner_ *= static_cast<size_t>(shape[i]);
-  }
-  size_t operator()(size_t i) const { return i / inner_ % dim_; }
-
- private:
-  size_t dim_, inner_ = 1;
+// An encoding in the form of the bulk quantizers: arrays in the order of the tensor's axes.
+struct Arrays {
+  Shape shape;
+  std::vector<float> scale;
+  std::vector<int32_t> offset;           // empty: 0 everywhere
+  std::vector<int64_t> block_size = {};  // empty: `shape` broadcasts
 };
 
-struct Step {
-  float scale;
-  int32_t offset;
-};
-
-// step(i): scale and offset of element i.
-template <class GetStep>
-Status ToFloats(const std::string& name, GetStep step, Constant& constant) {
-  std::vector<float> values(constant.s64.size());
-  for (size_t i = 0; i < values.size(); ++i) {
-    const auto [scale, offset] = step(i);
-    const int64_t centred = constant.s64[i] + offset;
-    values[i] = static_cast<float>(centred) * scale;
-    if (std::rint(values[i] / scale) == static_cast<float>(centred)) continue;
-    return InvalidArgument(
-        fmt::format("tensor '{}': code {} with offset {} and scale {} is no float32 that leads back to it", name,
-                    constant.s64[i], offset, scale));
-  }
-  constant.dtype = DType::kF32;
-  constant.f32 = std::move(values);
-  constant.s64 = std::vector<int64_t>();  // frees them: 8 bytes for each code
-  return OkStatus();
+Shape Ones(size_t rank) {
+  const std::vector<int64_t> dims(rank, 1);
+  return Shape(dims);
 }
 
-struct Visitor {
-  const std::string& name;
-  Constant& constant;
+// [channel][block] -> the tensor's order. Axes that are neither have one index.
+template <class T>
+std::vector<T> InOrder(const std::vector<T>& values, size_t channels, bool channels_first) {
+  if (channels_first || values.empty()) return values;
+  const size_t blocks = values.size() / channels;
+  std::vector<T> turned;
+  turned.reserve(values.size());
+  for (size_t b = 0; b < blocks; ++b) {
+    for (size_t c = 0; c < channels; ++c) turned.push_back(values[c * blocks + b]);
+  }
+  return turned;
+}
 
-  Status operator()(const PerTensor& e) const {
-    return ToFloats(
-        name,
-        [&](size_t) {
-          return Step{e.scale, e.offset};
-        },
-        constant);
-  }
-  Status operator()(const PerChannel& e) const {
-    const Along channel(constant.shape, e.axis);
-    return ToFloats(
-        name,
-        [&](size_t i) {
-          return Step{e.scale[channel(i)], e.offset[channel(i)]};
-        },
-        constant);
-  }
-  Status operator()(const PerBlock& e) const {
-    const BlockOf block(constant.shape, e);
-    return ToFloats(
-        name,
-        [&](size_t i) {
-          return Step{e.scale[block(i)], e.offset[block(i)]};
-        },
-        constant);
-  }
-  Status operator()(const Lpbq& e) const {
-    const BlockOf block(constant.shape, e);
-    const Along channel(constant.shape, e.channel_axis);
-    return ToFloats(
-        name,
-        [&](size_t i) {
-          return Step{static_cast<float>(e.per_block_int_scale[block(i)]) * e.channel_scale[channel(i)], 0};
-        },
-        constant);
-  }
+template <class E>
+Arrays OfBlocks(const Shape& tensor, const E& e, const std::vector<float>& scale, const std::vector<int32_t>& offset) {
+  const auto channels = static_cast<size_t>(tensor[e.channel_axis]);
+  const bool channels_first = e.channel_axis < e.block_axis;
+  Arrays arrays{Ones(tensor.rank()), InOrder(scale, channels, channels_first),
+                InOrder(offset, channels, channels_first), std::vector<int64_t>(tensor.rank(), -1)};
+  arrays.shape[e.channel_axis] = tensor[e.channel_axis];
+  arrays.shape[e.block_axis] = tensor[e.block_axis] / e.block_size;
+  return arrays;
+}
 
- private:
-  // The index in an array [channel][block].
-  struct BlockOf {
-    template <class E>
-    BlockOf(const Shape& shape, const E& e)
-        : channel(shape, e.channel_axis),
-          block(shape, e.block_axis),
-          size(static_cast<size_t>(e.block_size)),
-          blocks(static_cast<size_t>(shape[e.block_axis]) / size) {}
-    size_t operator()(size_t i) const { return channel(i) * blocks + block(i) / size; }
-    Along channel, block;
-    size_t size, blocks;
-  };
+struct ToArrays {
+  const Shape& tensor;
+
+  Arrays operator()(const PerTensor& e) const { return {Ones(tensor.rank()), {e.scale}, {e.offset}}; }
+  Arrays operator()(const PerChannel& e) const {
+    Arrays arrays{Ones(tensor.rank()), e.scale, e.offset};
+    arrays.shape[e.axis] = tensor[e.axis];
+    return arrays;
+  }
+  Arrays operator()(const PerBlock& e) const { return OfBlocks(tensor, e, e.scale, e.offset); }
+  Arrays operator()(const Lpbq& e) const {
+    std::vector<float> scale(e.per_block_int_scale.size());
+    const size_t blocks = scale.size() / e.channel_scale.size();
+    for (size_t i = 0; i < scale.size(); ++i) {
+      scale[i] = static_cast<float>(e.per_block_int_scale[i]) * e.channel_scale[i / blocks];
+    }
+    return OfBlocks(tensor, e, scale, {});
+  }
 };
 
 }  // namespace
 
+Result<std::vector<float>> DequantizedFloats(const std::string& name, const Encoding& encoding,
+                                             const Constant& constant) {
+  std::vector<float> values(constant.s64.size());
+  if (values.empty()) return values;
+  const Arrays arrays = std::visit(ToArrays{constant.shape}, encoding);
+  Integers wide;  // the quantizers have no codes of 64 bits
+  if (constant.s64.type() == DType::kS64) wide.Assign(DType::kS32, constant.s64.ToVector());
+  const Integers& codes = wide.empty() ? constant.s64 : wide;
+  AffineQuantizer quantizer;
+  quantizer.scale = {DType::kF32, arrays.shape, std::as_bytes(std::span(arrays.scale))};
+  if (!arrays.offset.empty()) {
+    quantizer.offset = {DType::kS32, arrays.shape, std::as_bytes(std::span(arrays.offset))};
+  }
+  quantizer.block_size = arrays.block_size;
+  const TensorView out{DType::kF32, constant.shape, std::as_writable_bytes(std::span(values))};
+  LQ_RETURN_IF_ERROR(Dequantize({codes.type(), constant.shape, codes.bytes()}, quantizer, out));
+  const auto bad = std::find_if(values.begin(), values.end(), [](float value) { return !std::isfinite(value); });
+  if (bad == values.end()) return values;
+  const auto at = static_cast<size_t>(bad - values.begin());
+  return InvalidArgument(
+      fmt::format("tensor '{}': element {}, code {}, is {} in float32", name, at, constant.s64[at], *bad));
+}
+
 Status Dequantize(const std::string& name, const Encoding& encoding, Constant& constant) {
-  return std::visit(Visitor{name, constant}, encoding);
+  LQ_ASSIGN_OR_RETURN(constant.f32, DequantizedFloats(name, encoding, constant));
+  constant.dtype = DType::kF32;
+  constant.s64 = Integers();  // frees them
+  return OkStatus();
 }
 
 }  // namespace lq

@@ -16,6 +16,7 @@ Integers ReshapeTo(const Graph& graph, const Node& node, DynamicNumbers numbers)
   const std::optional<Dims>& x = numbers.x;
   Dims& target = numbers.target;
   const bool allow_zero = node.Int("allowzero", 0) != 0;
+  const bool may_copy = !allow_zero || std::count(target.begin(), target.end(), Dim{0}) == 0;
   std::optional<Dims> resolved = x.has_value() ? ReshapedDims(*x, target, allow_zero) : std::nullopt;
   if (resolved.has_value()) target = *std::move(resolved);
   // What the file asks for by -1 it may say.
@@ -26,7 +27,7 @@ Integers ReshapeTo(const Graph& graph, const Node& node, DynamicNumbers numbers)
   const bool many = std::count_if(target.begin(), target.end(), IsDynamic) > 1;
   std::vector<int64_t> values;
   for (size_t d = 0; d < target.size(); ++d) {
-    const bool copied = many && x.has_value() && d < x->size() && target[d] == (*x)[d] && !allow_zero;
+    const bool copied = many && x.has_value() && d < x->size() && target[d] == (*x)[d] && may_copy;
     values.push_back(target[d].is_number() ? target[d].factor : copied ? 0 : -1);
   }
   return std::count(values.begin(), values.end(), -1) <= 1 ? Integers(values) : std::nullopt;

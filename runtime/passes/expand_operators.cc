@@ -4,7 +4,8 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
-#include <set>
+#include <map>
+#include <optional>
 #include <utility>
 
 #include "runtime/axis.h"
@@ -13,7 +14,7 @@
 #include "runtime/passes/node_inputs.h"
 #include "runtime/passes/operator_rules.h"
 #include "runtime/passes/passes.h"
-#include "runtime/plan/window_attributes.h"
+#include "runtime/passes/transposed_pads.h"
 #include "runtime/status_macros.h"
 
 namespace lq {
@@ -56,7 +57,9 @@ class Expander {
       if (node.op == "TopK") return TopK(std::move(node));
       if (node.op == "Clip") return Clip(std::move(node));
       if (node.op == "LSTM" || node.op == "GRU") return Recurrent(std::move(node));
-      if (node.op == "ConvTranspose") LQ_RETURN_IF_ERROR(SetPads(node));
+      if (node.op == "ConvTranspose") LQ_RETURN_IF_ERROR(SetTransposedPads(graph_, WeightShape(node), node));
+      if (node.op == "GatherND") TakeRows(node);
+      if (node.op == "Gemm" && node.Int("transA", 0) != 0) Turn(node);
       if (node.op == "Resize") SpreadAxes(node);
     }
     graph_.nodes.push_back(std::move(node));
@@ -68,7 +71,7 @@ class Expander {
     const std::string owner = graph_.Describe(node);
     if (HasInput(node, 1)) {
       const Constant* lengths = ConstantInput(graph_, node, 1);
-      if (lengths != nullptr && lengths->s64.size() == node.outputs.size()) return lengths->s64;
+      if (lengths != nullptr && lengths->s64.size() == node.outputs.size()) return lengths->s64.ToVector();
       return Unsupported(fmt::format("{}: its lengths '{}' are no constant of {} integers", owner,
                                      graph_.value(node.inputs[1]).name, node.outputs.size()));
     }
@@ -167,13 +170,13 @@ class Expander {
     const std::string mode = node.String("coordinate_transformation_mode", "half_pixel");
     if (axes.empty() || !shape.has_value() || mode == "tf_crop_and_resize") return;
     Constant all{sizes != nullptr ? DType::kS64 : DType::kF32, Shape{static_cast<int64_t>(shape->rank())}, {}, {}};
-    all.s64.assign(sizes != nullptr ? shape->rank() : 0, -1);
+    if (sizes != nullptr) all.s64 = std::vector<int64_t>(shape->rank(), -1);
     all.f32.assign(sizes != nullptr ? 0 : shape->rank(), 1);
     for (size_t i = 0; i < axes.size(); ++i) {
       const std::optional<size_t> at = FindAxis(axes[i], shape->rank());
       if (!at) return;
       if (sizes != nullptr ? i >= sizes->s64.size() : scales == nullptr || i >= scales->f32.size()) return;
-      if (sizes != nullptr) all.s64[*at] = sizes->s64[i];
+      if (sizes != nullptr) all.s64.Set(*at, sizes->s64[i]);
       if (sizes == nullptr) all.f32[*at] = scales->f32[i];
     }
     const size_t input = sizes != nullptr ? 3 : 2;
@@ -201,57 +204,51 @@ class Expander {
     return OkStatus();
   }
 
+  // GatherND by one index each is a Gather. Others are left to CheckOperators.
+  void TakeRows(Node& node) {
+    const Constant* indices = ConstantInput(graph_, node, 1);
+    if (indices == nullptr || indices->dtype != DType::kS64 || node.Int("batch_dims", 0) != 0) return;
+    const size_t rank = indices->shape.rank();
+    if (rank < 2 || indices->shape[rank - 1] != 1) return;
+    Constant list = *indices;
+    list.shape = Shape(indices->shape.dims().first(rank - 1));
+    node.inputs[1] = AddConstant(graph_, graph_.value(node.inputs[1]).name, std::move(list));
+    node.op = "Gather";
+    node.attributes.clear();
+  }
+
+  // The transposed operand of a Gemm.
+  void Turn(Node& node) {
+    const ValueId turned = AddValue(graph_, graph_.value(node.inputs[0]).name + " transposed");
+    Node transpose = MakeNode("Transpose", node.name, {node.inputs[0]}, turned);
+    transpose.attributes["perm"] = std::vector<int64_t>{1, 0};
+    graph_.nodes.push_back(std::move(transpose));
+    node.inputs[0] = turned;
+    node.attributes.erase("transA");
+  }
+
   // A constant, or what an Identity or a quantizer makes of one: CheckOperators judges those.
   void MarkConstant(const Node& node) {
     constexpr const char* kAliases[] = {"DequantizeLinear", "Identity", "QuantizeLinear"};
     if (std::find(std::begin(kAliases), std::end(kAliases), node.op) == std::end(kAliases)) return;
     if (node.inputs.empty() || node.outputs.empty() || node.outputs[0] == kAbsent) return;
-    if (IsConstant(node.inputs[0])) of_constant_.insert(node.outputs[0]);
+    if (IsConstant(node.inputs[0])) of_constant_[node.outputs[0]] = SourceOf(node.inputs[0]);
   }
   bool IsConstant(ValueId id) const {
     return id != kAbsent && (graph_.value(id).constant.has_value() || of_constant_.count(id) != 0);
   }
-
-  // auto_pad of a ConvTranspose makes the output stride * input long: the pads do not depend on the input.
-  Status SetPads(Node& node) const {
-    const std::string mode = node.String("auto_pad", "NOTSET");
-    if (mode != "SAME_UPPER" && mode != "SAME_LOWER" && mode != "VALID") return OkStatus();
-    node.attributes.erase("auto_pad");
-    node.attributes.erase("pads");
-    if (mode == "VALID") return OkStatus();
-    const Constant* weight = ConstantInput(graph_, node, 1);
-    const size_t dims = weight != nullptr && weight->shape.rank() > 2 ? weight->shape.rank() - 2 : 0;
-    const std::vector<int64_t> ones(dims, 1), strides = node.Ints("strides", ones),
-                                              dilations = node.Ints("dilations", ones),
-                                              more = node.Ints("output_padding", std::vector<int64_t>(dims, 0));
-    const auto fits = [dims](const std::vector<int64_t>& list) {
-      return list.size() == dims &&
-             std::all_of(list.begin(), list.end(), [](int64_t v) { return v >= 0 && v <= kMaxExtent; });
-    };
-    if (dims == 0 || !fits(strides) || !fits(dilations) || !fits(more) || node.attributes.count("output_shape") != 0) {
-      return Unsupported(
-          fmt::format("{}: auto_pad '{}' with a weight that is computed, an output_shape, or attributes "
-                      "that do not fit it",
-                      graph_.Describe(node), mode));
-    }
-    std::vector<int64_t> pads(2 * dims);
-    for (size_t d = 0; d < dims; ++d) {
-      const int64_t window = (weight->shape[d + 2] - 1) * dilations[d] + 1, total = window + more[d] - strides[d];
-      if (total < 0) {
-        return Unsupported(fmt::format("{}: auto_pad '{}' of a window of {} that is shorter than its stride {}",
-                                       graph_.Describe(node), mode, window, strides[d]));
-      }
-      const SamePadding same = SplitPadding(total, mode == "SAME_UPPER");
-      pads[d] = same.begin;
-      pads[d + dims] = same.end;
-    }
-    node.attributes["pads"] = std::move(pads);
-    return OkStatus();
+  ValueId SourceOf(ValueId id) const {
+    const auto found = of_constant_.find(id);
+    return found != of_constant_.end() ? found->second : id;
+  }
+  std::optional<Shape> WeightShape(const Node& node) const {
+    if (node.inputs.size() < 2 || !IsConstant(node.inputs[1])) return std::nullopt;
+    return graph_.value(SourceOf(node.inputs[1])).constant->shape;
   }
 
   Graph& graph_;
-  std::vector<bool> read_;         // by value
-  std::set<ValueId> of_constant_;  // made of a constant by a quantizer or an Identity
+  std::vector<bool> read_;                  // by value
+  std::map<ValueId, ValueId> of_constant_;  // made by a quantizer or an Identity, of which constant
 };
 
 }  // namespace

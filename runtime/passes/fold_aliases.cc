@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/passes/dequantize.h"
 #include "runtime/passes/passes.h"
 #include "runtime/plan/constants.h"
 #include "runtime/status_macros.h"
@@ -59,6 +60,8 @@ class AliasFolder {
 
   // What the second quantizer of a row reads: fl32(w * s).
   Status Round(ValueId id, Constant& constant) const {
+    const Value& value = graph_.value(id);
+    if (constant.dtype == DType::kS8) return Dequantize(value.name, *value.encoding, constant);
     LQ_ASSIGN_OR_RETURN(const std::vector<double> reals, Constants(graph_).Reals(id, {}));
     constant.f32.assign(reals.begin(), reals.end());
     return OkStatus();

@@ -152,6 +152,8 @@ class NodeFolder {
       if (!HoldsIntegers(node.inputs[i])) continue;
       LQ_ASSIGN_OR_RETURN(floats.inputs[i], AsFloats(node, node.inputs[i]));
     }
+    constexpr const char* kOfFloats[] = {"Cos", "Exp", "Log", "Reciprocal", "Sin", "Sqrt"};
+    integers = integers && std::find(std::begin(kOfFloats), std::end(kOfFloats), node.op) == std::end(kOfFloats);
     integers = integers && (node.op != "Cast" || node.Int("to", kOnnxFloat) != kOnnxFloat);
     constants.resize(graph_.values.size());
     const std::optional<PerTensor> shared = SharedEncoding(node);
@@ -197,7 +199,7 @@ class NodeFolder {
       constant.f64 = std::move(result.real);
     } else if (integers) {
       constant.dtype = DType::kS64;
-      constant.s64.assign(result.f32.begin(), result.f32.end());
+      constant.s64 = std::vector<int64_t>(result.f32.begin(), result.f32.end());
     } else {
       constant.f32 = std::move(result.f32);
     }

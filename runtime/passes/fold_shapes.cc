@@ -9,30 +9,19 @@
 #include <utility>
 
 #include "runtime/passes/dynamic_operand.h"
-#include "runtime/passes/infer_shape.h"
 #include "runtime/passes/new_values.h"
 #include "runtime/passes/passes.h"
+#include "runtime/passes/shape_numbers.h"
 #include "runtime/status_macros.h"
 
 namespace lq {
 namespace {
 
-constexpr size_t kMostNumbers = 1024;  // far more than a shape has: lists must not double without end
-
-// A list of lengths, or without is_list a scalar.
-struct Numbers {
-  Dims values;
-  bool is_list = true;
-
-  // The one number that it holds.
-  std::optional<int64_t> Only() const {
-    return values.size() == 1 && values[0].is_number() ? std::optional(values[0].factor) : std::nullopt;
-  }
-};
+constexpr int64_t kMostFilled = 1 << 20;  // numbers of a constant that a dynamic shape is filled from
 
 class ShapeFolder {
  public:
-  explicit ShapeFolder(Graph& graph) : graph_(graph), shapes_(graph) {}
+  explicit ShapeFolder(Graph& graph) : graph_(graph), shapes_(graph), numbers_(graph, shapes_) {}
 
   Status Run() {
     std::vector<Node> kept;
@@ -42,17 +31,19 @@ class ShapeFolder {
         makers_[node.outputs[0]] = graph_.Describe(node);
         continue;
       }
-      if (RepeatsConstant(node)) {
+      if (!FillsMatrix(node) && RepeatsConstant(node)) {
         repeated_.insert(node.outputs[0]);
         makers_[node.outputs[0]] = graph_.Describe(node);
         node = MakeNode("Identity", node.name, {node.inputs[0]}, node.outputs[0]);
       }
-      std::optional<Numbers> result = Evaluate(node);
+      std::optional<Numbers> result = numbers_.Evaluate(node);
       if (result.has_value()) {
-        known_[node.outputs[0]] = *std::move(result);
+        numbers_.Set(node.outputs[0], *std::move(result));
         makers_[node.outputs[0]] = graph_.Describe(node);
         continue;
       }
+      if (Fill(node, kept)) continue;
+      if (std::optional<Node> positions = PositionsOf(node, kept); positions.has_value()) node = *std::move(positions);
       for (size_t i = 0; i < node.inputs.size(); ++i) LQ_RETURN_IF_ERROR(Replace(node, i));
       LQ_RETURN_IF_ERROR(FollowRepeated(node));
       shapes_.Infer(node);
@@ -75,8 +66,9 @@ class ShapeFolder {
       return std::find(std::begin(kMovements), std::end(kMovements), node.op) != std::end(kMovements);
     }
     const size_t shape = node.op == "Expand" ? 1 : 0;
-    const std::optional<Numbers> dims = Input(node, shape);
-    if (!IsComputed(node, shape) || std::none_of(dims->values.begin(), dims->values.end(), IsDynamic)) return false;
+    const std::optional<Numbers> dims = numbers_.Input(node, shape);
+    if (!numbers_.IsComputed(node, shape) || std::none_of(dims->values.begin(), dims->values.end(), IsDynamic))
+      return false;
     const Constant* value = nullptr;
     if (node.op == "ConstantOfShape") {
       const auto found = node.attributes.find("value");
@@ -95,10 +87,11 @@ class ShapeFolder {
   // repeats it, other operators broadcast it.
   bool RepeatsConstant(const Node& node) {
     const bool expands = node.op == "Expand" && node.domain.empty() && node.outputs.size() == 1 &&
-                         IsComputed(node, 1) && (IsConstant(node.inputs[0]) || repeated_.count(node.inputs[0]) != 0);
+                         numbers_.IsComputed(node, 1) &&
+                         (IsConstant(node.inputs[0]) || repeated_.count(node.inputs[0]) != 0);
     const std::optional<Dims> x = expands ? shapes_.Of(node.inputs[0]) : std::nullopt;
     if (!x.has_value()) return false;
-    const Dims& target = known_.at(node.inputs[1]).values;
+    const Dims& target = numbers_.At(node.inputs[1]).values;
     bool repeats = target.size() == x->size() && std::any_of(target.begin(), target.end(), IsDynamic);
     for (size_t d = 0; repeats && d < target.size(); ++d) {
       repeats = target[d].is_number() ? target[d] == Dim{1} || target[d] == (*x)[d] : (*x)[d] == Dim{1};
@@ -124,212 +117,140 @@ class ShapeFolder {
       makers_[node.outputs[0]] = graph_.Describe(node);
       return OkStatus();
     }
-    if (!all && node.op == "Concat") node.attributes["repeats"] = int64_t{1};
-    if (!all && (node.op == "Concat" || is_one_of(kBroadcasting))) return OkStatus();
+    const bool joins = node.op == "Concat" || node.op == "QLinearConcat";
+    if (!all && joins) node.attributes["repeats"] = int64_t{1};
+    if (!all && (joins || is_one_of(kBroadcasting))) return OkStatus();
     return Unsupported(
         fmt::format("{}: a constant, repeated by {} for a dynamic batch; supported: with activations in "
                     "a Concat, Add and the like",
                     graph_.Describe(node), makers_.at(*repeated)));
   }
 
-  // What input i is known to be: computed here, or a constant of up to one dimension.
-  std::optional<Numbers> Input(const Node& node, size_t i) const {
-    if (i >= node.inputs.size() || node.inputs[i] == kAbsent) return std::nullopt;
-    if (const auto found = known_.find(node.inputs[i]); found != known_.end()) return found->second;
-    const std::optional<Constant>& constant = graph_.value(node.inputs[i]).constant;
-    if (!constant.has_value() || constant->dtype != DType::kS64 || constant->shape.rank() > 1) return std::nullopt;
-    Numbers numbers;
-    for (int64_t value : constant->s64) numbers.values.push_back({value});
-    numbers.is_list = constant->shape.rank() == 1;
-    return numbers;
-  }
-
-  bool IsComputed(const Node& node, size_t i) const { return i < node.inputs.size() && known_.count(node.inputs[i]); }
-
-  std::optional<Numbers> Evaluate(const Node& node) {
-    if (!node.domain.empty() || node.outputs.size() != 1 || node.outputs[0] == kAbsent) return std::nullopt;
-    if (node.op == "Shape") return ShapeOf(node);
-    if (node.op == "Size") return CountOf(node);
-    bool computed = false;  // what holds constants only is no shape arithmetic: other nodes take it
-    for (size_t i = 0; i < node.inputs.size(); ++i) computed = computed || IsComputed(node, i);
-    if (!computed) return std::nullopt;
-    const std::optional<Numbers> in = Input(node, 0);
-    if (!in.has_value()) return std::nullopt;
-    if (node.op == "Identity" || node.op == "Cast") return in;
-    if (node.op == "Squeeze" && in->values.size() == 1) return Numbers{in->values, false};
-    if (node.op == "Unsqueeze" && !in->is_list) return Numbers{in->values, true};
-    if (node.op == "Concat") return Joined(node);
-    if (node.op == "ReduceProd") return Multiplied(in->values, node.Int("keepdims", 1) != 0);
-    if (node.op == "Gather") return Gathered(node, *in);
-    if (node.op == "Slice") return Sliced(node, *in);
-    if (node.op == "ConstantOfShape") return Filled(node, *in);
-    if (node.op == "Range") return Counted(node, *in);
-    if (node.op == "Where") return Chosen(node, *in);
-    return Combined(node, *in);
-  }
-
-  std::optional<Numbers> ShapeOf(const Node& node) {
-    const std::optional<Dims> shape = node.inputs.empty() ? std::nullopt : shapes_.Of(node.inputs[0]);
-    if (!shape.has_value()) return std::nullopt;
-    const auto rank = static_cast<int64_t>(shape->size());
-    const auto bound = [&](int64_t at) { return std::clamp<int64_t>(at < 0 ? at + rank : at, 0, rank); };
-    const int64_t begin = bound(node.Int("start", 0)), end = bound(node.Int("end", rank));
-    return Numbers{Dims(shape->begin() + begin, shape->begin() + std::max(begin, end)), true};
-  }
-
-  std::optional<Numbers> CountOf(const Node& node) {
-    if (IsComputed(node, 0)) return Numbers{{Dim{static_cast<int64_t>(Input(node, 0)->values.size())}}, false};
-    const std::optional<Dims> shape = node.inputs.empty() ? std::nullopt : shapes_.Of(node.inputs[0]);
-    return shape.has_value() ? Multiplied(*shape, false) : std::nullopt;
-  }
-
-  static std::optional<Numbers> Multiplied(const Dims& dims, bool is_list) {
-    const std::optional<Dim> product = Product(dims);
-    return product.has_value() ? std::optional(Numbers{{*product}, is_list}) : std::nullopt;
-  }
-
-  std::optional<Numbers> Joined(const Node& node) const {
-    Numbers all;
-    for (size_t i = 0; i < node.inputs.size(); ++i) {
-      const std::optional<Numbers> part = Input(node, i);
-      if (!part.has_value() || !part->is_list) return std::nullopt;
-      if (all.values.size() + part->values.size() > kMostNumbers) return std::nullopt;
-      all.values.insert(all.values.end(), part->values.begin(), part->values.end());
-    }
-    return all;
-  }
-
-  std::optional<Numbers> Gathered(const Node& node, const Numbers& in) const {
-    const std::optional<Numbers> indices = Input(node, 1);
-    if (!indices.has_value() || !in.is_list || node.Int("axis", 0) != 0) return std::nullopt;
-    Numbers out;
-    out.is_list = indices->is_list;
-    const auto length = static_cast<int64_t>(in.values.size());
-    for (const Dim& index : indices->values) {
-      const int64_t at = index.factor < 0 ? index.factor + length : index.factor;
-      if (!index.is_number() || at < 0 || at >= length) return std::nullopt;
-      out.values.push_back(in.values[static_cast<size_t>(at)]);
-    }
-    return out;
-  }
-
-  // The first of a list's numbers, or of the attribute.
-  std::optional<int64_t> First(const Node& node, size_t input, const char* key, std::optional<int64_t> fallback) const {
-    if (input < node.inputs.size() && node.inputs[input] != kAbsent) {
-      const std::optional<Numbers> numbers = Input(node, input);
-      return numbers.has_value() ? numbers->Only() : std::nullopt;
-    }
-    const std::vector<int64_t> attribute = node.Ints(key, {});
-    return attribute.size() == 1 ? attribute[0] : fallback;
-  }
-
-  std::optional<Numbers> Sliced(const Node& node, const Numbers& in) const {
-    const std::optional<int64_t> start = First(node, 1, "starts", std::nullopt),
-                                 end = First(node, 2, "ends", std::nullopt), axis = First(node, 3, "axes", 0),
-                                 step = First(node, 4, "", 1);
-    if (!start || !end || axis != 0 || step != 1 || !in.is_list) return std::nullopt;
-    const auto length = static_cast<int64_t>(in.values.size());
-    const auto bound = [&](int64_t at) {
-      return std::clamp<int64_t>(at < 0 ? std::max(at, -length) + length : at, 0, length);
-    };
-    Numbers out;
-    for (int64_t i = bound(*start); i < bound(*end); ++i) out.values.push_back(in.values[static_cast<size_t>(i)]);
-    return out;
-  }
-
-  // PyTorch expands by Where(dims == -1, shape of the input, dims), with the -1 made by ConstantOfShape and Mul.
-  std::optional<Numbers> Filled(const Node& node, const Numbers& dims) const {
-    const auto found = node.attributes.find("value");
-    const auto* value = found != node.attributes.end() ? std::get_if<Constant>(&found->second) : nullptr;
-    const std::optional<int64_t> count = dims.Only();
-    if (value == nullptr || value->s64.size() != 1 || !count.has_value()) return std::nullopt;
-    if (*count < 0 || *count > static_cast<int64_t>(kMostNumbers)) return std::nullopt;
-    return Numbers{Dims(static_cast<size_t>(*count), Dim{value->s64[0]}), true};
-  }
-
-  std::optional<Numbers> Counted(const Node& node, const Numbers& start) const {
-    const std::optional<Numbers> limit = Input(node, 1), delta = Input(node, 2);
-    if (!limit || !delta) return std::nullopt;
-    for (const Numbers* one : {&start, &*limit, &*delta}) {
-      const int64_t number = one->Only().value_or(INT64_MAX), most = static_cast<int64_t>(kMostNumbers);
-      if (number < -most || number > most) return std::nullopt;
-    }
-    const int64_t step = *delta->Only();
-    if (step < 1) return std::nullopt;
-    Numbers out;
-    for (int64_t at = *start.Only(); at < *limit->Only() && out.values.size() < kMostNumbers; at += step) {
-      out.values.push_back({at});
-    }
-    return out;
-  }
-
-  std::optional<Numbers> Chosen(const Node& node, const Numbers& condition) const {
-    const std::optional<Numbers> a = Input(node, 1), b = Input(node, 2);
-    if (!a || !b) return std::nullopt;
-    const size_t n = condition.values.size();
-    if (a->values.size() != n || b->values.size() != n) return std::nullopt;
-    Numbers out;
-    for (size_t i = 0; i < n; ++i) {
-      if (!condition.values[i].is_number()) return std::nullopt;
-      out.values.push_back(condition.values[i].factor != 0 ? a->values[i] : b->values[i]);
-    }
-    return out;
-  }
-
-  // Add, Sub, Mul, Div, Equal, element by element; a scalar or a list of one goes with every element.
-  std::optional<Numbers> Combined(const Node& node, const Numbers& a) {
-    const std::optional<Numbers> b = Input(node, 1);
-    if (!b.has_value() || a.values.empty() || b->values.empty()) return std::nullopt;
-    const size_t n = std::max(a.values.size(), b->values.size());
-    if ((a.values.size() != n && a.values.size() != 1) || (b->values.size() != n && b->values.size() != 1)) {
+  // A Range over a dynamic length: that of an axis of some tensor, and it may begin with another one.
+  std::optional<Node> PositionsOf(const Node& node, const std::vector<Node>& before) {
+    if (node.op != "Range" || !node.domain.empty() || node.inputs.size() != 3) return std::nullopt;
+    const std::optional<Numbers> start = numbers_.Input(node, 0), limit = numbers_.Input(node, 1),
+                                 delta = numbers_.Input(node, 2);
+    if (!start || !limit || !delta || start->values.size() != 1 || limit->values.size() != 1 || delta->Only() != 1) {
       return std::nullopt;
     }
-    Numbers out;
-    out.is_list = a.is_list || b->is_list;
-    for (size_t i = 0; i < n; ++i) {
-      const Dim &x = a.values[a.values.size() == 1 ? 0 : i], &y = b->values[b->values.size() == 1 ? 0 : i];
-      const std::optional<Dim> z = Combine(node.op, x, y);
-      if (!z.has_value()) return std::nullopt;
-      out.values.push_back(*z);
-    }
-    return out;
+    const Dim& first = start->values[0];
+    const std::optional<Place> length = PlaceOf(shapes_.Difference(limit->values[0], first), before);
+    Node positions = MakeNode("Positions", node.name, {}, node.outputs[0]);
+    if (!length.has_value()) return std::nullopt;
+    positions.inputs = {length->value};
+    positions.attributes["axis"] = length->axis;
+    if (first == Dim{0}) return positions;
+    const std::optional<Place> offset = PlaceOf(first, before);
+    if (!offset.has_value()) return std::nullopt;
+    positions.inputs.push_back(offset->value);
+    positions.attributes["start_axis"] = offset->axis;
+    return positions;
   }
 
-  // Lengths are no negative numbers.
-  std::optional<Dim> Combine(const std::string& op, const Dim& x, const Dim& y) {
-    if (op == "Mul") return Times(x, y);
-    if (x.is_number() && y.is_number()) return CombineNumbers(op, x.factor, y.factor);
-    if (op == "Equal") {
-      if (x == y) return Dim{1};
-      const bool differ = (x.is_number() && x.factor < 0) || (y.is_number() && y.factor < 0);
-      return differ ? std::optional(Dim{0}) : std::nullopt;
-    }
-    if (op == "Div") return Over(x, y);
-    return op == "Add" || op == "Sub" ? std::optional(shapes_.Fresh()) : std::nullopt;
+  // The lengths that an Expand of one number, or a ConstantOfShape, fills: of masks. Null for other nodes, and where
+  // all are numbers.
+  const Numbers* FilledLengths(const Node& node) const {
+    const size_t shape = node.op == "Expand" ? 1 : 0;
+    const bool fills =
+        node.domain.empty() && node.outputs.size() == 1 && numbers_.IsComputed(node, shape) &&
+        (node.op == "ConstantOfShape" || (node.op == "Expand" && IsConstant(node.inputs[0]) &&
+                                          graph_.value(node.inputs[0]).constant->shape.NumElements() == 1));
+    if (!fills) return nullptr;
+    const Numbers& lengths = numbers_.At(node.inputs[shape]);
+    const bool dynamic = lengths.is_list && lengths.values.size() <= Shape::kMaxRank &&
+                         std::any_of(lengths.values.begin(), lengths.values.end(), IsDynamic);
+    return dynamic ? &lengths : nullptr;
+  }
+  bool FillsMatrix(const Node& node) const {
+    const Numbers* lengths = FilledLengths(node);
+    return lengths != nullptr && std::count_if(lengths->values.begin(), lengths->values.end(), IsDynamic) > 1;
   }
 
-  static std::optional<Dim> CombineNumbers(const std::string& op, int64_t x, int64_t y) {
-    Dim z;
-    if (op == "Equal") return Dim{x == y};
-    if (op == "Add" && !__builtin_add_overflow(x, y, &z.factor)) return z;
-    if (op == "Sub" && !__builtin_sub_overflow(x, y, &z.factor)) return z;
-    if (op == "Div" && y > 0) return Dim{x / y};
+  // As a constant, to which zeros of the dynamic lengths are added. False: another node, or lengths that no tensor has.
+  bool Fill(const Node& node, std::vector<Node>& kept) {
+    const Numbers* lengths = FilledLengths(node);
+    if (lengths == nullptr) return false;
+    const Constant* value = node.op == "Expand" ? &*graph_.value(node.inputs[0]).constant : nullptr;
+    if (const auto found = node.attributes.find("value"); found != node.attributes.end() && value == nullptr) {
+      value = std::get_if<Constant>(&found->second);
+    }
+    const Dims dims = lengths->values;
+    if (value == nullptr || value->f32.size() + value->s64.size() != 1 || value->shape.rank() > dims.size()) {
+      return false;
+    }
+    std::vector<int64_t> fixed;
+    std::vector<std::pair<size_t, Place>> open;  // dimension, and what has its length
+    for (size_t d = 0; d < dims.size(); ++d) {
+      fixed.push_back(IsDynamic(dims[d]) ? 1 : dims[d].factor);
+      if (!IsDynamic(dims[d])) continue;
+      const std::optional<Place> place = PlaceOf(dims[d], kept);
+      if (!place.has_value()) return false;
+      open.emplace_back(d, *place);
+    }
+    const Shape shape(fixed);
+    if (shape.NumElements() < 0 || shape.NumElements() > kMostFilled) return false;
+    const float number = value->f32.empty() ? static_cast<float>(value->s64[0]) : value->f32[0];
+    Constant filled{DType::kF32, shape, std::vector<float>(static_cast<size_t>(shape.NumElements()), number), {}};
+    ValueId sum = AddConstant(graph_, node.name + " filled", std::move(filled));
+    for (const auto& [d, place] : open) {
+      const auto append = [&](const char* op, std::vector<ValueId> inputs, ValueId out) {
+        kept.push_back(MakeNode(op, node.name, std::move(inputs), out));
+        return out;
+      };
+      const auto next = [&] { return AddValue(graph_, node.name + " of a dynamic length"); };
+      const ValueId positions = append("Positions", {place.value}, next());
+      kept.back().attributes["axis"] = place.axis;
+      const ValueId zero = AddConstant(graph_, node.name + " zero", Constant{DType::kF32, Shape{1}, {0}, {}});
+      const ValueId zeros = append("Mul", {positions, zero}, next());
+      std::vector<int64_t> column(dims.size() - d, 1);
+      column[0] = -1;
+      const ValueId target = AddIntegers(graph_, node.name + " column", std::move(column));
+      const ValueId line = append("Reshape", {zeros, target}, next());
+      sum = append("Add", {sum, line}, d == open.back().first ? node.outputs[0] : next());
+      for (size_t k = kept.size() - 4; k < kept.size(); ++k) shapes_.Infer(kept[k]);
+    }
+    return true;
+  }
+
+  // An axis of this dynamic length, of an input or of what these nodes make.
+  struct Place {
+    ValueId value;
+    int64_t axis;
+  };
+  std::optional<Place> PlaceOf(const Dim& length, const std::vector<Node>& nodes) {
+    std::vector<ValueId> values = graph_.inputs;
+    for (const Node& node : nodes) {
+      const bool makes_codes = node.op.rfind('Q', 0) == 0 || node.op.rfind("Dynamic", 0) == 0;  // only values are read
+      if (!makes_codes) values.insert(values.end(), node.outputs.begin(), node.outputs.end());
+    }
+    for (ValueId id : values) {
+      const bool is_activation = id != kAbsent && repeated_.count(id) == 0 && zeros_.count(id) == 0;
+      const std::optional<Dims> dims = is_activation && !length.is_number() ? shapes_.Of(id) : std::nullopt;
+      for (size_t d = 0; dims.has_value() && d < dims->size(); ++d) {
+        if ((*dims)[d] == length) return Place{id, static_cast<int64_t>(d)};
+      }
+    }
     return std::nullopt;
   }
 
   // An operator takes the numbers as a constant. What is dynamic goes where the operator can say it.
   Status Replace(Node& node, size_t i) {
     if (node.inputs[i] != kAbsent && zeros_.count(node.inputs[i]) != 0) return ReplaceZeros(node, i);
-    if (!IsComputed(node, i)) return OkStatus();
+    if (!numbers_.IsComputed(node, i)) return OkStatus();
     const ValueId id = node.inputs[i];
-    const Numbers& numbers = known_.at(id);
+    const Numbers& numbers = numbers_.At(id);
     std::optional<std::vector<int64_t>> values;
     if (std::none_of(numbers.values.begin(), numbers.values.end(), IsDynamic)) {
       values.emplace();
       for (const Dim& number : numbers.values) values->push_back(number.factor);
     } else if (const std::optional<Dims> x = i > 0 ? shapes_.Of(node.inputs[0]) : std::nullopt; i > 0) {
-      const std::optional<Numbers> axes = Input(node, 3);
+      const std::optional<Numbers> axes = numbers_.Input(node, 3);
       values = DynamicOperand(graph_, node, i, {x, numbers.values, axes.has_value() ? axes->values : Dims()});
+    }
+    if (values.has_value() && node.op == "Reshape" && i == 1 &&
+        std::none_of(numbers.values.begin(), numbers.values.end(), [](const Dim& dim) { return dim == Dim{0}; })) {
+      node.attributes.erase("allowzero");  // a 0 copies a length
     }
     if (!values.has_value()) {
       return Unsupported(fmt::format(
@@ -356,7 +277,7 @@ class ShapeFolder {
 
   Graph& graph_;
   ShapeInference shapes_;
-  std::map<ValueId, Numbers> known_;
+  ShapeNumbers numbers_;
   std::set<ValueId> repeated_;             // of a batch of 1 here
   std::set<ValueId> zeros_;                // of a shape that is not known
   std::map<ValueId, std::string> makers_;  // for messages

@@ -14,7 +14,7 @@ std::optional<std::vector<int64_t>> IntegersOf(const Graph& graph, const Node& n
   if (!HasInput(node, i)) return node.Ints(attribute, {});
   const Constant* constant = ConstantInput(graph, node, i);
   if (constant == nullptr || constant->dtype != DType::kS64) return std::nullopt;
-  return constant->s64;
+  return constant->s64.ToVector();
 }
 
 // Which of `rank` dimensions `axes` names.

@@ -24,6 +24,7 @@ constexpr std::string_view kElementwise[] = {"Abs",
                                              "CumSum",
                                              "DequantizeLinear",
                                              "Dropout",
+                                             "DynamicQuantizeLinear",
                                              "Elu",
                                              "Erf",
                                              "Exp",
@@ -73,6 +74,11 @@ bool IsOneOf(const std::string_view (&names)[kSize], std::string_view op) {
   return std::find(std::begin(names), std::end(names), op) != std::end(names);
 }
 
+// Some tools call all dimensions by the same one.
+bool IsName(const std::string& symbol) {
+  return !symbol.empty() && symbol != "?" && symbol != "None" && symbol != "unk";
+}
+
 std::optional<Dims> BroadcastDims(const Dims& a, const Dims& b) {
   Dims out = a.size() >= b.size() ? a : b;
   const Dims& other = a.size() >= b.size() ? b : a;
@@ -95,7 +101,7 @@ struct Pads {
   std::vector<int64_t> total, strides, dilations;
 };
 
-// Nothing where auto_pad decides, or attributes do not fit `n` spatial dimensions of an input of this rank.
+// Nothing where attributes do not fit `n` spatial dimensions of an input of this rank.
 std::optional<Pads> ReadPads(const Node& node, size_t n, size_t rank) {
   const std::vector<int64_t> pads = node.Ints("pads", std::vector<int64_t>(2 * n, 0));
   const auto within = [](const std::vector<int64_t>& list, size_t size, int64_t low) {
@@ -103,8 +109,7 @@ std::optional<Pads> ReadPads(const Node& node, size_t n, size_t rank) {
            std::all_of(list.begin(), list.end(), [low](int64_t v) { return v >= low && v <= kMaxExtent; });
   };
   Pads out{{}, node.Ints("strides", std::vector<int64_t>(n, 1)), node.Ints("dilations", std::vector<int64_t>(n, 1))};
-  if (rank != n + 2 || !within(pads, 2 * n, 0) || !within(out.strides, n, 1) || !within(out.dilations, n, 1) ||
-      node.String("auto_pad", "NOTSET") != "NOTSET") {
+  if (rank != n + 2 || !within(pads, 2 * n, 0) || !within(out.strides, n, 1) || !within(out.dilations, n, 1)) {
     return std::nullopt;
   }
   for (size_t d = 0; d < n; ++d) out.total.push_back(pads[d] + pads[d + n]);
@@ -112,6 +117,47 @@ std::optional<Pads> ReadPads(const Node& node, size_t n, size_t rank) {
 }
 
 }  // namespace
+
+ShapeInference::ShapeInference(Graph& graph) : graph_(graph) {
+  for (ValueId id : graph.inputs) {
+    const std::vector<std::string>& names = graph.value(id).symbols;
+    for (size_t d = 0; d < names.size(); ++d) {
+      if (!IsName(names[d])) continue;
+      const bool is_first = id == graph.inputs[0] && d == 0;
+      if (symbols_.emplace(names[d], is_first ? kBatch : next_symbol_).second && !is_first) ++next_symbol_;
+    }
+  }
+}
+
+// A name stands for one length wherever it is. The first dimension is the batch where no input has its name.
+Dim ShapeInference::Symbol(const Value& value, size_t d) {
+  const std::string name = d < value.symbols.size() ? value.symbols[d] : "";
+  if (const auto found = symbols_.find(name); found != symbols_.end()) return {1, {found->second}};
+  if (d == 0) return {1, {kBatch}};
+  if (!IsName(name)) return Fresh();
+  return {1, {symbols_[name] = next_symbol_++}};
+}
+
+Dim ShapeInference::Sum(const Dim& a, const Dim& b) {
+  if (Dim sum; a.is_number() && b.is_number() && !__builtin_add_overflow(a.factor, b.factor, &sum.factor)) return sum;
+  if (a == Dim{0}) return b;
+  if (b == Dim{0}) return a;
+  for (const Parts& known : sums_) {
+    if ((known.a == a && known.b == b) || (known.a == b && known.b == a)) return known.sum;
+  }
+  sums_.push_back({Fresh(), a, b});
+  return sums_.back().sum;
+}
+
+Dim ShapeInference::Difference(const Dim& sum, const Dim& part) {
+  if (sum == part) return Dim{0};
+  if (part == Dim{0}) return sum;
+  for (const Parts& known : sums_) {
+    if (known.sum == sum && known.a == part) return known.b;
+    if (known.sum == sum && known.b == part) return known.a;
+  }
+  return Fresh();
+}
 
 std::optional<Dims> ShapeInference::Of(ValueId id) {
   if (id == kAbsent) return std::nullopt;
@@ -121,7 +167,7 @@ std::optional<Dims> ShapeInference::Of(ValueId id) {
   const Shape& shape = value.constant.has_value() ? value.constant->shape : *value.shape;
   Dims dims;
   for (size_t d = 0; d < shape.rank(); ++d) {
-    dims.push_back(shape[d] >= 0 ? Dim{shape[d]} : d == 0 ? Dim{1, {kBatch}} : Fresh());
+    dims.push_back(shape[d] >= 0 ? Dim{shape[d]} : Symbol(value, d));
   }
   return known_[id] = dims;
 }
@@ -149,13 +195,30 @@ void ShapeInference::Infer(const Node& node) {
   if (node.outputs.empty()) return;
   if (node.op == "Split") return InferSplit(node);
   if (node.op == "LSTM" || node.op == "GRU") return InferRecurrent(node);
+  for (size_t i = 1; node.op == "DynamicQuantizeLinear" && i < node.outputs.size(); ++i) Set(node.outputs[i], {});
   std::optional<Dims> dims = OutputOf(node);
   if (dims.has_value()) Set(node.outputs[0], *std::move(dims));
 }
 
 std::optional<Dims> ShapeInference::OutputOf(const Node& node) {
   // ONNX Runtime's QOperator form has scale and zero point behind each operand.
-  if (node.op.rfind("QLinear", 0) == 0 && node.op != "QLinearConcat") {
+  if (node.op == "QLinearConcat" || node.op == "QGemm") {
+    const bool concat = node.op == "QLinearConcat";
+    Node plain = node;
+    plain.op = node.op == "QGemm" ? "Gemm" : "Concat";
+    plain.inputs.clear();
+    for (size_t i = concat ? 2 : 0; i < node.inputs.size() && (concat || i < 6); i += 3) {
+      plain.inputs.push_back(node.inputs[i]);
+    }
+    return OutputOf(plain);
+  }
+  if (node.op == "ConvInteger" || node.op == "MatMulInteger") {
+    Node plain = node;
+    plain.op = node.op == "ConvInteger" ? "Conv" : "MatMul";
+    plain.inputs.resize(std::min<size_t>(node.inputs.size(), 2));
+    return OutputOf(plain);
+  }
+  if (node.op.rfind("QLinear", 0) == 0) {
     Node plain = node;
     plain.op = node.op.substr(7);
     if (plain.op == "Where") return std::nullopt;
@@ -171,6 +234,11 @@ std::optional<Dims> ShapeInference::OutputOf(const Node& node) {
   if (IsOneOf(kBroadcasting, node.op)) return Broadcast(node, *std::move(x));
   if (node.op == "Conv" || node.op == "ConvTranspose") return Conv(node, *x);
   if (node.op == "Gather") return Gathered(node, *x);
+  if (node.op == "GatherElements") return Input(node, 1);
+  if (node.op == "MatMulNBits" && !x->empty()) {
+    x->back() = Dim{node.Int("N", 0)};
+    return x;
+  }
   if (IsOneOf(kWindows, node.op)) return Window(node, *x, node.Ints("kernel_shape", {}));
   if (IsOneOf(kGlobalPools, node.op)) {
     for (size_t d = 2; d < x->size(); ++d) (*x)[d] = Dim{1};
@@ -178,6 +246,7 @@ std::optional<Dims> ShapeInference::OutputOf(const Node& node) {
   }
   if (node.op == "Gemm" || node.op == "MatMul") return Matrix(node, *x);
   if (node.op == "Concat") return Joined(node, *x);
+  if (node.op == "Positions") return Dims{(*x)[static_cast<size_t>(node.Int("axis", 0))]};
   if (node.op == "Reshape") {
     const Constant* target = ConstantInput(graph_, node, 1);
     if (target == nullptr || target->dtype != DType::kS64) return std::nullopt;
@@ -212,7 +281,8 @@ std::optional<Dims> ShapeInference::Gathered(const Node& node, const Dims& x) {
 // Conv and pools with pads of their own.
 std::optional<Dims> ShapeInference::Window(const Node& node, Dims x, const std::vector<int64_t>& kernel) {
   const std::optional<Pads> pads = ReadPads(node, kernel.size(), x.size());
-  if (!pads.has_value() || node.Int("ceil_mode", 0) != 0) return std::nullopt;
+  const bool own = node.String("auto_pad", "NOTSET") == "NOTSET" && node.Int("ceil_mode", 0) == 0;
+  if (!pads.has_value() || !own) return std::nullopt;
   for (size_t d = 0; d < kernel.size(); ++d) {
     if (kernel[d] < 1 || kernel[d] > kMaxExtent) return std::nullopt;
     const int64_t growth = pads->total[d] - pads->dilations[d] * (kernel[d] - 1) - 1, stride = pads->strides[d];
@@ -237,22 +307,29 @@ std::optional<Dims> ShapeInference::Conv(const Node& node, const Dims& x) {
   return out;
 }
 
-// A ConvTranspose with pads of its own.
+// A ConvTranspose with pads of its own, or of which each input element becomes `stride`.
 std::optional<Dims> ShapeInference::Spread(const Node& node, Dims x, const Dims& weight) {
   const size_t n = weight.size() - 2;
+  const std::string mode = node.String("auto_pad", "NOTSET");
+  const bool same = mode.rfind("SAME", 0) == 0;
   const std::optional<Pads> pads = ReadPads(node, n, x.size());
   const std::vector<int64_t> more = node.Ints("output_padding", std::vector<int64_t>(n, 0));
-  if (!pads.has_value() || more.size() != n || node.attributes.count("output_shape") != 0) return std::nullopt;
+  const std::vector<int64_t> output = node.Ints("output_shape", {});
+  if (!pads.has_value() || more.size() != n || (!output.empty() && output.size() != n) || mode == "VALID") {
+    return std::nullopt;
+  }
   for (size_t d = 0; d < n; ++d) {
     const Dim& kernel = weight[d + 2];
     if (!kernel.is_number() || kernel.factor > kMaxExtent || more[d] < 0 || more[d] > kMaxExtent) return std::nullopt;
     const int64_t window = (kernel.factor - 1) * pads->dilations[d] + 1 - pads->total[d] + more[d];
-    if (!x[d + 2].is_number()) {
+    if (!output.empty()) {
+      x[d + 2] = Dim{output[d]};
+    } else if (!x[d + 2].is_number()) {
       x[d + 2] = Fresh();
     } else if (x[d + 2].factor < 1 || x[d + 2].factor > Shape::kMaxDim) {
       return std::nullopt;
     } else {
-      x[d + 2].factor = (x[d + 2].factor - 1) * pads->strides[d] + window;
+      x[d + 2].factor = same ? x[d + 2].factor * pads->strides[d] : (x[d + 2].factor - 1) * pads->strides[d] + window;
     }
   }
   const std::optional<Dim> channels = Times(weight[1], Dim{node.Int("group", 1)});
@@ -282,9 +359,7 @@ std::optional<Dims> ShapeInference::Joined(const Node& node, const Dims& x) {
   for (size_t i = 1; i < node.inputs.size(); ++i) {
     const std::optional<Dims> part = Input(node, i);
     if (!part.has_value() || part->size() != x.size()) return std::nullopt;
-    const bool known = out[at].is_number() && (*part)[at].is_number() &&
-                       !__builtin_add_overflow(out[at].factor, (*part)[at].factor, &out[at].factor);
-    if (!known) out[at] = Fresh();
+    out[at] = Sum(out[at], (*part)[at]);
     for (size_t d = 0; d < out.size(); ++d) {  // a constant may be repeated: see FoldShapes
       if (d != at && out[d] == Dim{1}) out[d] = (*part)[d];
     }
@@ -297,7 +372,7 @@ void ShapeInference::InferSplit(const Node& node) {
   const std::optional<size_t> at = x.has_value() ? FindAxis(node.Int("axis", 0), x->size()) : std::nullopt;
   if (!at.has_value()) return;
   const Constant* lengths = ConstantInput(graph_, node, 1);
-  std::vector<int64_t> parts = lengths != nullptr ? lengths->s64 : node.Ints("split", {});
+  std::vector<int64_t> parts = lengths != nullptr ? lengths->s64.ToVector() : node.Ints("split", {});
   const auto count = static_cast<int64_t>(node.outputs.size());
   const Dim& whole = (*x)[*at];
   if (parts.empty() && node.inputs.size() < 2 && whole.is_number() && whole.factor % count == 0) {

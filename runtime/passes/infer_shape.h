@@ -15,7 +15,7 @@ namespace lq {
 // every graph input is the batch, each other one a length of its own.
 class ShapeInference {
  public:
-  explicit ShapeInference(Graph& graph) : graph_(graph) {}
+  explicit ShapeInference(Graph& graph);
 
   // What is known of a value: a constant's shape, what Infer found, what the file declares.
   std::optional<Dims> Of(ValueId id);
@@ -24,10 +24,19 @@ class ShapeInference {
   void Infer(const Node& node);
   // A length that nothing else has.
   Dim Fresh() { return {1, {next_symbol_++}}; }
+  // The same length for the same two, in either order.
+  Dim Sum(const Dim& a, const Dim& b);
+  // What is to be added to `part` for `sum`; a length of its own where that is not known.
+  Dim Difference(const Dim& sum, const Dim& part);
 
  private:
   static constexpr int kBatch = 0;
 
+  struct Parts {
+    Dim sum, a, b;
+  };
+
+  Dim Symbol(const Value& value, size_t d);
   void Set(ValueId id, Dims dims);
   std::optional<Dims> Input(const Node& node, size_t i);
   std::optional<Dims> OutputOf(const Node& node);
@@ -43,6 +52,8 @@ class ShapeInference {
 
   Graph& graph_;
   std::map<ValueId, Dims> known_;
+  std::map<std::string, int> symbols_;  // by the file's names
+  std::vector<Parts> sums_;
   int next_symbol_ = kBatch + 1;
 };
 

@@ -42,7 +42,7 @@ constexpr AttributeRule kConv[] = {kAutoPad,     kDilations, {"group", Attribute
 constexpr AttributeRule kFlatten[] = {{"axis", AttributeKind::kInt, -8, 8}};
 constexpr AttributeRule kGemm[] = {{"alpha", AttributeKind::kFloat},
                                    {"beta", AttributeKind::kFloat},
-                                   {"transA", AttributeKind::kInt, 0, 0},
+                                   {"transA", AttributeKind::kInt, 0, 0},  // ExpandOperators takes it away
                                    {"transB", AttributeKind::kInt, 0, 1}};
 constexpr AttributeRule kMaxPool[] = {
     kAutoPad,   kCeilMode,
@@ -101,6 +101,8 @@ constexpr AttributeRule kNormalization[] = {{"axis", AttributeKind::kInt, -8, 8}
 constexpr AttributeRule kPad[] = {{"mode", AttributeKind::kString},
                                   {"pads", AttributeKind::kInts, -kMaxExtent, kMaxExtent},
                                   {"value", AttributeKind::kFloat}};
+// What FoldShapes makes of a Range.
+constexpr AttributeRule kPositions[] = {{"axis", AttributeKind::kInt, 0, 7}, {"start_axis", AttributeKind::kInt, 0, 7}};
 constexpr AttributeRule kReduction[] = {{"axes", AttributeKind::kInts, -8, 8},
                                         {"keepdims", AttributeKind::kInt, 0, 1},
                                         {"noop_with_empty_axes", AttributeKind::kInt, 0, 1}};
@@ -154,6 +156,7 @@ constexpr OperatorRule kOperators[] = {
     {"Floor", 1, 1, {}},
     {"GRU", 3, 6, kGru},
     {"Gather", 2, 2, kAxis},
+    {"GatherElements", 2, 2, kAxis},
     {"Gelu", 1, 1, kGelu},
     {"Gemm", 2, 3, kGemm},
     {"GlobalAveragePool", 1, 1, {}},
@@ -187,6 +190,7 @@ constexpr OperatorRule kOperators[] = {
     {"Or", 2, 2, {}},
     {"PRelu", 2, 2, {}},
     {"Pad", 1, 4, kPad},
+    {"Positions", 1, 2, kPositions},
     {"Pow", 2, 2, {}},
     {"RMSNormalization", 2, 2, kNormalization},
     {"Range", 3, 3, {}},

@@ -31,7 +31,7 @@ Status ExpandOperators(Graph& graph);
 Status TranslateQOperators(Graph& graph);
 // MatMulNBits becomes a MatMul with a weight behind a DequantizeLinear of blocks, GatherBlockQuantized a Gather of one.
 // Weights in blocks get the form that encodings have: scales above 0 (ONNX Runtime's and Quark's are negative where the
-// largest weight is positive), all blocks of one length; one whose last block is shorter becomes floats. Errors:
+// largest weight is positive), all blocks of one length: where the last one is shorter, parts of blocks. Errors:
 // weights that are computed, shapes.
 Status TranslateBlocks(Graph& graph);
 // DynamicQuantizeLinear becomes DynamicCodes (codes less their zero point) and DynamicScale; MatMulInteger and

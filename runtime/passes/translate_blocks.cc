@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "runtime/passes/new_values.h"
@@ -18,7 +19,8 @@ namespace {
 // Codes (k, n) and a scale and zero point for each block of `size` along k: arrays (blocks, n).
 struct Blocks {
   int64_t k = 0, n = 0, size = 0;
-  std::vector<int64_t> codes, zero_points;
+  Integers codes;
+  std::vector<int64_t> zero_points;
   std::vector<float> scales;
   DType type = DType::kU4;  // of the codes, which has the grid low .. high
   int64_t low = 0, high = 15;
@@ -48,9 +50,28 @@ class BlockTranslator {
   }
 
  private:
-  // The weight as a constant behind a DequantizeLinear, or, where the last block is shorter than the others, as floats.
+  // Where the last block is shorter than the others, smaller blocks of which several have the same scale. Those of less
+  // than 4 weights are no use: such a weight becomes floats.
+  static void Align(Blocks& blocks) {
+    const int64_t size = std::gcd(blocks.k, blocks.size), parts = blocks.size / size;
+    if (size % 4 != 0 || parts == 1) return;
+    const auto n = static_cast<size_t>(blocks.n);
+    std::vector<float> scales;
+    std::vector<int64_t> zero_points;
+    for (size_t row = 0; row < static_cast<size_t>(blocks.k / size); ++row) {
+      const auto from = static_cast<ptrdiff_t>(row / static_cast<size_t>(parts) * n), to = from + blocks.n;
+      scales.insert(scales.end(), blocks.scales.begin() + from, blocks.scales.begin() + to);
+      zero_points.insert(zero_points.end(), blocks.zero_points.begin() + from, blocks.zero_points.begin() + to);
+    }
+    blocks.size = size;
+    blocks.scales = std::move(scales);
+    blocks.zero_points = std::move(zero_points);
+  }
+
+  // The weight as a constant behind a DequantizeLinear, or as floats.
   void EmitWeight(Blocks blocks, const std::string& name, ValueId out) {
     if (blocks.k < blocks.size) blocks.size = blocks.k;
+    Align(blocks);
     if (blocks.k % blocks.size != 0) {
       Constant floats{DType::kF32, Shape{blocks.k, blocks.n}, {}, {}};
       for (size_t i = 0; i < blocks.codes.size(); ++i) {
@@ -63,9 +84,9 @@ class BlockTranslator {
     // Scales are negative where the largest weight is positive: it has the code -2^(bits - 1). Mirrored on the grid,
     // code and zero point, it keeps its bits.
     for (size_t i = 0; i < blocks.codes.size(); ++i) {
-      const float scale = blocks.scales[BlockAt(blocks, i)];
-      if (scale < 0) blocks.codes[i] = blocks.low + blocks.high - blocks.codes[i];
-      if (scale == 0) blocks.codes[i] = blocks.zero_points[BlockAt(blocks, i)];  // a block of zeros
+      const size_t at = BlockAt(blocks, i);
+      if (blocks.scales[at] < 0) blocks.codes.Set(i, blocks.low + blocks.high - blocks.codes[i]);
+      if (blocks.scales[at] == 0) blocks.codes.Set(i, blocks.zero_points[at]);  // a block of zeros
     }
     for (size_t i = 0; i < blocks.scales.size(); ++i) {
       if (blocks.scales[i] < 0) blocks.zero_points[i] = blocks.low + blocks.high - blocks.zero_points[i];
@@ -95,12 +116,14 @@ class BlockTranslator {
     if (!std::all_of(blocks.zero_points.begin(), blocks.zero_points.end(), [=](int64_t z) { return z == middle; })) {
       return false;
     }
-    for (int64_t& code : blocks.codes) code -= middle;
     const std::pair<DType, DType> to_signed[] = {
         {DType::kU2, DType::kS2}, {DType::kU4, DType::kS4}, {DType::kU8, DType::kS8}, {DType::kU16, DType::kS16}};
     for (const auto& [from, to] : to_signed) {
       if (blocks.type == from) blocks.type = to;
     }
+    Integers centred(BitsOf(blocks.type) > 8 ? DType::kS16 : DType::kS8, blocks.codes.size());
+    for (size_t i = 0; i < centred.size(); ++i) centred.Set(i, blocks.codes[i] - middle);
+    blocks.codes = std::move(centred);
     return true;
   }
 
@@ -127,6 +150,40 @@ class BlockTranslator {
     return i / n / size * n + i % n;
   }
 
+  // The same for blocks along the rows of a table, in place.
+  void MirrorRows(Node& node) {
+    const ValueId inputs[] = {node.inputs[0], node.inputs[1], HasInput(node, 2) ? node.inputs[2] : kAbsent};
+    const std::optional<Constant>&codes = graph_.value(inputs[0]).constant, &scales = graph_.value(inputs[1]).constant;
+    Blocks grid;
+    const auto negative = [](float s) { return s < 0; };
+    const int64_t size = node.Int("block_size", 0), axis = node.Int("axis", 1);
+    if (!codes.has_value() || !scales.has_value() || codes->dtype != DType::kS64 || scales->dtype != DType::kF32 ||
+        codes->shape.rank() != 2 || (axis != 1 && axis != -1) || codes->shape[1] % size != 0 ||
+        scales->shape != Shape{codes->shape[0], codes->shape[1] / size} || !SetGrid(codes->file_type, grid) ||
+        std::none_of(scales->f32.begin(), scales->f32.end(), negative) ||
+        (inputs[2] != kAbsent && (!graph_.value(inputs[2]).constant.has_value() ||
+                                  graph_.value(inputs[2]).constant->s64.size() != scales->f32.size()))) {
+      return;
+    }
+    Constant turned = *codes, positive = *scales, zeros = *codes;
+    const bool has_zeros = inputs[2] != kAbsent;
+    zeros.shape = scales->shape;
+    zeros.s64 = Integers(codes->s64.type(), scales->f32.size());
+    const auto mirrored = [&](int64_t code) { return grid.low + grid.high - code; };
+    for (size_t i = 0; i < scales->f32.size(); ++i) {
+      const int64_t zero = has_zeros ? graph_.value(inputs[2]).constant->s64[i] : 0;
+      zeros.s64.Set(i, negative(scales->f32[i]) ? mirrored(zero) : zero);
+      positive.f32[i] = std::abs(scales->f32[i]);
+    }
+    for (size_t i = 0; i < codes->s64.size(); ++i) {
+      if (negative(scales->f32[i / static_cast<size_t>(size)])) turned.s64.Set(i, mirrored(codes->s64[i]));
+    }
+    const std::string name = graph_.value(node.outputs[0]).name;
+    node.inputs = {AddConstant(graph_, name + " codes", std::move(turned)),
+                   AddConstant(graph_, name + " scales", std::move(positive)),
+                   AddConstant(graph_, name + " zero points", std::move(zeros))};
+  }
+
   // Only weights (k, n) with blocks along k are rewritten; others, and what is no constant, FoldQuantizers judges.
   Status TranslateDequantize(Node node) {
     const Constant *codes = ConstantInput(graph_, node, 0), *scales = ConstantInput(graph_, node, 1),
@@ -151,14 +208,14 @@ class BlockTranslator {
     weight.size = size;
     weight.codes = codes->s64;
     weight.scales = scales->f32;
-    weight.zero_points = zeros != nullptr ? zeros->s64 : std::vector<int64_t>(weight.scales.size(), 0);
+    weight.zero_points = zeros != nullptr ? zeros->s64.ToVector() : std::vector<int64_t>(weight.scales.size(), 0);
     const std::string name = graph_.value(node.outputs[0]).name;
     EmitWeight(std::move(weight), name, node.outputs[0]);
     return OkStatus();
   }
 
   // Field `index` of a row of `bits` wide ones, low bits first.
-  static int64_t Field(const std::vector<int64_t>& bytes, size_t row, size_t index, size_t bits) {
+  static int64_t Field(const Integers& bytes, size_t row, size_t index, size_t bits) {
     const size_t bit = index * bits;
     return bytes[row + bit / 8] >> (bit % 8) & ((1 << bits) - 1);
   }
@@ -199,8 +256,10 @@ class BlockTranslator {
         out.zero_points.push_back(zeros != nullptr ? Field(zeros->s64, row * zero_bytes, b, bits) : 1 << (bits - 1));
       }
     }
-    for (size_t l = 0; l < static_cast<size_t>(out.k); ++l) {
-      for (size_t row = 0; row < n; ++row) out.codes.push_back(Field(codes->s64, row * count * block_bytes, l, bits));
+    const auto k = static_cast<size_t>(out.k);
+    out.codes = Integers(DType::kU8, k * n);
+    for (size_t row = 0; row < n; ++row) {
+      for (size_t l = 0; l < k; ++l) out.codes.Set(l * n + row, Field(codes->s64, row * count * block_bytes, l, bits));
     }
     return out;
   }
@@ -239,9 +298,13 @@ class BlockTranslator {
     if (HasInput(node, 3)) inputs.push_back(node.inputs[3]);
     Node dequantize = MakeNode("DequantizeLinear", node.name, std::move(inputs), table);
     dequantize.attributes["axis"] = node.Int("quantize_axis", 1);
-    dequantize.attributes["block_size"] = node.Int("block_size", 128);
+    const int64_t axis = node.Int("quantize_axis", 1), rank = static_cast<int64_t>(codes->shape.rank());
+    const int64_t at = axis < 0 ? axis + rank : axis;
+    const int64_t length = at >= 0 && at < rank ? codes->shape[static_cast<size_t>(at)] : Shape::kMaxDim;
+    dequantize.attributes["block_size"] = std::min(node.Int("block_size", 128), length);
     Node gather = MakeNode("Gather", node.name, {table, node.inputs[1]}, node.outputs[0]);
     gather.attributes["axis"] = node.Int("gather_axis", 0);
+    MirrorRows(dequantize);
     graph_.nodes.push_back(std::move(dequantize));
     graph_.nodes.push_back(std::move(gather));
     return OkStatus();

@@ -81,12 +81,20 @@ class DynamicTranslator {
     if (zeros != nullptr && zeros->s64.size() != 1 && zeros->s64.size() != channels) {
       return InvalidArgument(fmt::format("{}: {} zero points for {} channels", owner, zeros->s64.size(), channels));
     }
-    Constant weight{DType::kF32, codes->shape, {}, {}};
-    for (size_t i = 0; i < n; ++i) {
+    const auto centred = [&](size_t i) {
       const int64_t z = zeros == nullptr ? 0 : zeros->s64[zeros->s64.size() == 1 ? 0 : i / inner % channels];
-      weight.f32.push_back(static_cast<float>(codes->s64[i] - z));  // exact: 8 bits each
+      return codes->s64[i] - z;
+    };
+    bool bytes = true;
+    for (size_t i = 0; i < n; ++i) bytes = bytes && centred(i) >= -128 && centred(i) <= 127;
+    Constant weight{DType::kF32, codes->shape, {}, {}};
+    if (bytes && (conv || codes->shape.rank() == 2)) {
+      weight.dtype = DType::kS8;
+      weight.s64 = Integers(DType::kS8, n);
+      for (size_t i = 0; i < n; ++i) weight.s64.Set(i, centred(i));
+    } else {
+      for (size_t i = 0; i < n; ++i) weight.f32.push_back(static_cast<float>(centred(i)));  // exact: 8 bits each
     }
-    const bool bytes = std::all_of(weight.f32.begin(), weight.f32.end(), [](float w) { return w >= -128 && w <= 127; });
     const ValueId id = AddConstant(graph_, graph_.value(node.inputs[1]).name + " of " + owner, std::move(weight));
     graph_.value(id).encoding = bytes ? kByteWeights : kCentredWeights;
     return id;

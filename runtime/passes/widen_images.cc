@@ -114,7 +114,7 @@ class Widener {
     const Constant* constant = ConstantOf(node.inputs[0]);
     const Constant* axes = node.inputs.size() > 1 ? ConstantOf(node.inputs[1]) : nullptr;
     if (constant == nullptr || !CanMove(encoding)) return false;
-    const std::vector<int64_t> list = axes != nullptr ? axes->s64 : node.Ints("axes", {});
+    const std::vector<int64_t> list = axes != nullptr ? axes->s64.ToVector() : node.Ints("axes", {});
     const size_t rank = constant->shape.rank() + list.size();
     std::array<bool, Shape::kMaxRank> fresh{};
     for (int64_t axis : list) {

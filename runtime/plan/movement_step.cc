@@ -84,8 +84,21 @@ Result<Shape> UnsqueezedShape(const Movement& m, const Shape& in) {
   return Shape(dims);
 }
 
+Result<Shape> SplitShape(const Movement& m, const Shape& in) {
+  std::vector<int64_t> dims;
+  for (size_t d = 0; d < in.rank(); ++d) {
+    if (d != *m.split_axis) dims.push_back(in[d]);
+    if (d == *m.split_axis) dims.insert(dims.end(), m.dims.begin(), m.dims.end());
+  }
+  if (dims.size() > Shape::kMaxRank) {
+    return Unsupported(fmt::format("{}: {} dimensions; up to {} are supported", m.name, dims.size(), Shape::kMaxRank));
+  }
+  return Shape(dims);
+}
+
 Result<Shape> MovedShape(const Movement& m, const Shape& in) {
   if (m.flatten_axis) return FlattenedShape(m, in);
+  if (m.split_axis) return SplitShape(m, in);
   if (m.squeeze) return SqueezedShape(m, in);
   return m.unsqueeze ? UnsqueezedShape(m, in) : ReshapedShape(m, in);
 }

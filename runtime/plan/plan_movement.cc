@@ -91,14 +91,9 @@ Result<size_t> Planner::Requantized(const Node& node, size_t tensor, const PerTe
 Result<size_t> Planner::WithIndexShape(const Node& node, size_t in, size_t gathered) {
   const Constant* indices = node.op == "Gather" ? constants_.Find(node.inputs[1]) : nullptr;
   if (indices == nullptr || indices->shape.rank() < 2) return gathered;
-  const Shape shape = plan_.layout.OnnxShape(plan_.shapes[in]);
-  LQ_ASSIGN_OR_RETURN(const size_t axis, AxisOf(graph_.Describe(node), node.Int("axis", 0), shape.rank()));
-  Movement movement{graph_.Describe(node), std::nullopt, {}, false};
-  for (size_t d = 0; d < shape.rank(); ++d) {
-    if (d != axis) movement.dims.push_back(d == 0 ? 0 : shape[d]);  // 0: the batch, whatever it is
-    if (d == axis)
-      movement.dims.insert(movement.dims.end(), indices->shape.dims().begin(), indices->shape.dims().end());
-  }
+  const size_t rank = plan_.shapes[in].rank();
+  Movement movement{graph_.Describe(node), std::nullopt, {indices->shape.dims().begin(), indices->shape.dims().end()}};
+  LQ_ASSIGN_OR_RETURN(movement.split_axis, AxisOf(movement.name, node.Int("axis", 0), rank));
   const PlanTensor tensor = NewTensor(plan_.tensors[gathered].encoding, plan_.tensors[gathered].is_real);
   return Emit(MakeMovementStep(std::move(movement)), node.op, node, {gathered}, tensor);
 }
@@ -196,14 +191,20 @@ Result<std::vector<std::byte>> Planner::ElementsOf(const Node& node, ValueId val
   return elements;
 }
 
+Status Planner::PlanSelection(const Node& node) {
+  LQ_ASSIGN_OR_RETURN(const size_t data, TensorOf(node, node.inputs[0]));
+  LQ_ASSIGN_OR_RETURN(const size_t indices, TensorOf(node, node.inputs[1]));
+  Selection selection{graph_.Describe(node), node.Int("axis", 0), node.op == "GatherElements",
+                      plan_.tensors[indices].encoding};
+  const PlanTensor same = NewTensor(plan_.tensors[data].encoding, plan_.tensors[data].is_real);
+  LQ_ASSIGN_OR_RETURN(const size_t tensor,
+                      Emit(MakeSelectionStep(std::move(selection), options_), node.op, node, {data, indices}, same));
+  return EmitMoved(node, tensor);
+}
+
 Status Planner::PlanGather(const Node& node) {
   const Constant* constant = constants_.Find(node.inputs[0]);
-  if (constant == nullptr) {
-    return Unsupported(
-        fmt::format("{}: its indices '{}' are computed, and what they choose from, too; supported: "
-                    "indices or data that are constant (the simulator runs it: --reference)",
-                    graph_.Describe(node), graph_.value(node.inputs[1]).name));
-  }
+  if (constant == nullptr) return PlanSelection(node);
   LQ_ASSIGN_OR_RETURN(const size_t indices, TensorOf(node, node.inputs[1]));
   const std::optional<Encoding>& encoding = constants_.EncodingOf(node.inputs[0]);
   const bool is_embedding = constant->dtype == DType::kF32 && constant->shape.rank() == 2 && node.Int("axis", 0) == 0;
@@ -212,11 +213,15 @@ Status Planner::PlanGather(const Node& node) {
   }
   PlanTensor rows;
   LQ_ASSIGN_OR_RETURN(std::vector<std::byte> elements, ElementsOf(node, node.inputs[0], rows));
-  const std::optional<PerTensor> codes = rows.encoding;
   GatherTable table{graph_.Describe(node), node.Int("axis", 0), constant->shape,
                     rows.dtype(),          std::move(elements), plan_.tensors[indices].encoding};
-  LQ_ASSIGN_OR_RETURN(size_t tensor,
+  LQ_ASSIGN_OR_RETURN(const size_t tensor,
                       Emit(MakeGatherStep(std::move(table), options_), node.op, node, {indices}, std::move(rows)));
+  return EmitMoved(node, tensor);
+}
+
+Status Planner::EmitMoved(const Node& node, size_t tensor) {
+  const std::optional<PerTensor> codes = plan_.tensors[tensor].encoding;
   LQ_ASSIGN_OR_RETURN(const std::optional<PerTensor> out, EncodingOfValue(node.outputs[0]));
   if (out && !(codes && SameCodes(*codes, *out))) {
     LQ_ASSIGN_OR_RETURN(tensor, Requantized(node, tensor, *out));

@@ -268,7 +268,8 @@ std::vector<ValueId> Planner::ValueOperands(const Node& node) const {
   const std::vector<ValueId>& inputs = node.inputs;
   if (node.op == "LSTM" || node.op == "GRU") return RecurrentOperands(node);
   if (node.op == "Where") return {inputs.begin() + (constants_.Find(inputs[0]) != nullptr ? 1 : 0), inputs.end()};
-  return {inputs.begin(), inputs.begin() + (node.op == "MatMul" ? 2 : 1)};
+  if (node.op == "MatMul" || node.op == "Positions") return inputs;
+  return {inputs.front()};
 }
 
 Status Planner::PlanValues(const Node& node) {
@@ -276,8 +277,9 @@ Status Planner::PlanValues(const Node& node) {
   LQ_ASSIGN_OR_RETURN(const std::vector<ValueKind> kinds, KindsOf(node, operands));
   const ValueNode value_node{graph_, node, constants_, options_, kinds};
   constexpr ValueOperatorResult (*kMakers[])(const ValueNode&) = {
-      MakeSoftmax, MakeNormalization, MakeBatchNorm, MakeReduction, MakePooling,    MakeResizing, MakeSelection,
-      MakeProduct, MakeChoice,        MakeCumSum,    MakeTriangle,  MakeRecurrence, MakeDynamic,  MakeFormat};
+      MakeSoftmax,  MakeNormalization, MakeBatchNorm, MakeReduction, MakePooling,
+      MakeResizing, MakeSelection,     MakeProduct,   MakeChoice,    MakeCumSum,
+      MakeTriangle, MakeRecurrence,    MakeDynamic,   MakeFormat,    MakePositions};
   for (const auto& make : kMakers) {
     LQ_ASSIGN_OR_RETURN(auto op, make(value_node));
     if (op != nullptr) return EmitValues(std::move(op), node, operands);

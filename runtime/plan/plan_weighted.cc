@@ -5,6 +5,7 @@
 
 #include "kernels/reference/reference.h"
 #include "runtime/output_arrays.h"
+#include "runtime/passes/dequantize.h"
 #include "runtime/plan/layout.h"
 #include "runtime/plan/planner.h"
 #include "runtime/status_macros.h"
@@ -103,23 +104,27 @@ Result<OutputStage> Planner::MakeStage(const Node& node, const Chain& chain, siz
 
 Result<Planner::Weight> Planner::FindWeight(const Node& node, size_t rank, size_t channel_axis) const {
   const Constant* constant = constants_.Find(node.inputs[1]);
-  if (constant == nullptr || constant->dtype != DType::kF32 || constant->shape.rank() != rank) {
+  const bool of_codes = constant != nullptr && constant->dtype == DType::kS8;
+  if (constant == nullptr || (constant->dtype != DType::kF32 && !of_codes) || constant->shape.rank() != rank) {
     return Unsupported(
         fmt::format("{}: '{}' is no float constant of {} dimensions; layers multiply activations with weights",
                     graph_.Describe(node), graph_.value(node.inputs[1]).name, rank));
   }
   Weight weight{constant, constants_.EncodingOf(node.inputs[1]), {}};
   if (!weight.encoding) return weight;
-  LQ_RETURN_IF_ERROR(ValidateEncoding(graph_.value(node.inputs[1]).name, *weight.encoding, constant->shape));
+  const std::string& name = graph_.value(node.inputs[1]).name;
+  LQ_RETURN_IF_ERROR(ValidateEncoding(name, *weight.encoding, constant->shape));
+  if (of_codes) {
+    LQ_ASSIGN_OR_RETURN(weight.floats, DequantizedFloats(name, *weight.encoding, *constant));
+  }
   if (!HasAxes(*weight.encoding, channel_axis)) RoundToFloats(weight);
   return weight;
 }
 
 void Planner::RoundToFloats(Weight& weight) const {
-  const Constant& constant = *weight.constant;
   const std::vector<double> values =
-      reference::RoundToGrid(constant.f32, constant.shape, *weight.encoding, options_.profile);
-  weight.rounded.assign(values.begin(), values.end());
+      reference::RoundToGrid(weight.values(), weight.constant->shape, *weight.encoding, options_.profile);
+  weight.floats.assign(values.begin(), values.end());
   weight.encoding.reset();
 }
 

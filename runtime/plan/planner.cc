@@ -92,6 +92,7 @@ Status Planner::PlanNode(size_t index) {
   if (node.op == "Relu" || node.op == "Clip" || node.op == "BatchNormalization") return PlanUnary(node);
   if (node.op == "Concat") return PlanConcat(node);
   if (node.op == "Gather" && constants_.Find(node.inputs[1]) == nullptr) return PlanGather(node);
+  if (node.op == "GatherElements") return PlanSelection(node);
   if (IsMovement(node)) return PlanMovement(node);
   if (node.op == "LSTM" || node.op == "GRU") return PlanValues(node);  // with inputs that may be left out
   return PlanElementwise(node);

@@ -54,7 +54,11 @@ class Planner {
   bool IsReadTurned(const Node& node) const;
   Status EmitMovement(const Node& node);
   Status PlanConcat(const Node& node);
-  Status PlanGather(const Node& node);  // of a constant, by indices that are computed
+  Status PlanGather(const Node& node);
+  // By indices that are computed, of what is computed too: Gather, GatherElements.
+  Status PlanSelection(const Node& node);
+  // Registers what was moved as the node's result, under its encoding.
+  Status EmitMoved(const Node& node, size_t tensor);  // of a constant, by indices that are computed
   Status PlanEmbedding(const Node& node, const EmbeddingSpec& spec, size_t indices);
   Status PlanConvTranspose(const Node& node);
   Status PlanElementwise(const Node& node);  // tables where they can be, else values
@@ -85,9 +89,9 @@ class Planner {
   struct Weight {
     const Constant* constant;
     std::optional<Encoding> encoding;
-    std::vector<float> rounded;  // in the place of the constant's
+    std::vector<float> floats;  // in the place of the constant's: of its codes, or rounded
     size_t dim(size_t i) const { return static_cast<size_t>(constant->shape[i]); }
-    std::span<const float> values() const { return rounded.empty() ? constant->f32 : rounded; }
+    std::span<const float> values() const { return floats.empty() ? constant->f32 : floats; }
   };
   Result<Weight> FindWeight(const Node& node, size_t rank, size_t channel_axis) const;
   void RoundToFloats(Weight& weight) const;

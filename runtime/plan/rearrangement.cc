@@ -190,7 +190,7 @@ RearrangementResult MakeGather(const MovementNode& n, const std::string& name) {
     return Unsupported(fmt::format("{}: '{}' is no constant of integers", name, n.graph.value(n.node.inputs[1]).name));
   }
   return std::unique_ptr<Rearrangement>(
-      std::make_unique<Gather>(name, n.node.Int("axis", 0), indices->s64, indices->shape.rank() == 0));
+      std::make_unique<Gather>(name, n.node.Int("axis", 0), indices->s64.ToVector(), indices->shape.rank() == 0));
 }
 
 }  // namespace

@@ -59,6 +59,7 @@ struct Movement {
   bool allow_zero = false;                          // a 0 is a 0
   std::optional<std::vector<int64_t>> squeeze{};    // or axes of length 1 to drop (none: all of them)
   std::optional<std::vector<int64_t>> unsqueeze{};  // or axes of the output to insert
+  std::optional<size_t> split_axis{};               // or an axis that becomes several ones, of `dims`
 };
 std::unique_ptr<Step> MakeMovementStep(Movement movement);
 // `padding`: the bits of a padding element, a code, f32 or f64.
@@ -88,6 +89,15 @@ struct GatherTable {
   std::optional<PerTensor> indices;  // the encoding of the activation, if it has one
 };
 std::unique_ptr<Step> MakeGatherStep(GatherTable table, const PrepareOptions& options);
+
+// The same of an activation: its elements move as they are.
+struct Selection {
+  std::string name;
+  int64_t axis;
+  bool by_element;                   // GatherElements: an index for each element of the result
+  std::optional<PerTensor> indices;  // the encoding of the second input, if it has one
+};
+std::unique_ptr<Step> MakeSelectionStep(Selection selection, const PrepareOptions& options);
 
 // Rows of a float matrix under an encoding of up to 8 bits whose channels are the rows, packed; only those that are
 // asked for become reals. Errors: other encodings.

@@ -38,7 +38,7 @@ Result<std::vector<int64_t>> IntegersOf(const Graph& graph, const Node& node, co
                                         const char* attribute) {
   if (input >= node.inputs.size() || node.inputs[input] == kAbsent) return node.Ints(attribute, {});
   const Constant* constant = constants.Find(node.inputs[input]);
-  if (constant != nullptr && constant->dtype == DType::kS64) return constant->s64;
+  if (constant != nullptr && constant->dtype == DType::kS64) return constant->s64.ToVector();
   return Unsupported(
       fmt::format("{}: '{}' is no constant of integers", graph.Describe(node), graph.value(node.inputs[input]).name));
 }

@@ -95,11 +95,12 @@ ValueOperatorResult MakeNormalization(const ValueNode& node);
 ValueOperatorResult MakeReduction(const ValueNode& node);
 ValueOperatorResult MakeBatchNorm(const ValueNode& node);
 ValueOperatorResult MakePooling(const ValueNode& node);    // averages, maxima and norms of windows
-ValueOperatorResult MakeResizing(const ValueNode& node);   // linear
+ValueOperatorResult MakeResizing(const ValueNode& node);   // linear, cubic
 ValueOperatorResult MakeSelection(const ValueNode& node);  // Where; a constant condition is no operand
 ValueOperatorResult MakeLogic(const ValueNode& node);      // comparisons, logic, Casts to integers and truths
 ValueOperatorResult MakeChoice(const ValueNode& node);     // ArgMax, ArgMin, TopK, TopKIndices
 ValueOperatorResult MakeCumSum(const ValueNode& node);
+ValueOperatorResult MakePositions(const ValueNode& node);   // of FoldShapes
 ValueOperatorResult MakeTriangle(const ValueNode& node);    // Trilu
 ValueOperatorResult MakeDynamic(const ValueNode& node);     // of TranslateDynamicQuantizers
 ValueOperatorResult MakeFormat(const ValueNode& node);      // block formats, float16 and bfloat16

@@ -1,4 +1,4 @@
-// Resize, linear (exact_simulator.md 6): between two neighbours along each axis, one axis after the other.
+// Resize, linear and cubic (exact_simulator.md 6): of two or four neighbours along each axis, one axis after the other.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "runtime/plan/broadcast.h"
+#include "runtime/plan/resize_taps.h"
 #include "runtime/plan/value_operator.h"
 #include "runtime/status_macros.h"
 
@@ -26,6 +27,7 @@ struct ResizeSpec {
   std::vector<int64_t> sizes;  // the output's, -1: as it is
   // The codes are interpolated, of this zero point, and cut to integers, as ONNX Runtime does in its QOperator form.
   std::optional<int64_t> code_zero;
+  std::optional<double> cubic;  // its coefficient; linear without
 };
 
 // Lengths of one axis that changes, and where its elements lie.
@@ -91,12 +93,15 @@ class ResizeOperator final : public ElementOperator {
   double Between(const T* x, int64_t index, std::span<const Axis> axes) const {
     if (axes.empty()) return At(*x);
     const Axis& axis = axes.front();
-    const double at = std::clamp(Source(axis, index / axis.after % axis.out), 0.0, double(axis.in - 1));
-    const double whole = std::floor(at), part = at - whole;
-    const auto low = static_cast<int64_t>(whole), high = std::min(low + 1, axis.in - 1);
-    const double a = Between(x + low * axis.stride, index, axes.subspan(1));
-    const double b = Between(x + high * axis.stride, index, axes.subspan(1));
-    return a * (1 - part) + b * part;
+    const double at = Source(axis, index / axis.after % axis.out);
+    const ResizeTaps taps = spec_.cubic ? CubicTaps(at, axis.in, *spec_.cubic)
+                                        : LinearTaps(std::clamp(at, 0.0, double(axis.in - 1)), axis.in);
+    double sum = 0;
+    for (size_t i = 0; i < taps.count; ++i) {
+      const double term = Between(x + taps.at[i] * axis.stride, index, axes.subspan(1)) * taps.weight[i];
+      sum = i == 0 ? term : sum + term;
+    }
+    return sum;
   }
 
   double Source(const Axis& axis, int64_t o) const {
@@ -123,22 +128,25 @@ ValueOperatorResult MakeResizing(const ValueNode& n) {
   if (n.node.op != "Resize") return std::unique_ptr<ValueOperator>();
   const std::string mode = n.node.String("mode", "nearest"),
                     coordinates = n.node.String("coordinate_transformation_mode", "half_pixel");
-  ResizeSpec spec{n.Name(), Coordinates::kHalfPixel, {}, {}, {}};
+  ResizeSpec spec{n.Name(), Coordinates::kHalfPixel, {}, {}, {}, {}};
+  if (mode == "cubic") spec.cubic = n.node.Float("cubic_coeff_a", -0.75f);
   if (n.node.attributes.count("code_zero") != 0) spec.code_zero = n.node.Int("code_zero", 0);
   if (spec.code_zero && !n.AllCoded()) return Unsupported(fmt::format("{}: its input holds no codes", spec.name));
   const Constant* scales = n.node.inputs.size() > 2 ? n.constants.Find(n.node.inputs[2]) : nullptr;
   if (scales != nullptr) spec.scales = scales->f32;
   LQ_ASSIGN_OR_RETURN(spec.sizes, IntegersOf(n.graph, n.node, n.constants, 3, ""));
   for (const auto& [name, value] : kCoordinates) {
-    if (mode != "linear" || coordinates != name || spec.scales.empty() == spec.sizes.empty() || n.graph.opset < 11) {
+    const bool whole_window = mode == "cubic" && n.node.Int("exclude_outside", 0) == 0;
+    if ((mode != "linear" && !whole_window) || coordinates != name || spec.scales.empty() == spec.sizes.empty() ||
+        n.graph.opset < 11) {
       continue;
     }
     spec.coordinates = value;
     return std::unique_ptr<ValueOperator>(std::make_unique<ResizeOperator>(std::move(spec)));
   }
   return Unsupported(
-      fmt::format("{}: mode '{}', {}, {} scales and {} sizes; supported: nearest and linear with constant scales or "
-                  "sizes",
+      fmt::format("{}: mode '{}', {}, {} scales and {} sizes; supported: nearest, linear, and cubic without "
+                  "exclude_outside, with constant scales or sizes",
                   spec.name, mode, coordinates, spec.scales.size(), spec.sizes.size()));
 }
 

@@ -268,7 +268,8 @@ Result<RunNode> PreparePad(const NodeContext& context) {
 }
 
 Result<RunNode> PrepareResize(const NodeContext& context) {
-  if (context.node.String("mode", "nearest") == "linear") return PrepareInterpolation(context);
+  const std::string mode = context.node.String("mode", "nearest");
+  if (mode == "linear" || mode == "cubic") return PrepareInterpolation(context);
   Resizing node{context.Name(),
                 context.node.String("coordinate_transformation_mode", "half_pixel"),
                 context.node.String("nearest_mode", "round_prefer_floor"),
@@ -280,11 +281,11 @@ Result<RunNode> PrepareResize(const NodeContext& context) {
   if (context.Has(3)) {
     LQ_ASSIGN_OR_RETURN(node.sizes, IntegerConstant(context, 3));
   }
-  if (context.node.String("mode", "nearest") != "nearest" || node.scales.empty() == node.sizes.empty()) {
+  if (mode != "nearest" || node.scales.empty() == node.sizes.empty()) {
     return Unsupported(
-        fmt::format("{}: mode '{}', {} scales, {} sizes; supported: nearest and linear with constant scales or "
-                    "sizes",
-                    node.name, context.node.String("mode", "nearest"), node.scales.size(), node.sizes.size()));
+        fmt::format("{}: mode '{}', {} scales, {} sizes; supported: nearest, linear and cubic with constant scales "
+                    "or sizes",
+                    node.name, mode, node.scales.size(), node.sizes.size()));
   }
   return RunNode([node = std::move(node)](Inputs in) { return RunResize(node, *in[0]); });
 }

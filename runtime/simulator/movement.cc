@@ -109,7 +109,7 @@ Result<RunNode> PrepareReshape(const NodeContext& context) {
   if (shape == nullptr || shape->data->dtype != DType::kS64) {
     return Unsupported(fmt::format("{}: shape '{}' must be an integer constant", context.Name(), context.InputName(1)));
   }
-  const ReshapeTarget target{shape->data->s64, context.node.Int("allowzero", 0) != 0};
+  const ReshapeTarget target{shape->data->s64.ToVector(), context.node.Int("allowzero", 0) != 0};
   LQ_RETURN_IF_ERROR(CheckTarget(context.Name(), target));
   return RunNode([name = context.Name(), target](Inputs in) { return RunReshape(name, target, *in[0]); });
 }

@@ -48,6 +48,7 @@ constexpr Operator kOperators[] = {
     {"Floor", PrepareFunction, 1, 1, 0, 0},
     {"GRU", PrepareRecurrence, 3, 6, 1, 4},
     {"Gather", PrepareGather, 2, 2, 1, 2},
+    {"GatherElements", PrepareGatherElements, 2, 2, 0, 0},
     {"Gelu", PrepareFunctionWithConstants, 1, 1, 0, 0},
     {"Gemm", PrepareGemm, 2, 3, 1, 3},
     {"GlobalAveragePool", PrepareAveragePool, 1, 1, 0, 0},
@@ -81,6 +82,7 @@ constexpr Operator kOperators[] = {
     {"Or", PrepareRelation, 2, 2, 0, 0},
     {"PRelu", PreparePRelu, 2, 2, 1, 2},
     {"Pad", PreparePad, 1, 4, 1, 4},
+    {"Positions", PreparePositions, 1, 2, 0, 0},
     {"Pow", PrepareArithmetic, 2, 2, 0, 0},
     {"RMSNormalization", PrepareNormalization, 2, 2, 1, 2},
     {"Range", PrepareRange, 3, 3, 0, 0},
@@ -209,7 +211,7 @@ Result<std::vector<double>> RealConstant(const NodeContext& context, size_t inpu
 
 Result<std::vector<int64_t>> IntegerConstant(const NodeContext& context, size_t input) {
   const GraphConstant* constant = context.ConstantInput(input);
-  if (constant != nullptr && constant->data->dtype == DType::kS64) return constant->data->s64;
+  if (constant != nullptr && constant->data->dtype == DType::kS64) return constant->data->s64.ToVector();
   return Unsupported(
       fmt::format("{}: input {} '{}' must be an integer constant", context.Name(), input, context.InputName(input)));
 }

@@ -76,6 +76,7 @@ Result<RunNode> PrepareArgument(const NodeContext& context);       // ArgMax, Ar
 Result<RunNode> PrepareTopK(const NodeContext& context);           // and TopKIndices
 Result<RunNode> PrepareCumSum(const NodeContext& context);
 Result<RunNode> PrepareRecurrence(const NodeContext& context);  // LSTM, GRU
+Result<RunNode> PreparePositions(const NodeContext& context);
 Result<RunNode> PrepareTrilu(const NodeContext& context);
 Result<RunNode> PrepareRange(const NodeContext& context);
 Result<RunNode> PrepareConstantOfShape(const NodeContext& context);
@@ -92,6 +93,7 @@ Result<RunNode> PrepareReshape(const NodeContext& context);
 Result<RunNode> PrepareBlocks(const NodeContext& context);  // DepthToSpace, SpaceToDepth
 Result<RunNode> PrepareConcat(const NodeContext& context);
 Result<RunNode> PrepareExpand(const NodeContext& context);
+Result<RunNode> PrepareGatherElements(const NodeContext& context);
 Result<RunNode> PrepareGather(const NodeContext& context);
 Result<RunNode> PreparePad(const NodeContext& context);
 Result<RunNode> PrepareResize(const NodeContext& context);

@@ -241,6 +241,31 @@ Result<RunNode> PrepareGather(const NodeContext& context) {
   return RunNode([name = context.Name(), indices, axis](Inputs in) { return RunGather(name, indices, axis, *in[0]); });
 }
 
+Result<RunNode> PrepareGatherElements(const NodeContext& context) {
+  return RunNode([name = context.Name(), number = context.node.Int("axis", 0)](Inputs in) -> Result<SimTensor> {
+    const SimTensor &x = *in[0], &indices = *in[1];
+    LQ_ASSIGN_OR_RETURN(const size_t axis, CheckedAxis(name, number, x.shape.rank()));
+    const std::vector<double> values = Reals(indices);
+    bool fits = x.shape.rank() == indices.shape.rank();
+    for (size_t d = 0; fits && d < x.shape.rank(); ++d) fits = d == axis || indices.shape[d] <= x.shape[d];
+    const int64_t length = x.shape[axis];
+    for (double value : values) fits = fits && IndexOf(value) >= -length && IndexOf(value) < length;
+    if (!fits) {
+      return InvalidArgument(fmt::format("{}: indices of shape {}, along axis {} of shape {}", name,
+                                         indices.shape.ToString(), axis, x.shape.ToString()));
+    }
+    return Rearrange(name, x, indices.shape, [&](const Position& p) {
+      size_t at = 0;
+      for (size_t d = 0; d < p.size(); ++d) {
+        at = at * static_cast<size_t>(indices.shape[d]) + static_cast<size_t>(p[d]);
+      }
+      Position from = p;
+      from[axis] = IndexOf(values[at]) + (IndexOf(values[at]) < 0 ? length : 0);
+      return from;
+    });
+  });
+}
+
 Result<RunNode> PrepareTile(const NodeContext& context) {
   LQ_ASSIGN_OR_RETURN(const std::vector<int64_t> repeats, IntegerConstant(context, 1));
   for (int64_t many : repeats) {

@@ -1,4 +1,4 @@
-// CumSum and Trilu; Range and ConstantOfShape, which make tensors of constants.
+// CumSum and Trilu; Positions, Range and ConstantOfShape, which count and fill.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -87,6 +87,21 @@ Result<RunNode> PrepareTrilu(const NodeContext& context) {
     node.diagonal = std::clamp(node.diagonal, -Shape::kMaxDim, Shape::kMaxDim);
   }
   return RunNode([node](Inputs in) { return RunTrilu(node, *in[0]); });
+}
+
+Result<RunNode> PreparePositions(const NodeContext& context) {
+  const int64_t axis = context.node.Int("axis", 0), start_axis = context.node.Int("start_axis", 0);
+  return RunNode([name = context.Name(), axis, start_axis](Inputs in) -> Result<SimTensor> {
+    LQ_ASSIGN_OR_RETURN(const size_t of, CheckedAxis(name, axis, in[0]->shape.rank()));
+    int64_t first = 0;
+    if (in.size() > 1) {
+      LQ_ASSIGN_OR_RETURN(const size_t from, CheckedAxis(name, start_axis, in[1]->shape.rank()));
+      first = in[1]->shape[from];
+    }
+    std::vector<float> values;
+    for (int64_t i = 0; i < in[0]->shape[of]; ++i) values.push_back(static_cast<float>(first + i));
+    return MakeF32({in[0]->shape[of]}, std::move(values));
+  });
 }
 
 Result<RunNode> PrepareRange(const NodeContext& context) {

@@ -4,10 +4,12 @@
 #include <fmt/format.h>
 
 #include <cstring>
+#include <deque>
 #include <optional>
 #include <utility>
 
 #include "kernels/reference/reference.h"
+#include "runtime/passes/dequantize.h"
 #include "runtime/simulator/operators.h"
 #include "runtime/simulator/tensor.h"
 #include "runtime/status_macros.h"
@@ -45,12 +47,16 @@ struct Simulator::Impl {
 
 namespace {
 
-std::vector<std::optional<GraphConstant>> FindConstants(const Graph& graph) {
+// `floats` keeps what takes the place of weights in codes.
+Result<std::vector<std::optional<GraphConstant>>> FindConstants(const Graph& graph, std::deque<Constant>& floats) {
   std::vector<std::optional<GraphConstant>> constants(graph.values.size());
   for (size_t i = 0; i < graph.values.size(); ++i) {
     const Value& value = graph.values[i];
     if (!value.constant.has_value()) continue;
     constants[i] = GraphConstant{&*value.constant, value.encoding.has_value() ? &*value.encoding : nullptr};
+    if (value.constant->dtype != DType::kS8) continue;
+    LQ_RETURN_IF_ERROR(Dequantize(value.name, *value.encoding, floats.emplace_back(*value.constant)));
+    constants[i]->data = &floats.back();
   }
   return constants;
 }
@@ -239,7 +245,9 @@ Result<Simulator> Simulator::Prepare(std::shared_ptr<const Graph> graph, const S
   impl->graph = std::move(graph);
   impl->options = options;
   impl->constants.resize(impl->graph->values.size());
-  const std::vector<std::optional<GraphConstant>> constants = FindConstants(*impl->graph);
+  std::deque<Constant> floats;  // until the operators have made their weights of them
+  using Constants = std::vector<std::optional<GraphConstant>>;
+  LQ_ASSIGN_OR_RETURN(const Constants constants, FindConstants(*impl->graph, floats));
   for (ValueId id : impl->graph->inputs) LQ_RETURN_IF_ERROR(impl->CheckEncoding(id));
   for (const Node& node : impl->graph->nodes) LQ_RETURN_IF_ERROR(impl->AddStep(node, constants));
   for (ValueId id : impl->graph->outputs) {

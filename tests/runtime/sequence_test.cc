@@ -8,12 +8,14 @@
 #include <vector>
 
 #include "lanequant/model.h"
+#include "runtime/passes/passes.h"
 #include "runtime/views.h"
 #include "tests/support/allocation_count.h"
 #include "tests/support/executors.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/graph_builder.h"
 #include "tests/support/random.h"
+#include "tests/support/run_session.h"
 #include "tests/support/simulate.h"
 
 namespace lq {
@@ -184,6 +186,42 @@ TEST_P(SequenceTest, OneSessionRunsAllLengths) {
   }
 }
 INSTANTIATE_TEST_SUITE_P(ActivationBits, SequenceTest, ::testing::Values(8, 16));
+
+// x + table[past ..], as positions of a transformer are looked up.
+TEST(SequenceTest, PositionsFollowTheLengths) {
+  GraphBuilder builder;
+  const ValueId x = builder.Input({1, -1, 2}), past = builder.Input({1, -1, 2});
+  const auto length_of = [&](ValueId id) {
+    const ValueId shape = builder.Node("Shape", {id});
+    return builder.Node("Gather", {shape, builder.Ints({1})}, {{"axis", int64_t{0}}});
+  };
+  const ValueId start = length_of(past), end = builder.Node("Add", {start, length_of(x)});
+  const ValueId range = builder.Node("Range", {start, end, builder.Ints({1})});
+  std::vector<float> table;
+  for (int i = 0; i < 32; ++i) table.push_back(static_cast<float>(i * i));
+  const ValueId rows = builder.Node("Gather", {builder.Floats({16, 2}, table), range}, {{"axis", int64_t{0}}});
+  builder.Output(builder.Node("Add", {x, rows}));
+  const Status folded = FoldShapes(builder.graph());
+  ASSERT_TRUE(folded.ok()) << folded.message();
+  const Result<Session> session = Session::Prepare(Model(builder.Share()));
+  ASSERT_TRUE(session.ok()) << session.status().message();
+  for (const auto& [length, before] : {std::pair<int64_t, int64_t>{3, 2}, {1, 0}, {5, 11}}) {
+    const Shape shapes[] = {{1, length, 2}, {1, before, 2}};
+    const std::vector<testing::InputTensor> inputs{
+        {shapes[0], std::vector<float>(static_cast<size_t>(2 * length), 0.5f)},
+        {shapes[1], std::vector<float>(static_cast<size_t>(2 * before))}};
+    std::vector<float> wanted;
+    for (int64_t i = 0; i < 2 * length; ++i) wanted.push_back(0.5f + table[static_cast<size_t>(2 * before + i)]);
+    EXPECT_EQ(testing::Simulate(builder.Share(), inputs).outputs[0].values, wanted);
+    std::vector<ConstTensorView> views;
+    for (const testing::InputTensor& input : inputs) {
+      views.emplace_back(DType::kF32, input.shape, std::as_bytes(std::span<const float>(input.values)));
+    }
+    const testing::SessionRun run = testing::RunSession(*session, views, SerialExecutor());
+    ASSERT_TRUE(run.status.ok()) << run.status.message();
+    EXPECT_EQ(run.outputs[0], wanted);
+  }
+}
 
 TEST(SequenceTest, RefusesShapesThatDoNotFit) {
   const Result<Session> session = Session::Prepare(Model(Attention(8).Share()));

@@ -16,8 +16,8 @@ using testing::Operators;
 
 using Names = std::vector<std::string>;
 
-const std::vector<int64_t>& Integers(const Graph& graph, const Node& node, size_t input) {
-  return graph.value(node.inputs[input]).constant->s64;
+std::vector<int64_t> Integers(const Graph& graph, const Node& node, size_t input) {
+  return graph.value(node.inputs[input]).constant->s64.ToVector();
 }
 
 class Shapes : public ::testing::Test {

@@ -305,7 +305,8 @@ class OperatorChain {
         out[axis] = sizes[axis] = random_.Int(1, 2 * shape_[axis]);
         if (random_.Chance(0.5)) out[rank - 1] = sizes[rank - 1] = random_.Int(1, 2 * shape_[rank - 1]);
         return Emit("Resize", {kAbsent, kAbsent, builder_.Ints(sizes)},
-                    {{"mode", std::string("linear")},
+                    {{"mode", std::string(random_.Chance(0.5) ? "linear" : "cubic")},
+                     {"cubic_coeff_a", random_.Chance(0.5) ? -0.75f : -0.6f},
                      {"coordinate_transformation_mode", std::string(kCoordinates[random_.Size(0, 3)])}},
                     out);
       }
