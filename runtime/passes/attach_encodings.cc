@@ -22,7 +22,12 @@ constexpr int kMinBits = 2, kMaxActivationBits = 16, kMaxBiasBits = 8, kBiasBits
 
 class Attacher {
  public:
-  Attacher(const EncodingsFile& file, Graph& graph) : file_(file), graph_(graph), uses_(graph) {
+  Attacher(const EncodingsFile& file, Graph& graph)
+      : file_(file), graph_(graph), uses_(graph), has_alias_(graph.values.size()) {
+    for (const Node& node : graph.nodes) {
+      const bool reads = node.op == "Identity" && !node.inputs.empty() && node.inputs[0] != kAbsent;
+      if (reads) has_alias_[static_cast<size_t>(node.inputs[0])] = true;
+    }
     for (size_t i = 0; i < graph.values.size(); ++i) ids_.emplace(graph.values[i].name, static_cast<ValueId>(i));
   }
 
@@ -111,7 +116,9 @@ class Attacher {
   bool IsOfLayers(ValueId id, const Constant& codes) const {
     const std::vector<Use> uses = uses_.UsesOf(id);
     const bool bytes = codes.s64.type() == DType::kU8 || codes.s64.type() == DType::kS8;
-    return bytes && !uses.empty() && std::all_of(uses.begin(), uses.end(), [&](Use use) {
+    // Another name may be quantized again, which reads floats.
+    return bytes && !has_alias_[static_cast<size_t>(id)] && !uses.empty() &&
+           std::all_of(uses.begin(), uses.end(), [&](Use use) {
              const Node& node = graph_.nodes[use.node];
              const bool matrix = (node.op == "Gemm" || node.op == "MatMul") && codes.shape.rank() == 2;
              return use.input == 1 && node.domain.empty() &&
@@ -149,6 +156,7 @@ class Attacher {
   const EncodingsFile& file_;
   Graph& graph_;
   const ConstantUses uses_;
+  std::vector<bool> has_alias_;  // by value
   std::unordered_map<std::string_view, ValueId> ids_;
 };
 

@@ -128,7 +128,9 @@ class ShapeFolder {
 
   // A Range over a dynamic length: that of an axis of some tensor, and it may begin with another one.
   std::optional<Node> PositionsOf(const Node& node, const std::vector<Node>& before) {
-    if (node.op != "Range" || !node.domain.empty() || node.inputs.size() != 3) return std::nullopt;
+    if (node.op != "Range" || !node.domain.empty() || node.inputs.size() != 3 || node.outputs.size() != 1) {
+      return std::nullopt;
+    }
     const std::optional<Numbers> start = numbers_.Input(node, 0), limit = numbers_.Input(node, 1),
                                  delta = numbers_.Input(node, 2);
     if (!start || !limit || !delta || start->values.size() != 1 || limit->values.size() != 1 || delta->Only() != 1) {
@@ -153,7 +155,8 @@ class ShapeFolder {
   const Numbers* FilledLengths(const Node& node) const {
     const size_t shape = node.op == "Expand" ? 1 : 0;
     const bool fills =
-        node.domain.empty() && node.outputs.size() == 1 && numbers_.IsComputed(node, shape) &&
+        node.domain.empty() && node.outputs.size() == 1 && node.outputs[0] != kAbsent &&
+        numbers_.IsComputed(node, shape) &&
         (node.op == "ConstantOfShape" || (node.op == "Expand" && IsConstant(node.inputs[0]) &&
                                           graph_.value(node.inputs[0]).constant->shape.NumElements() == 1));
     if (!fills) return nullptr;

@@ -246,7 +246,10 @@ std::optional<Dims> ShapeInference::OutputOf(const Node& node) {
   }
   if (node.op == "Gemm" || node.op == "MatMul") return Matrix(node, *x);
   if (node.op == "Concat") return Joined(node, *x);
-  if (node.op == "Positions") return Dims{(*x)[static_cast<size_t>(node.Int("axis", 0))]};
+  if (node.op == "Positions") {
+    const auto axis = static_cast<size_t>(node.Int("axis", 0));
+    return axis < x->size() ? std::optional(Dims{(*x)[axis]}) : std::nullopt;
+  }
   if (node.op == "Reshape") {
     const Constant* target = ConstantInput(graph_, node, 1);
     if (target == nullptr || target->dtype != DType::kS64) return std::nullopt;

@@ -158,7 +158,7 @@ class BlockTranslator {
     const auto negative = [](float s) { return s < 0; };
     const int64_t size = node.Int("block_size", 0), axis = node.Int("axis", 1);
     if (!codes.has_value() || !scales.has_value() || codes->dtype != DType::kS64 || scales->dtype != DType::kF32 ||
-        codes->shape.rank() != 2 || (axis != 1 && axis != -1) || codes->shape[1] % size != 0 ||
+        codes->shape.rank() != 2 || (axis != 1 && axis != -1) || size < 1 || codes->shape[1] % size != 0 ||
         scales->shape != Shape{codes->shape[0], codes->shape[1] / size} || !SetGrid(codes->file_type, grid) ||
         std::none_of(scales->f32.begin(), scales->f32.end(), negative) ||
         (inputs[2] != kAbsent && (!graph_.value(inputs[2]).constant.has_value() ||
