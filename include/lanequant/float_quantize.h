@@ -63,6 +63,9 @@ struct FloatQuantizer {
 // As in PyTorch, every operation's result is rounded to the type of `in` where the scale is a single number of rank 0
 // (or absent), and to f32 where the scale has dimensions. AIMET's formula for the formats without a constant then looks
 // at a rounded logarithm: values just below a power of two may be rounded to the coarser grid above it.
+// AMD Quark's fp8 (quark.torch 0.13; its scale is maxval / largest value, 2^-23 for 0) has the same bits for f32, and
+// under one scale of rank 0. Under a scale for each channel of f16 or bf16 it has those of QuantizeFloat and
+// DequantizeFloat with the scale in that type.
 // Errors: shapes, types, a scale that is not > 0, a format that is none, a largest value that f16 arithmetic cannot
 // hold.
 LQ_EXPORT Status QuantizeDequantizeFloat(const ConstTensorView& in, const FloatQuantizer& quantizer,

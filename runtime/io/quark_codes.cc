@@ -15,6 +15,7 @@ constexpr Grid kNone{0, true};
 
 constexpr QuarkFormat kFormats[] = {
     {"int2", "I32", 1, 4, {2, true}},
+    {"int3", "U8", 8, 3, {3, true}},
     {"int4", "I32", 8, 4, {4, true}},
     {"uint4", "I32", 8, 4, {4, false}},
     {"int8", "I8", 1, 1, {8, true}},

@@ -27,30 +27,60 @@ Status GetWord(dom::object object, std::string_view key, std::string& out) {
   return OkStatus();
 }
 
+Status GetSize(dom::object object, std::string_view key, int64_t& out) {
+  double size = 0;
+  LQ_RETURN_IF_ERROR(json::Get(object, key, size, "a number").status());
+  return json::ToInteger(size, fmt::format("'{}'", key), -1, static_cast<double>(Shape::kMaxDim), out);
+}
+
 Status ReadQuantizer(dom::object object, QuarkQuantizer& out) {
   LQ_RETURN_IF_ERROR(GetWord(object, "dtype", out.dtype));
   LQ_RETURN_IF_ERROR(GetWord(object, "qscheme", out.scheme));
   LQ_RETURN_IF_ERROR(json::Get(object, "is_dynamic", out.is_dynamic, "true or false").status());
-  double size = 0;
-  LQ_RETURN_IF_ERROR(json::Get(object, "group_size", size, "a number").status());
-  return json::ToInteger(size, "'group_size'", -1, static_cast<double>(Shape::kMaxDim), out.group_size);
+  LQ_RETURN_IF_ERROR(GetWord(object, "scale_format", out.scale_format));
+  LQ_RETURN_IF_ERROR(json::Get(object, "is_scale_quant", out.quantizes_scales, "true or false").status());
+  std::string zero_points;
+  LQ_RETURN_IF_ERROR(GetWord(object, "zero_point_type", zero_points));
+  out.float_zero_points = zero_points == "float32";
+  return GetSize(object, "group_size", out.group_size);
 }
 
-// null, an object, or a list of them: one for each level of scales.
+// The first of two levels, and what the second one makes of it.
+Result<QuarkQuantizer> BothLevels(const QuarkQuantizer& first, QuarkQuantizer second) {
+  if (second.quantizes_scales) {
+    if (second.dtype != "fp8_e4m3" || second.scheme != "per_tensor") {
+      return Unsupported(fmt::format("scales in {}; supported: fp8_e4m3, per tensor", second.Describe()));
+    }
+    second = first;
+    second.quantizes_scales = true;
+    return second;
+  }
+  if (first.scheme != "per_tensor") {
+    return Unsupported(
+        fmt::format("two levels, {} and {}; supported of the first: per tensor", first.Describe(), second.Describe()));
+  }
+  second.outer = first.dtype;
+  return second;
+}
+
+// null, an object, or a list of them: one for each level.
 Status GetQuantizer(dom::object layer, std::string_view key, std::optional<QuarkQuantizer>& out) {
   dom::element element;
   if (layer.at_key(key).get(element) != simdjson::SUCCESS || element.is_null()) return OkStatus();
-  dom::array levels;
-  dom::object object;
-  QuarkQuantizer quantizer;
-  if (element.get(levels) == simdjson::SUCCESS) {
-    quantizer.levels = static_cast<int>(std::min<size_t>(levels.size(), 16));
-    if (levels.size() == 0) return OkStatus();
-    element = levels.at(0).value_unsafe();
+  std::vector<dom::element> levels{element};
+  dom::array list;
+  if (element.get(list) == simdjson::SUCCESS) levels.assign(list.begin(), list.end());
+  if (levels.size() > 2) return Unsupported(fmt::format("{} levels of '{}'; supported: 1, 2", levels.size(), key));
+  for (const dom::element& level : levels) {
+    dom::object object;
+    if (level.get(object) != simdjson::SUCCESS) return InvalidArgument(fmt::format("'{}' is not an object", key));
+    QuarkQuantizer quantizer;
+    LQ_RETURN_IF_ERROR(ReadQuantizer(object, quantizer));
+    if (out) {
+      LQ_ASSIGN_OR_RETURN(quantizer, BothLevels(*out, std::move(quantizer)));
+    }
+    out = std::move(quantizer);
   }
-  if (element.get(object) != simdjson::SUCCESS) return InvalidArgument(fmt::format("'{}' is not an object", key));
-  LQ_RETURN_IF_ERROR(ReadQuantizer(object, quantizer));
-  out = std::move(quantizer);
   return OkStatus();
 }
 
@@ -86,6 +116,21 @@ Status ReadLayers(dom::object root, QuarkConfig& out) {
   return OkStatus();
 }
 
+// What custom_mode "awq" leaves of a quantizer: unsigned codes with zero points, signed ones without.
+Status ReadAwq(dom::object root, QuarkConfig& out) {
+  int64_t bits = 0;
+  bool has_zero_points = false;
+  QuarkQuantizer weight;
+  weight.scheme = "per_group";
+  LQ_RETURN_IF_ERROR(GetSize(root, "bits", bits));
+  LQ_RETURN_IF_ERROR(json::Get(root, "zero_point", has_zero_points, "true or false").status());
+  LQ_RETURN_IF_ERROR(GetSize(root, "group_size", weight.group_size));
+  if (bits != 4 && bits != 8) return Unsupported(fmt::format("awq of {} bits; supported: 4, 8", bits));
+  weight.dtype = fmt::format("{}int{}", has_zero_points ? "u" : "", bits);
+  out.all.weight = std::move(weight);
+  return OkStatus();
+}
+
 Result<QuarkConfig> Parse(dom::object root) {
   dom::object quantization, packing;
   LQ_RETURN_IF_ERROR(json::Require(root, "quantization_config", quantization, "an object"));
@@ -99,18 +144,19 @@ Result<QuarkConfig> Parse(dom::object root) {
   const auto is_one_of = [](const std::string& word, std::string_view a, std::string_view b) {
     return word.empty() || word == a || word == b;
   };
-  if ((method != "quark" && method != "fp8") || !is_one_of(order, "reorder", "order") ||
+  if ((method != "quark" && method != "fp8" && method != "awq") || !is_one_of(order, "reorder", "order") ||
       !is_one_of(format, "real_quantized", "real_quantized")) {
     return Unsupported(fmt::format(
-        "quant_method '{}', pack_method '{}', weight_format '{}'; supported: quark or fp8, reorder or order, "
+        "quant_method '{}', pack_method '{}', weight_format '{}'; supported: quark, fp8 or awq, reorder or order, "
         "real_quantized",
         method, order, format));
   }
   QuarkConfig out;
   out.reorders = order != "order";
   out.is_fp8 = method == "fp8";
+  out.is_awq = method == "awq";
   if (out.is_fp8) return out;
-  LQ_RETURN_IF_ERROR(ReadLayers(quantization, out));
+  LQ_RETURN_IF_ERROR(out.is_awq ? ReadAwq(quantization, out) : ReadLayers(quantization, out));
   return out;
 }
 
@@ -129,6 +175,9 @@ std::string QuarkQuantizer::Describe() const {
   } else if (!scheme.empty()) {
     text += scheme == "per_channel" ? ", per channel" : scheme == "per_tensor" ? ", per tensor" : ", " + scheme;
   }
+  if (scale_format == "e5m3") text += ", scales in e5m3";
+  if (quantizes_scales) text += ", scales in fp8_e4m3";
+  if (!outer.empty()) text += " within " + outer;
   return is_dynamic ? text + ", dynamic" : text;
 }
 
