@@ -20,6 +20,7 @@
 #include "kernels/contracts_quantize.h"
 #include "kernels/quantize-inl.h"
 #include "kernels/small_floats-inl.h"
+#include "kernels/stream_lines-inl.h"
 
 // Whether conversions to integers give the lowest one for what is too small or NaN, as those of x86 do, and have a way
 // past Highway's correction of what is too large.
@@ -83,7 +84,9 @@ class CodesKernel {
   using Out = T;
 
   CodesKernel(const QuantizeAffineArgs& args, int64_t limit)
-      : args_(args), units_(MakeUnits(args.qmin, args.qmax, args.shift, limit)) {}
+      : args_(args),
+        ahead_(args.far || (args.stream && kIn != FloatType::kF32)),
+        units_(MakeUnits(args.qmin, args.qmax, args.shift, limit)) {}
 
   bool PrepareRuns(const float* scale, const int32_t* offset, size_t n) {
     if (!runs_.Fill(scale, offset, n, units_)) return false;
@@ -102,12 +105,12 @@ class CodesKernel {
         const VF32 inside = Inside<false>(small_floats::Load<kIn>(df, in + i, left), low, high);
         return hn::BitCast(D32(), MultipliedUnit(inside, inverse));
       };
-      if (multiplied_.Multiply(k)) return StoreAll(bits, Base(runs_.Offset(k)), n, out);
+      if (multiplied_.Multiply(k)) return StoreAll(in, bits, Base(runs_.Offset(k)), n, out);
     }
     const auto bits = [&](size_t i, size_t left) HWY_ATTR {
       return Bits(small_floats::Load<kIn>(df, in + i, left), scale, inverse, low, high, first);
     };
-    StoreAll(bits, Base(runs_.Offset(k)), n, out);
+    StoreAll(in, bits, Base(runs_.Offset(k)), n, out);
   }
 
   HWY_INLINE void Runs(const In* in, size_t run, size_t k, size_t runs, Out* out) const {
@@ -138,7 +141,7 @@ class CodesKernel {
         const VF32 x = small_floats::Load<kIn>(df, in + i, left);
         return Bits(x, scale, inverse, hn::Mul(scale, from), hn::Mul(scale, to), from);
       };
-      return StoreAll(bits, Base(row_.FirstOffset()), n, out);
+      return StoreAll(in, bits, Base(row_.FirstOffset()), n, out);
     }
     const auto codes = [&](size_t i, size_t left) HWY_ATTR {
       const VF32 scale = row_.Scale(at + i, left), inverse = row_.Inverse(scale, at + i);
@@ -147,7 +150,7 @@ class CodesKernel {
       const V32 bits = Bits(small_floats::Load<kIn>(df, in + i, left), scale, inverse, low, high, first);
       return kRule == Rule::kHalfUp ? bits : hn::Sub(bits, offset);
     };
-    StoreAll(codes, Base(0), n, out);
+    StoreAll(in, codes, Base(0), n, out);
   }
 
   HWY_NOINLINE void Batch(const In* in, size_t n, const float* scale, const int32_t* offset, Out* out) const {
@@ -171,15 +174,23 @@ class CodesKernel {
   // Calls four(in, k, l, out) for four vectors at a time, two of the k-th run and two of the l-th, where runs are so
   // short that what a loop for each of them would set up shows. Returns the number of runs that are done.
   template <class Four>
-  HWY_INLINE static size_t EachFour(const In* in, size_t run, size_t k, size_t runs, Out* out, const Four& four) {
+  HWY_INLINE size_t EachFour(const In* in, size_t run, size_t k, size_t runs, Out* out, const Four& four) const {
     const size_t step = 4 * hn::Lanes(D32());
+    const bool ahead = ahead_;
     size_t j = 0;
     if (run == step / 2) {
-      for (; j + 2 <= runs; j += 2) four(in + j * run, k + j, k + j + 1, out + j * run);
+      for (; j + 2 <= runs; j += 2) {
+        if (ahead) stream::PrefetchAhead(in + j * run, step * sizeof(In));
+        four(in + j * run, k + j, k + j + 1, out + j * run);
+      }
     } else if (run == step) {
-      for (; j < runs; ++j) four(in + j * run, k + j, k + j, out + j * run);
+      for (; j < runs; ++j) {
+        if (ahead) stream::PrefetchAhead(in + j * run, step * sizeof(In));
+        four(in + j * run, k + j, k + j, out + j * run);
+      }
     } else if (run == 2 * step) {
       for (; j < runs; ++j) {
+        if (ahead) stream::PrefetchAhead(in + j * run, 2 * step * sizeof(In));
         four(in + j * run, k + j, k + j, out + j * run);
         four(in + j * run + step, k + j, k + j, out + j * run + step);
       }
@@ -241,7 +252,9 @@ class CodesKernel {
       return Quotient<kRule>(below, hn::LoadU(df, scales + i), hn::LoadU(df, inverses + i), zero, zero);
     };
     size_t i = 0;
+    const bool ahead = ahead_;
     for (; i + 4 * lanes <= n; i += 4 * lanes) {
+      if (ahead) stream::PrefetchAhead(in + i, 4 * lanes * sizeof(In));
       StoreSaturated4(units(i), units(i + lanes), units(i + 2 * lanes), units(i + 3 * lanes), out + i);
     }
     return i;
@@ -267,12 +280,14 @@ class CodesKernel {
 
   // bits(i, left): the vector of those from i on.
   template <class BitsOf>
-  HWY_INLINE void StoreAll(const BitsOf& bits, int32_t base, size_t n, Out* out) const {
+  HWY_INLINE void StoreAll(const In* in, const BitsOf& bits, int32_t base, size_t n, Out* out) const {
     const size_t lanes = hn::Lanes(D32());
+    const bool ahead = ahead_;  // stores cannot change it
     const auto narrow_base = hn::Set(DT<T>(), static_cast<T>(base));
     const V32 wide_base = hn::Set(D32(), base);
     size_t i = 0;
     for (; i + 4 * lanes <= n; i += 4 * lanes) {
+      if (ahead) stream::PrefetchAhead(in + i, 4 * lanes * sizeof(In));
       Store4(bits(i, lanes), bits(i + lanes, lanes), bits(i + 2 * lanes, lanes), bits(i + 3 * lanes, lanes),
              narrow_base, out + i);
     }
@@ -282,6 +297,7 @@ class CodesKernel {
   static constexpr bool kMayMultiply = kRule == Rule::kDivide && kIn != FloatType::kF32;
 
   const QuantizeAffineArgs& args_;
+  const bool ahead_;  // the input is fetched: of float, CPUs' own prefetchers keep up with streams
   const Units units_;
   RunScales runs_;
   MultipliedRuns<kIn> multiplied_;

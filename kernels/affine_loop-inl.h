@@ -76,9 +76,9 @@ class AffineLoop {
   void SpreadRow() {
     const size_t period = layout_.count * run_;
     row_ = std::max<size_t>(1, kShortRow / period) * period;
-    for (size_t i = 0; i < row_; ++i) {
-      scale_[i] = layout_.scale[i / run_ % layout_.count];
-      offset_[i] = layout_.offset[i / run_ % layout_.count];
+    for (size_t i = 0, at = 0; i < row_; i += run_, at = at + 1 == layout_.count ? 0 : at + 1) {
+      std::fill_n(scale_ + i, run_, layout_.scale[at]);
+      std::fill_n(offset_ + i, run_, layout_.offset[at]);
     }
   }
 

@@ -115,6 +115,8 @@ class RunScales {
   HWY_INLINE VF32 High(size_t k) const { return hn::Set(DF32(), high_[k]); }
   HWY_INLINE int32_t Offset(size_t k) const { return offset_[k]; }
 
+  HWY_INLINE const float* Scales() const { return scale_; }
+
   // For a short run.
   HWY_INLINE Broadcast AtScale(size_t k) const { return MakeBroadcast(scale_ + k); }
   HWY_INLINE Broadcast AtInverse(size_t k) const { return MakeBroadcast(inverse_ + k); }

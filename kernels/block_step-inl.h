@@ -34,18 +34,24 @@ template <class DF>
 using VI = hn::Vec<DI<DF>>;
 
 // E of kFloorLog2 and kCeilLog2, biased. Subnormal magnitudes are made normal first: row 24 + b of the table is for the
-// biased exponent b.
+// biased exponent b. The table is looked into only where a mantissa lies between the least and the most of it: few do,
+// and a gather takes as long as a block.
 template <class DF>
-HWY_INLINE VI<DF> LogExponent(DF df, VI<DF> largest, const uint32_t* log2_carry) {
+HWY_INLINE VI<DF> LogExponent(DF df, VI<DF> largest, const BlockRule& rule) {
   constexpr int kLift = 24;
   const DI<DF> di;
   const auto subnormal = hn::Lt(largest, hn::Set(di, kSmallestNormal));
   const auto lifted = hn::Mul(hn::BitCast(df, largest), hn::BitCast(df, hn::Set(di, PowerBits(kLift))));
   const auto bits = hn::IfThenElse(subnormal, hn::BitCast(di, lifted), largest);
   const auto row = hn::Add(hn::ShiftRight<23>(bits), hn::IfThenZeroElse(subnormal, hn::Set(di, kLift)));
-  const auto threshold = hn::GatherIndex(di, reinterpret_cast<const int32_t*>(log2_carry), row);
   const auto mantissa = hn::And(bits, hn::Set(di, kSmallestNormal - 1));
-  const auto carry = hn::VecFromMask(di, hn::Ge(mantissa, threshold));  // -1 or 0
+  const auto reaches_least = hn::Ge(mantissa, hn::Set(di, static_cast<int32_t>(rule.carry_from)));
+  const auto reaches_most = hn::Ge(mantissa, hn::Set(di, static_cast<int32_t>(rule.carry_to)));
+  auto carry = hn::VecFromMask(di, reaches_most);  // -1 or 0
+  if (HWY_UNLIKELY(!hn::AllFalse(di, hn::Xor(reaches_least, reaches_most)))) {
+    const auto threshold = hn::GatherIndex(di, reinterpret_cast<const int32_t*>(rule.log2_carry), row);
+    carry = hn::VecFromMask(di, hn::Ge(mantissa, threshold));
+  }
   return hn::Sub(hn::Sub(row, hn::Set(di, kLift)), carry);
 }
 
@@ -65,7 +71,7 @@ HWY_INLINE VI<DF> BlockExponentOf(DF df, VI<DF> largest, const BlockRule& rule) 
     case BlockExponent::kCeilLog2:
       break;
   }
-  return LogExponent(df, largest, rule.log2_carry);
+  return LogExponent(df, largest, rule);
 }
 
 // g before double_on_carry and the limits. A block of zeros has any finite one.

@@ -95,7 +95,8 @@ struct BlockRule {
   uint32_t even_half;          // kEven: added to the bits of a
   const uint32_t* log2_carry;  // kFloorLog2, kCeilLog2: 279 thresholds, first those of the subnormal exponents: where
                                // the mantissa of a reaches its exponent's threshold, E is one more
-  int to_step;                 // exponent of the element's largest value; integers: integer_bits - 1
+  uint32_t carry_from, carry_to;  // the least and the most of these
+  int to_step;                    // exponent of the element's largest value; integers: integer_bits - 1
   int step_min, step_max, step_tiny;
   int mantissa_bits, min_exponent;  // of elements; whole numbers: both 14
   float lowest, highest;

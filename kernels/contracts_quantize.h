@@ -47,6 +47,7 @@ struct QuantizeAffineArgs {
   CodeType type;
   void* out;
   bool stream = false;  // `out` is not read soon and no cache holds it: stores go around the caches
+  bool far = false;     // no cache holds `in` and what is read after it: it is fetched ahead
 };
 using QuantizeAffineFn = void (*)(const QuantizeAffineArgs&);
 std::span<const Variant<QuantizeAffineFn>> QuantizeAffineVariants();

@@ -47,7 +47,7 @@ HWY_NOINLINE void Run(const QuantizeAffineArgs& args, int64_t limit) {
   if (args.in_type == kIn && direct) {
     return loop.Run(static_cast<const In*>(args.in), args.n, static_cast<T*>(args.out));
   }
-  constexpr size_t kChunk = stream::kChunkBytes / sizeof(T);
+  constexpr size_t kChunk = sizeof(T) == 4 ? 1024 : 2048;  // of bytes 4096 leave the kernel waiting for the stores
   alignas(64) float floats[kIn == FloatType::kF32 ? kChunk : 1];
   alignas(64) T codes[kChunk];
   for (size_t i = 0; i < args.n; i += kChunk) {

@@ -15,6 +15,7 @@
 #include "kernels/affine_rules-inl.h"
 #include "kernels/affine_scales-inl.h"
 #include "kernels/contracts_quantize.h"
+#include "kernels/half_values-inl.h"
 #include "kernels/stream-inl.h"
 #include "kernels/stream_lines-inl.h"
 
@@ -44,11 +45,20 @@ class Kernel {
   bool PrepareRuns(const float* scale, const int32_t* offset, size_t n) {
     if (!runs_.Fill(scale, offset, n, units_)) return false;
     if constexpr (kMayMultiply) multiplied_.Fill(scale, offset, n, affine::RunOf(args_), units_);
+    if constexpr (kHalves) values_.Fill(runs_, n, units_);
     return true;
   }
   bool PrepareRow(const float* scale, const int32_t* offset, size_t n) { return row_.Fill(scale, offset, n, units_); }
 
   HWY_INLINE void Uniform(const In* in, size_t n, size_t k, Out* out) const {
+    if constexpr (kHalves) {
+      if (values_.filled()) {
+        const size_t done = n - n % values_.kPair;
+        values_.template Run<kRule, kKeepNan>({in, done, k, 1, out}, runs_, stream_);
+        if (done == n) return;
+        in += done, n -= done, out += done;
+      }
+    }
     const VF32 scale = runs_.Scale(k), inverse = runs_.Inverse(k);
     if constexpr (kMayMultiply) {
       const VF32 low = runs_.Low(k), high = runs_.High(k), magic = hn::Set(DF32(), affine::kMagic);
@@ -140,18 +150,23 @@ class Kernel {
   }
 
   HWY_INLINE void EachRun(const In* in, size_t run, size_t k, size_t runs, Out* out) const {
+    if constexpr (kHalves) {
+      if (values_.filled()) return values_.template Run<kRule, kKeepNan>({in, run, k, runs, out}, runs_, stream_);
+    }
     for (size_t j = 0; j < runs; ++j) {
       Stretch(in + j * run, run, runs_.AtScale(k + j), runs_.AtInverse(k + j), k + j, out + j * run);
     }
   }
 
-  static constexpr bool kMayMultiply = kRule == Rule::kDivide && kType != FloatType::kF32;
+  static constexpr bool kHalves = kType != FloatType::kF32;
+  static constexpr bool kMayMultiply = kRule == Rule::kDivide && kHalves;
 
   const QuantizeDequantizeAffineArgs& args_;
   const bool stream_;
   const affine::Units units_;
   affine::RunScales runs_;
   affine::MultipliedRuns<kType> multiplied_;
+  affine::HalfValues<kType, kHasBF16> values_;
   affine::RowScales row_;
 };
 

@@ -106,13 +106,16 @@ HWY_NOINLINE void RunChunk(const QuantizeFloatArgs& shared_args, const ScaleChun
 
 // What it can of a chunk with one scale; how much that is.
 template <FloatType kIn>
-HWY_NOINLINE size_t RunSaturated(const QuantizeFloatArgs& args, const ScaleChunk& chunk, uint8_t* codes) {
+HWY_NOINLINE size_t RunSaturated(const QuantizeFloatArgs& args, const saturated_codes::Magics& magics,
+                                 const ScaleChunk& chunk, uint8_t* codes) {
   const auto* in = static_cast<const Element<kIn>*>(args.in) + chunk.begin;
-  return saturated_codes::Run<kIn>(args, in, chunk.count, *chunk.scale, codes);
+  if (args.zero_point) return saturated_codes::Run<kIn, true>(args, magics, in, chunk.count, *chunk.scale, codes);
+  return saturated_codes::Run<kIn, false>(args, magics, in, chunk.count, *chunk.scale, codes);
 }
 
 template <FloatType kIn, FloatType kRound>
-HWY_INLINE void RunAnyChunk(const QuantizeFloatArgs& args, ScaleChunk chunk, uint8_t* codes) {
+HWY_INLINE void RunAnyChunk(const QuantizeFloatArgs& args, const saturated_codes::Magics& magics, ScaleChunk chunk,
+                            uint8_t* codes) {
   using enum Division;
   if constexpr (kRound == FloatType::kF32) {
     const float scale = *chunk.scale;
@@ -120,7 +123,7 @@ HWY_INLINE void RunAnyChunk(const QuantizeFloatArgs& args, ScaleChunk chunk, uin
     // A zero_point takes the sign of quotients that are 0: of none but those of 0 then.
     const bool keeps_signs = !args.zero_point || scale <= 0.5f;
     if (chunk.uniform && division != kDivided && keeps_signs && saturated_codes::TakesFormat(args.grid)) {
-      const size_t done = RunSaturated<kIn>(args, chunk, codes);
+      const size_t done = RunSaturated<kIn>(args, magics, chunk, codes);
       if (done == chunk.count) return;
       chunk = {chunk.begin + done, chunk.count - done, chunk.scale, true};
       codes += done;
@@ -136,10 +139,10 @@ HWY_INLINE void RunAnyChunk(const QuantizeFloatArgs& args, ScaleChunk chunk, uin
 // `codes`: of elements begin .. begin + n - 1, ScaleChunks::kMost bytes; `begin` is a multiple of that.
 HWY_INLINE void Write(const QuantizeFloatArgs& args, uint8_t* codes, size_t begin, size_t n, stream::Lines& lines) {
   const size_t bytes = args.packed ? (n + 1) / 2 : n;
-  void* out = args.stream ? lines.next() : args.out + (args.packed ? begin / 2 : begin);
+  auto* out = args.stream ? static_cast<uint8_t*>(lines.next()) : args.out + (args.packed ? begin / 2 : begin);
   if (args.packed) {
-    packed_codes::Pack(codes, n, 4, static_cast<uint8_t*>(out));
-  } else {
+    packed_codes::Pack(codes, n, 4, out);
+  } else if (codes != out) {
     std::memcpy(out, codes, n);
   }
   if (args.stream) lines.Push(bytes);
@@ -147,15 +150,17 @@ HWY_INLINE void Write(const QuantizeFloatArgs& args, uint8_t* codes, size_t begi
 
 template <FloatType kIn, FloatType kRound>
 void Run(const QuantizeFloatArgs& args) {
-  constexpr size_t kMost = ScaleChunks::kMost;
-  static_assert(kMost % packed_codes::kGroup == 0);
+  constexpr size_t kMost = ScaleChunks::kMost, kPast = 64;  // stores go that far past the last code
+  static_assert(kMost % packed_codes::kGroup == 0 && kMost + kPast <= stream::Lines::kMost);
+  const saturated_codes::Magics magics(args.grid);
   stream::Lines lines(args.out);
   ScaleChunks chunks(args.layout, args.n);
   ScaleChunk chunk;
-  alignas(64) uint8_t codes[kMost + 64] = {};  // stores go past the last one
+  alignas(64) uint8_t buffer[kMost + kPast] = {};
   while (chunks.Next(chunk)) {
+    auto* const codes = args.stream && !args.packed ? static_cast<uint8_t*>(lines.next()) : buffer;
     const size_t at = chunk.begin % kMost, end = at + chunk.count;
-    RunAnyChunk<kIn, kRound>(args, chunk, codes + at);
+    RunAnyChunk<kIn, kRound>(args, magics, chunk, codes + at);
     if (end == kMost || chunk.begin + chunk.count == args.n) Write(args, codes, chunk.begin - at, end, lines);
   }
   if (args.stream) lines.Finish();

@@ -1,9 +1,10 @@
 // Per-target: floats -> codes of small float formats in which nothing overflows, straight from the bits of a sum.
 //
-// With t = |x / s|, within the limit, e the exponent bits of t, of 2^min_exponent at least, and m mantissa bits: adding
-// 1.5 * 2^23 steps of that exponent to t leaves the whole number q of steps in the low bits, ties to even. The code is
-// ((e - e_min) >> (23 - m)) + q: codes below 2^(m+1) count steps of the smallest exponent, each further exponent is 2^m
-// codes on, and a q that rounds up to 2^(m+1) goes on to the next exponent by itself.
+// With t = |x / s|, within the limit, e the exponent of t, emin at least, and m mantissa bits: adding 1.5 * 2^23 steps
+// of that exponent to t leaves the whole number q of steps in the low bits, ties to even. The code is (e - emin) * 2^m
+// + q: codes below 2^(m+1) count steps of the smallest exponent, each further exponent is 2^m codes on, and a q that
+// rounds up to 2^(m+1) goes on to the next exponent by itself. So e may be that of a quotient that is a little off,
+// too: where it is another one, t is as near to a power of two, whose code both give.
 
 #if defined(LANEQUANT_KERNELS_SATURATED_CODES_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef LANEQUANT_KERNELS_SATURATED_CODES_INL_H_
@@ -35,52 +36,132 @@ using round_float::VF32;
 using D32 = hn::RebindToUnsigned<DF32>;
 using V32 = hn::Vec<D32>;
 
-HWY_INLINE bool TakesFormat(const FloatGrid& grid) { return !round_float::Overflows(grid) && !grid.unsigned_zero; }
+constexpr int kExponents = 32;  // of the values of a format, at most
 
-// With e_min taken off the low byte of the sum. It is even, so that ties go where they should.
-constexpr uint32_t Magic(const FloatGrid& grid) {
-  const auto least = static_cast<uint32_t>(round_float::PowerBits(grid.min_exponent));
-  const auto steps = static_cast<uint32_t>(round_float::MagicBits(grid.mantissa_bits));
-  return steps + ((0u - (least >> (23 - grid.mantissa_bits))) & 0xFF);
+HWY_INLINE bool TakesFormat(const FloatGrid& grid) {
+  const auto exponent = static_cast<int>(hwy::BitCastScalar<uint32_t>(grid.limit) >> 23) - 127;
+  const bool few = exponent - grid.min_exponent < kExponents;
+  return few && !round_float::Overflows(grid) && !grid.unsigned_zero;
 }
 
-// Four vectors, one code in the low byte of each lane, behind each other.
-HWY_INLINE void StoreBytes(V32 a, V32 b, V32 c, V32 d, uint8_t* out) {
-  const hn::Repartition<uint16_t, D32> d16;
-  const hn::Repartition<uint8_t, D32> d8;
-  hn::StoreU(hn::OrderedTruncate2To(d8, hn::OrderedTruncate2To(d16, a, b), hn::OrderedTruncate2To(d16, c, d)), d8, out);
+// What is added to quotients whose exponent, biased, is `exponent`: the first term of the code with it. That is even,
+// so that ties go where they should.
+constexpr uint32_t Magic(const FloatGrid& grid, int exponent) {
+  const int least = grid.min_exponent + 127, e = exponent > least ? exponent : least;
+  const auto steps = static_cast<uint32_t>(round_float::MagicBits(grid.mantissa_bits));
+  return (static_cast<uint32_t>(e) << 23) + steps + (static_cast<uint32_t>(e - least) << grid.mantissa_bits);
+}
+
+// Magic for a vector of quotients.
+#undef LQ_MAGIC_TABLE
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+#define LQ_MAGIC_TABLE 1
+#else
+#define LQ_MAGIC_TABLE 0
+#endif
+#if LQ_MAGIC_TABLE
+// By a table of all exponents.
+class Magics {
+ public:
+  explicit Magics(const FloatGrid& grid) : least_(static_cast<uint32_t>(round_float::PowerBits(grid.min_exponent))) {
+    const int least = grid.min_exponent + 127;
+    for (int e = least; e < least + kExponents; ++e) table_[e % kExponents] = Magic(grid, e);
+  }
+  HWY_INLINE V32 operator()(V32 quotient) const {
+    const D32 d;
+    const V32 row = hn::ShiftRight<23>(hn::Max(quotient, hn::Set(d, least_)));
+    return V32{_mm512_permutex2var_epi32(hn::Load(d, table_).raw, row.raw, hn::Load(d, table_ + 16).raw)};
+  }
+
+ private:
+  uint32_t least_;
+  alignas(64) uint32_t table_[kExponents];
+};
+#else
+class Magics {
+ public:
+  explicit Magics(const FloatGrid& grid)
+      : least_(static_cast<uint32_t>(round_float::PowerBits(grid.min_exponent))),
+        shift_(23 - grid.mantissa_bits),
+        magic_(Magic(grid, 0) - least_ - (least_ >> shift_)) {}
+  HWY_INLINE V32 operator()(V32 quotient) const {
+    const D32 d;
+    const V32 exponent = hn::And(quotient, hn::Set(d, uint32_t{round_float::kExponentBits}));
+    const V32 e = hn::Max(exponent, hn::Set(d, least_));
+    return hn::Add(hn::Add(e, hn::Set(d, magic_)), hn::ShiftRightSame(e, shift_));
+  }
+
+ private:
+  uint32_t least_;
+  int shift_;
+  uint32_t magic_;
+};
+#endif
+
+using D16 = hn::Repartition<uint16_t, D32>;
+using D8 = hn::Repartition<uint8_t, D32>;
+
+// |x|, but `limit` for what is more, infinities and NaN.
+HWY_INLINE VF32 Inside(VF32 x, VF32 limit) {
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+  constexpr int kSmallerMagnitude = 0b1010;
+  return VF32{_mm512_range_ps(x.raw, limit.raw, kSmallerMagnitude)};
+#else
+  const V32 magnitude = hn::BitCast(D32(), hn::Abs(x));
+  return hn::BitCast(DF32(), hn::Min(magnitude, hn::BitCast(D32(), limit)));
+#endif
+}
+
+// The upper halves of two vectors.
+HWY_INLINE hn::Vec<D16> UpperHalves(VF32 a, VF32 b) {
+  return hn::ConcatOdd(D16(), hn::BitCast(D16(), b), hn::BitCast(D16(), a));
 }
 
 // Writes the codes of the first of n elements of one scale, which exact_division-inl.h takes. Returns how many: a
-// multiple of four vectors, or 0 if one of them is NaN.
-template <FloatType kIn>
-HWY_INLINE size_t Run(const QuantizeFloatArgs& args, const small_floats::Element<kIn>* in, size_t n, float scale,
-                      uint8_t* out) {
+// multiple of four vectors, or 0 if one of them is infinite or NaN. kZeroPoint: 0 is added, which takes the sign of -0.
+// Signs come from the bytes that hold them: shuffles, of which the loop has few, instead of arithmetic, of which it has
+// much.
+template <FloatType kIn, bool kZeroPoint>
+HWY_INLINE size_t Run(const QuantizeFloatArgs& args, const Magics& shared_magics, const small_floats::Element<kIn>* in,
+                      size_t n, float scale, uint8_t* out) {
   const DF32 df;
   const D32 d;
+  const D16 d16;
+  const D8 d8;
   const size_t lanes = hn::Lanes(df), done = n / (4 * lanes) * (4 * lanes);
   const int mantissa_bits = args.grid.mantissa_bits, bits = args.code.exponent_bits + mantissa_bits;
   const VF32 divisor = hn::Set(df, scale), inverse = hn::Set(df, 1.0f / scale);
-  const VF32 plus = hn::Set(df, args.zero_point ? 0.0f : -0.0f);  // a zero_point takes the sign of -0
-  const V32 limit = hn::BitCast(d, hn::Set(df, args.grid.limit * scale));
-  const V32 least = hn::Set(d, static_cast<uint32_t>(round_float::PowerBits(args.grid.min_exponent)));
-  const V32 magic = hn::Set(d, Magic(args.grid)), infinity = hn::Set(d, uint32_t{round_float::kExponentBits});
-  V32 largest = hn::Zero(d);
-  const auto code = [&](size_t i) HWY_ATTR {
-    const V32 x = hn::BitCast(d, hn::Add(small_floats::Load<kIn>(df, in + i, lanes), plus));
-    const V32 magnitude = hn::And(x, hn::Set(d, 0x7FFFFFFF));
-    largest = hn::Max(largest, magnitude);
-    const VF32 t = exact_division::Quotient(hn::BitCast(df, hn::Min(magnitude, limit)), divisor, inverse);
-    const V32 e = hn::Max(hn::And(hn::BitCast(d, t), infinity), least);
-    const V32 sum = hn::BitCast(d, hn::Add(t, hn::BitCast(df, hn::Add(e, magic))));
-    const V32 unsigned_code = hn::Add(sum, hn::ShiftRightSame(e, 23 - mantissa_bits));
-    return hn::BitwiseIfThenElse(hn::Set(d, (1u << bits) - 1), unsigned_code, hn::ShiftRightSame(x, 31 - bits));
+  const VF32 limit = hn::Set(df, args.grid.limit * scale);
+  const Magics magics = shared_magics;
+  const auto unsigned_bits = hn::Set(d8, static_cast<uint8_t>((1 << bits) - 1));
+  const auto sign_bit = hn::Set(d8, static_cast<uint8_t>(1 << bits));
+  const bool ahead = args.stream;  // stores cannot change these copies
+  auto largest = hn::Zero(d16);
+  const auto load = [&](size_t i) HWY_ATTR {
+    const VF32 x = small_floats::Load<kIn>(df, in + i, lanes);
+    return kZeroPoint ? hn::Add(x, hn::Zero(df)) : x;
+  };
+  const auto code = [&](VF32 x) HWY_ATTR {  // of the magnitude, in the low byte
+    const VF32 inside = Inside(x, limit);
+    const VF32 nearly = hn::Mul(inside, inverse);  // on the way to the quotient
+    const VF32 magic = hn::BitCast(df, magics(hn::BitCast(d, nearly)));
+    return hn::BitCast(d, hn::Add(exact_division::Quotient(inside, divisor, inverse), magic));
   };
   for (size_t i = 0; i < done; i += 4 * lanes) {
-    if (args.stream) stream::PrefetchAhead(in + i, 4 * lanes * sizeof(*in));
-    StoreBytes(code(i), code(i + lanes), code(i + 2 * lanes), code(i + 3 * lanes), out + i);
+    if (ahead) stream::PrefetchAhead(in + i, 4 * lanes * sizeof(*in));
+    const VF32 x0 = load(i), x1 = load(i + lanes), x2 = load(i + 2 * lanes), x3 = load(i + 3 * lanes);
+    const auto upper01 = UpperHalves(x0, x1), upper23 = UpperHalves(x2, x3);
+    largest = hn::Max(largest, hn::Max(hn::Add(upper01, upper01), hn::Add(upper23, upper23)));
+    const auto signs = hn::ConcatOdd(d8, hn::BitCast(d8, upper23), hn::BitCast(d8, upper01));
+    // Of a byte's neighbour nothing comes as far as its sign.
+    const auto moved = hn::BitCast(d8, hn::ShiftRightSame(hn::BitCast(d16, signs), 7 - bits));
+    const auto low = hn::OrderedTruncate2To(d16, code(x0), code(x1));
+    const auto high = hn::OrderedTruncate2To(d16, code(x2), code(x3));
+    const auto magnitudes = hn::And(hn::OrderedTruncate2To(d8, low, high), unsigned_bits);
+    hn::StoreU(hn::OrAnd(magnitudes, moved, sign_bit), d8, out + i);
   }
-  return hn::AllTrue(d, hn::Le(largest, infinity)) ? done : 0;
+  constexpr uint16_t kInfinity = 0x7F80;  // the upper half of it
+  return hn::AllTrue(d16, hn::Lt(largest, hn::Set(d16, uint16_t{2 * kInfinity}))) ? done : 0;
 }
 
 }  // namespace saturated_codes

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -37,9 +38,13 @@ Log2Carry MakeLog2Carry(bool ceil) {
   return table;
 }
 
-const uint32_t* Log2CarryOf(BlockExponent exponent) {
+void SetLog2Carry(BlockExponent exponent, kernels::BlockRule& rule) {
   static const Log2Carry floor_carry = MakeLog2Carry(false), ceil_carry = MakeLog2Carry(true);
-  return (exponent == BlockExponent::kCeilLog2 ? ceil_carry : floor_carry).data();
+  const Log2Carry& carry = exponent == BlockExponent::kCeilLog2 ? ceil_carry : floor_carry;
+  const auto [least, most] = std::minmax_element(carry.begin(), carry.end());
+  rule.log2_carry = carry.data();
+  rule.carry_from = *least;
+  rule.carry_to = *most;
 }
 
 void SetFloatElements(const BlockFormat& format, kernels::BlockRule& rule) {
@@ -137,7 +142,7 @@ kernels::BlockRule BlockRuleOf(const BlockFormat& format) {
     SetFloatElements(format, rule);
   }
   if (format.exponent == BlockExponent::kFloorLog2 || format.exponent == BlockExponent::kCeilLog2) {
-    rule.log2_carry = Log2CarryOf(format.exponent);
+    SetLog2Carry(format.exponent, rule);
   }
   rule.non_finite = format.non_finite;
   rule.sub_block = static_cast<size_t>(format.sub_block_size);
