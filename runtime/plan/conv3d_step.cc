@@ -60,6 +60,10 @@ class Conv3dStep final : public Step {
   }
 
   LayerInfo info() const override { return conv_.info(); }
+  double Microseconds(std::span<const Shape> in, const Shape& out) const override {
+    const auto bytes = static_cast<double>(conv_.info().packed_bytes);  // as many products, as in Conv2dStep
+    return Step::Microseconds(in, out) + kProductMicroseconds * bytes * static_cast<double>(out.NumElements() / out[1]);
+  }
 
  private:
   static std::span<std::byte> TakeSpan(Pieces& pieces, size_t bytes) { return {pieces.Take(bytes), bytes}; }

@@ -12,14 +12,6 @@
 namespace lq {
 namespace {
 
-// Of a layer that multiplies `rows` rows with its packed weights, about a byte for each product. A few rows take as
-// long as one: the weights come from the caches more slowly than they are multiplied.
-double LayerMicroseconds(int64_t rows, size_t packed_bytes) {
-  constexpr double kBytesPerMicrosecond = 150e3;
-  constexpr int64_t kLeastRows = 2;
-  return static_cast<double>(std::max(rows, kLeastRows)) * static_cast<double>(packed_bytes) / kBytesPerMicrosecond;
-}
-
 // Rows of features, all dimensions but ONNX's last one: of tensors that the plan holds in another order
 // through copies. Layer: Linear or FloatLinear.
 template <class Layer>
@@ -66,7 +58,11 @@ class LinearStep final : public Step {
   }
   LayerInfo info() const override { return layer_.info(); }
   double Microseconds(std::span<const Shape> in, const Shape& out) const override {
-    return Step::Microseconds(in, out) + LayerMicroseconds(Rows(in[0]), layer_.info().packed_bytes);
+    constexpr double kByte = 1 / 80e3;  // of weights, from the caches: a few rows take as long as one
+    const LayerInfo& info = layer_.info();
+    const auto products = static_cast<double>(in[0].NumElements() * out_features_) * (info.sums_floats ? 4 : 1);
+    return Step::Microseconds(in, out) +
+           std::max(kByte * static_cast<double>(info.packed_bytes), kProductMicroseconds * products);
   }
 
  private:
@@ -102,7 +98,9 @@ class Conv2dStep final : public Step {
   Status Run(const StepRun& run) const override { return conv_.Run(run.in[0], run.out, run.scratch, run.executor); }
   LayerInfo info() const override { return conv_.info(); }
   double Microseconds(std::span<const Shape> in, const Shape& out) const override {
-    return Step::Microseconds(in, out) + LayerMicroseconds(out[0] * out[1] * out[2], conv_.info().packed_bytes);
+    // A byte for each product of codes with codes of 8 bits; four for one of floats, which takes as long as four.
+    const auto bytes = static_cast<double>(conv_.info().packed_bytes);
+    return Step::Microseconds(in, out) + kProductMicroseconds * bytes * static_cast<double>(out[0] * out[1] * out[2]);
   }
 
  private:

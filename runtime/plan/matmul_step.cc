@@ -94,10 +94,9 @@ class MatmulStep final : public Step {
 
   LayerInfo info() const override { return matmul_.info(); }
   double Microseconds(std::span<const Shape> in, const Shape& out) const override {
-    constexpr double kProduct = 0.01e-3;
     const Shape a = OnnxShape(in[0]);
     return Step::Microseconds(in, out) +
-           kProduct * static_cast<double>(out.NumElements()) * static_cast<double>(a[a.rank() - 1]);
+           kProductMicroseconds * static_cast<double>(out.NumElements()) * static_cast<double>(a[a.rank() - 1]);
   }
 
  private:

@@ -84,6 +84,13 @@ class PoolStep : public Step {
     return OkStatus();
   }
 
+  double Microseconds(std::span<const Shape> in, const Shape& out) const override {
+    constexpr double kCell = 0.03e-3;
+    const auto cells = static_cast<double>(spec_.global ? in[0].NumElements() : out.NumElements());
+    const size_t window = spec_.global ? 1 : spec_.kernel[0] * spec_.kernel[1];
+    return kStepMicroseconds + kCell * cells * static_cast<double>(window);
+  }
+
  protected:
   virtual void RunWindow(const std::byte* in, const kernels::Window& window, std::byte* out, DType type) const = 0;
 

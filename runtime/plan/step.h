@@ -59,6 +59,8 @@ class Step : protected Layout {
  protected:
   // Besides the work: calls, checks, a table of what is shared out.
   static constexpr double kStepMicroseconds = 0.15;
+  // Products of codes, by the units for integers.
+  static constexpr double kProductMicroseconds = 1 / 150e3;
 
   const Layout& layout() const { return *this; }
 };
