@@ -39,6 +39,7 @@ class ShapeFolder {
     for (Node& node : graph_.nodes) {
       if (MakesZeros(node)) {
         zeros_.insert(node.outputs[0]);
+        if (node.op == "QuantizeLinear") zero_points_[node.outputs[0]] = ZeroPoint(node);
         makers_[node.outputs[0]] = graph_.Describe(node);
         continue;
       }
@@ -56,6 +57,7 @@ class ShapeFolder {
       for (size_t i = 0; i < node.inputs.size(); ++i) LQ_RETURN_IF_ERROR(Replace(node, i));
       LQ_RETURN_IF_ERROR(FollowRepeated(node));
       shapes_.Infer(node);
+      if (IsRoundedConstant(node)) rounded_.insert(node.outputs[0]);
       kept.push_back(std::move(node));
     }
     graph_.nodes = std::move(kept);
@@ -64,7 +66,7 @@ class ShapeFolder {
 
  private:
   // The states at the begin of a sequence, of which LSTM and GRU take zeros by themselves. Of a dynamic batch no
-  // constant could hold them.
+  // constant could hold them. Quantized they stay zeros: 0 is on every grid.
   bool MakesZeros(const Node& node) const {
     constexpr const char* kMovements[] = {"Cast",  "Expand",  "Identity",  "Reshape",
                                           "Slice", "Squeeze", "Transpose", "Unsqueeze"};
@@ -72,6 +74,9 @@ class ShapeFolder {
       return false;
     }
     if (zeros_.count(node.inputs[0]) != 0) {
+      if (node.op == "QuantizeLinear") return true;
+      const auto codes = zero_points_.find(node.inputs[0]);
+      if (codes != zero_points_.end()) return node.op == "DequantizeLinear" && codes->second == ZeroPoint(node);
       return std::find(std::begin(kMovements), std::end(kMovements), node.op) != std::end(kMovements);
     }
     const size_t shape = node.op == "Expand" ? 1 : 0;
@@ -89,7 +94,15 @@ class ShapeFolder {
            std::all_of(value->f32.begin(), value->f32.end(), [](float v) { return v == 0; });
   }
 
-  bool IsConstant(ValueId id) const { return id != kAbsent && graph_.value(id).constant.has_value(); }
+  static ValueId ZeroPoint(const Node& node) { return node.inputs.size() > 2 ? node.inputs[2] : kAbsent; }
+  bool IsConstant(ValueId id) const {
+    return id != kAbsent && (graph_.value(id).constant.has_value() || rounded_.count(id) != 0);
+  }
+
+  bool IsRoundedConstant(const Node& node) const {
+    return (node.op == "QuantizeLinear" || node.op == "DequantizeLinear") && node.outputs.size() == 1 &&
+           !node.inputs.empty() && IsConstant(node.inputs[0]);
+  }
 
   // An Expand of a constant to a dynamic batch, as of the token that transformers of images begin with: a Concat
   // repeats it, other operators broadcast it.
@@ -158,6 +171,7 @@ class ShapeFolder {
     if (node.op == "Identity" || node.op == "Cast") return in;
     if (node.op == "Squeeze" && in->values.size() == 1) return Numbers{in->values, false};
     if (node.op == "Unsqueeze" && !in->is_list) return Numbers{in->values, true};
+    if (node.op == "Reshape") return AsList(node, *in);
     if (node.op == "Concat") return Joined(node);
     if (node.op == "ReduceProd") return Multiplied(in->values, node.Int("keepdims", 1) != 0);
     if (node.op == "Gather") return Gathered(node, *in);
@@ -168,8 +182,19 @@ class ShapeFolder {
     return Combined(node, *in);
   }
 
+  // PyTorch writes torch.Size as a Reshape of joined numbers to (-1).
+  std::optional<Numbers> AsList(const Node& node, const Numbers& in) const {
+    const std::optional<Numbers> dims = Input(node, 1);
+    const bool is_list = dims.has_value() && dims->is_list && dims->Only() == -1;
+    return is_list ? std::optional(Numbers{in.values, true}) : std::nullopt;
+  }
+
   std::optional<Numbers> ShapeOf(const Node& node) {
-    const std::optional<Dims> shape = node.inputs.empty() ? std::nullopt : shapes_.Of(node.inputs[0]);
+    std::optional<Dims> shape = node.inputs.empty() ? std::nullopt : shapes_.Of(node.inputs[0]);
+    if (IsComputed(node, 0)) {
+      const Numbers& numbers = known_.at(node.inputs[0]);
+      shape = numbers.is_list ? Dims{Dim{static_cast<int64_t>(numbers.values.size())}} : Dims{};
+    }
     if (!shape.has_value()) return std::nullopt;
     const auto rank = static_cast<int64_t>(shape->size());
     const auto bound = [&](int64_t at) { return std::clamp<int64_t>(at < 0 ? at + rank : at, 0, rank); };
@@ -357,9 +382,11 @@ class ShapeFolder {
   Graph& graph_;
   ShapeInference shapes_;
   std::map<ValueId, Numbers> known_;
-  std::set<ValueId> repeated_;             // of a batch of 1 here
-  std::set<ValueId> zeros_;                // of a shape that is not known
-  std::map<ValueId, std::string> makers_;  // for messages
+  std::set<ValueId> rounded_;               // constants behind quantizers
+  std::set<ValueId> repeated_;              // of a batch of 1 here
+  std::set<ValueId> zeros_;                 // of a shape that is not known, or codes of them
+  std::map<ValueId, ValueId> zero_points_;  // of codes of zeros: their quantizer's, the code itself
+  std::map<ValueId, std::string> makers_;   // for messages
 };
 
 }  // namespace
