@@ -33,14 +33,18 @@ std::string TieCell(const LayerValidation& layer) {
                      layer.tie.unexplained > 0 ? " !" : "");
 }
 
-std::string BiasLine(const Validation& validation, const SessionOptions& options) {
-  if (!validation.BiasExplains()) return "";
-  const OtherBias& other = *validation.other_bias;
+// What else would have agreed; "" where nothing does.
+std::string OtherChoiceLine(const Validation& validation, const SessionOptions& options) {
+  const bool by_bias = validation.BiasExplains();
+  if (!by_bias && !validation.ProfileExplains()) return "";
+  const OtherChoice& other = by_bias ? *validation.other_bias : *validation.other_profile;
+  const std::string option =
+      by_bias ? fmt::format("--bias {}", NameOf(other.bias)) : fmt::format("--profile {}", NameOf(other.profile));
   return fmt::format(
-      "the bias mode alone explains the drift: with --bias {} {} codes differ isolated, {} cumulative; with {} {}, "
-      "{}\n",
-      NameOf(other.bias), other.isolated.different, other.cumulative.different, NameOf(options.bias),
-      validation.aimet_isolated.different, validation.aimet_cumulative.different);
+      "the {} alone explains the drift: with {} {} codes differ isolated, {} cumulative; with {} {}, {}\n",
+      by_bias ? "bias mode" : "rounding profile", option, other.isolated.different, other.cumulative.different,
+      by_bias ? NameOf(options.bias) : NameOf(options.profile), validation.aimet_isolated.different,
+      validation.aimet_cumulative.different);
 }
 
 // The first names; "" where every layer was compared.
@@ -103,6 +107,14 @@ void WriteDifference(const char* key, const CodeDifference& difference, JsonWrit
   json.Number("largest", difference.largest).End();
 }
 
+// The rest of an object that has begun.
+void WriteOther(const OtherChoice& other, bool explains, JsonWriter& json) {
+  json.Bool("explains", explains).Number("unexplained", other.unexplained);
+  WriteDifference("aimet_isolated", other.isolated, json);
+  WriteDifference("aimet_cumulative", other.cumulative, json);
+  json.End();
+}
+
 void WriteLayer(const LayerValidation& layer, JsonWriter& json) {
   json.BeginObject().String("tensor", layer.name).String("op", layer.op);
   WriteDifference("kernel_isolated", layer.kernel_isolated, json);
@@ -121,7 +133,7 @@ std::string ValidationTable(const Validation& validation, const SessionOptions& 
   if (const size_t width = table.Width(); width > kLineWidth) {
     table = MakeTable(validation, std::max(kMinNameWidth, kNameWidth - std::min(kNameWidth, width - kLineWidth)));
   }
-  return fmt::format("{}{}{}: {}{}; {}\n", table.ToString(), BiasLine(validation, options),
+  return fmt::format("{}{}{}: {}{}; {}\n", table.ToString(), OtherChoiceLine(validation, options),
                      validation.Passed() ? "passed" : "FAILED", NotComparedSentence(validation),
                      KernelSentence(validation), AimetSentence(validation));
 }
@@ -142,12 +154,12 @@ std::string ValidationJson(const Validation& validation, const SessionOptions& o
   for (const std::string& name : validation.NotCompared()) json.String("", name);
   json.End();
   if (validation.other_bias.has_value()) {
-    const OtherBias& other = *validation.other_bias;
-    json.BeginObject("other_bias").String("bias", NameOf(other.bias));
-    json.Bool("explains", validation.BiasExplains()).Number("unexplained", other.unexplained);
-    WriteDifference("aimet_isolated", other.isolated, json);
-    WriteDifference("aimet_cumulative", other.cumulative, json);
-    json.End();
+    json.BeginObject("other_bias").String("bias", NameOf(validation.other_bias->bias));
+    WriteOther(*validation.other_bias, validation.BiasExplains(), json);
+  }
+  if (validation.other_profile.has_value()) {
+    json.BeginObject("other_profile").String("profile", NameOf(validation.other_profile->profile));
+    WriteOther(*validation.other_profile, validation.ProfileExplains(), json);
   }
   json.BeginArray("layers");
   for (const LayerValidation& layer : validation.layers) WriteLayer(layer, json);

@@ -58,8 +58,9 @@ class Validator {
     return found == float_errors_.end() ? 0 : found->second;
   }
   LayerValidation& LayerOf(ValueId id);
-  Result<OtherBias> TryOtherBias();
-  Result<Simulator> MakeSimulator(BiasMode bias) const;
+  Result<OtherChoice> Try(OtherChoice other);
+  Status TryOthers();
+  Result<Simulator> MakeSimulator(BiasMode bias, RoundingProfile profile) const;
   void SumUp();
   bool NeedsOtherBias() const;
 
@@ -76,8 +77,8 @@ class Validator {
   size_t slices_done_ = 0;
 };
 
-Result<Simulator> Validator::MakeSimulator(BiasMode bias) const {
-  return Simulator::Prepare(ShareGraph(request_.model), {request_.options.profile, bias, true});
+Result<Simulator> Validator::MakeSimulator(BiasMode bias, RoundingProfile profile) const {
+  return Simulator::Prepare(ShareGraph(request_.model), {profile, bias, true});
 }
 
 LayerValidation& Validator::LayerOf(ValueId id) {
@@ -209,10 +210,8 @@ bool Validator::NeedsOtherBias() const {
          static_cast<double>(drift.different) > kLargeDrift * static_cast<double>(drift.compared);
 }
 
-Result<OtherBias> Validator::TryOtherBias() {
-  OtherBias other;
-  other.bias = request_.options.bias == BiasMode::kFloat ? BiasMode::kInt32 : BiasMode::kFloat;
-  LQ_ASSIGN_OR_RETURN(const Simulator simulator, MakeSimulator(other.bias));
+Result<OtherChoice> Validator::Try(OtherChoice other) {
+  LQ_ASSIGN_OR_RETURN(const Simulator simulator, MakeSimulator(other.bias, other.profile));
   ValidationRequest quiet = request_;
   quiet.progress = nullptr;
   Validator validator(quiet);
@@ -224,6 +223,21 @@ Result<OtherBias> Validator::TryOtherBias() {
   other.cumulative = validator.result_.aimet_cumulative;
   other.unexplained = validator.result_.unexplained;
   return other;
+}
+
+Status Validator::TryOthers() {
+  const SessionOptions& options = request_.options;
+  if (NeedsOtherBias()) {
+    const BiasMode bias = options.bias == BiasMode::kFloat ? BiasMode::kInt32 : BiasMode::kFloat;
+    LQ_ASSIGN_OR_RETURN(result_.other_bias, Try({bias, options.profile, {}, {}, 0}));
+  }
+  const bool is_torch =
+      options.profile == RoundingProfile::kAimetDiv || options.profile == RoundingProfile::kAimetFakequant;
+  if (result_.unexplained == 0 || result_.BiasExplains() || !is_torch) return OkStatus();
+  const RoundingProfile profile =
+      options.profile == RoundingProfile::kAimetDiv ? RoundingProfile::kAimetFakequant : RoundingProfile::kAimetDiv;
+  LQ_ASSIGN_OR_RETURN(result_.other_profile, Try({options.bias, profile, {}, {}, 0}));
+  return OkStatus();
 }
 
 Result<Validation> Validator::Run() {
@@ -243,13 +257,11 @@ Result<Validation> Validator::Run() {
   LQ_ASSIGN_OR_RETURN(const Session session, Session::Prepare(request_.model, options));
   float_errors_ = SessionInspector::FloatErrors(session);
   result_.sums_floats = !float_errors_.empty();
-  LQ_ASSIGN_OR_RETURN(const Simulator simulator, MakeSimulator(options.bias));
+  LQ_ASSIGN_OR_RETURN(const Simulator simulator, MakeSimulator(options.bias, options.profile));
   LQ_RETURN_IF_ERROR(RunPass(simulator, &session, Feed::kIsolated));
   LQ_RETURN_IF_ERROR(RunPass(simulator, &session, Feed::kCumulative));
   SumUp();
-  if (NeedsOtherBias()) {
-    LQ_ASSIGN_OR_RETURN(result_.other_bias, TryOtherBias());
-  }
+  LQ_RETURN_IF_ERROR(TryOthers());
   return std::move(result_);
 }
 
@@ -259,6 +271,10 @@ Result<Validation> Validator::Run() {
 bool Validation::BiasExplains() const {
   if (!other_bias.has_value() || other_bias->unexplained > 0) return false;
   return unexplained > 0 || 10 * other_bias->isolated.different < aimet_isolated.different;
+}
+
+bool Validation::ProfileExplains() const {
+  return unexplained > 0 && other_profile.has_value() && other_profile->unexplained == 0;
 }
 
 std::vector<std::string> Validation::NotCompared() const {

@@ -37,9 +37,10 @@ struct LayerValidation {
   uint64_t kernel_beyond = 0;  // of kernel_isolated, those that are not; without a bound all
 };
 
-// The exact simulator with the other bias mode against AIMET.
-struct OtherBias {
-  BiasMode bias = BiasMode::kInt32;
+// The exact simulator with another choice of one of the two against AIMET.
+struct OtherChoice {
+  BiasMode bias = BiasMode::kFloat;
+  RoundingProfile profile = RoundingProfile::kAimetDiv;
   CodeDifference isolated, cumulative;
   uint64_t unexplained = 0;
 };
@@ -53,7 +54,8 @@ struct Validation {
   uint64_t output_elements = 0, outputs_different = 0;  // f32 network outputs, kernels against simulator, bitwise
   bool sums_floats = false;                             // some layer does
   uint64_t kernel_beyond = 0;                           // sum over the layers, and isolated outputs beyond the bound
-  std::optional<OtherBias> other_bias;                  // where the differences called for it
+  std::optional<OtherChoice> other_bias;                // where codes drift
+  std::optional<OtherChoice> other_profile;             // where differences stay unexplained
 
   // Encoded activations that kernels and simulator did not both show in both passes, or that the reference has and the
   // network never computes: nothing is known about them.
@@ -65,6 +67,8 @@ struct Validation {
   bool Passed() const { return KernelsAgree() && unexplained == 0 && NotCompared().empty(); }
   // The other bias mode leaves differences at ties only, layer by layer, and this one others or ten times as many.
   bool BiasExplains() const;
+  // The same of the rounding profile: AIMET multiplies by 1 / scale where it computes no gradients, else it divides.
+  bool ProfileExplains() const;
 };
 
 // A network of fixed batch runs the whole batches of the reference's rows, from the first one on.

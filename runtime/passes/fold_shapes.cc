@@ -28,6 +28,7 @@ class ShapeFolder {
     for (Node& node : graph_.nodes) {
       if (MakesZeros(node)) {
         zeros_.insert(node.outputs[0]);
+        if (node.op == "QuantizeLinear") zero_points_[node.outputs[0]] = ZeroPoint(node);
         makers_[node.outputs[0]] = graph_.Describe(node);
         continue;
       }
@@ -47,6 +48,7 @@ class ShapeFolder {
       for (size_t i = 0; i < node.inputs.size(); ++i) LQ_RETURN_IF_ERROR(Replace(node, i));
       LQ_RETURN_IF_ERROR(FollowRepeated(node));
       shapes_.Infer(node);
+      if (IsRoundedConstant(node)) rounded_.insert(node.outputs[0]);
       kept.push_back(std::move(node));
     }
     graph_.nodes = std::move(kept);
@@ -55,7 +57,7 @@ class ShapeFolder {
 
  private:
   // The states at the begin of a sequence, of which LSTM and GRU take zeros by themselves. Of a dynamic batch no
-  // constant could hold them.
+  // constant could hold them. Quantized they stay zeros: 0 is on every grid.
   bool MakesZeros(const Node& node) const {
     constexpr const char* kMovements[] = {"Cast",  "Expand",  "Identity",  "Reshape",
                                           "Slice", "Squeeze", "Transpose", "Unsqueeze"};
@@ -63,6 +65,9 @@ class ShapeFolder {
       return false;
     }
     if (zeros_.count(node.inputs[0]) != 0) {
+      if (node.op == "QuantizeLinear") return true;
+      const auto codes = zero_points_.find(node.inputs[0]);
+      if (codes != zero_points_.end()) return node.op == "DequantizeLinear" && codes->second == ZeroPoint(node);
       return std::find(std::begin(kMovements), std::end(kMovements), node.op) != std::end(kMovements);
     }
     const size_t shape = node.op == "Expand" ? 1 : 0;
@@ -81,7 +86,15 @@ class ShapeFolder {
            std::all_of(value->f32.begin(), value->f32.end(), [](float v) { return v == 0; });
   }
 
-  bool IsConstant(ValueId id) const { return id != kAbsent && graph_.value(id).constant.has_value(); }
+  static ValueId ZeroPoint(const Node& node) { return node.inputs.size() > 2 ? node.inputs[2] : kAbsent; }
+  bool IsConstant(ValueId id) const {
+    return id != kAbsent && (graph_.value(id).constant.has_value() || rounded_.count(id) != 0);
+  }
+
+  bool IsRoundedConstant(const Node& node) const {
+    return (node.op == "QuantizeLinear" || node.op == "DequantizeLinear") && node.outputs.size() == 1 &&
+           !node.inputs.empty() && IsConstant(node.inputs[0]);
+  }
 
   // An Expand of a constant to a dynamic batch, as of the token that transformers of images begin with: a Concat
   // repeats it, other operators broadcast it.
@@ -281,9 +294,11 @@ class ShapeFolder {
   Graph& graph_;
   ShapeInference shapes_;
   ShapeNumbers numbers_;
-  std::set<ValueId> repeated_;             // of a batch of 1 here
-  std::set<ValueId> zeros_;                // of a shape that is not known
-  std::map<ValueId, std::string> makers_;  // for messages
+  std::set<ValueId> rounded_;               // constants behind quantizers
+  std::set<ValueId> repeated_;              // of a batch of 1 here
+  std::set<ValueId> zeros_;                 // of a shape that is not known, or codes of them
+  std::map<ValueId, ValueId> zero_points_;  // of codes of zeros: their quantizer's, the code itself
+  std::map<ValueId, std::string> makers_;   // for messages
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <optional>
+#include <utility>
 
 #include "tests/support/expect_error.h"
 #include "tests/support/golden_bundle.h"
@@ -86,6 +87,39 @@ TEST(ValidationTest, BlamesTheBiasMode) {
   ASSERT_TRUE(same.ok()) << same.status().message();
   EXPECT_TRUE(same->Passed());
   EXPECT_EQ(same->aimet_cumulative.different, 0u);
+}
+
+// 1.55f / 0.1f is less than 15.5 in float32, 1.55f * (1 / 0.1f) is 15.5 and becomes 16: 15 or 16 times 100, far from a
+// tie.
+TEST(ValidationTest, BlamesTheRoundingProfile) {
+  testing::GraphBuilder builder;
+  const ValueId x = builder.Input({-1, 1}, PerTensor{{8, false}, 0.1f, 0});
+  const ValueId w = builder.Floats({1, 1}, {100}, PerTensor{{8, true}, 1.0f, 0});
+  const ValueId y = builder.Node("MatMul", {x, w}, {}, PerTensor{{16, false}, 0.1f, 0});
+  builder.Output(y);
+  const Model model(builder.Share());
+  const float value = 1.55f;
+  const ConstTensorView input{DType::kF32, {1, 1}, std::as_bytes(std::span(&value, 1))};
+  const auto validate = [&](int32_t code, RoundingProfile profile) {
+    NamedArray array{model.graph().value(y).name, DType::kS32, {1, 1}, std::vector<std::byte>(sizeof(code))};
+    std::memcpy(array.bytes.data(), &code, sizeof(code));
+    const auto reference = ReferenceLayers::Make(model.graph(), std::span(&array, 1));
+    EXPECT_TRUE(reference.ok()) << reference.status().message();
+    SessionOptions options;
+    options.profile = profile;
+    auto validation = Validate({model, options, {&input, 1}, *reference, SerialExecutor(), nullptr});
+    EXPECT_TRUE(validation.ok()) << validation.status().message();
+    return validation.ok() ? *std::move(validation) : Validation();
+  };
+  constexpr RoundingProfile kDiv = RoundingProfile::kAimetDiv, kFakequant = RoundingProfile::kAimetFakequant;
+  const Validation divided = validate(1600, kDiv);
+  EXPECT_FALSE(divided.Passed());
+  ASSERT_TRUE(divided.ProfileExplains());
+  EXPECT_EQ(divided.other_profile->profile, kFakequant);
+  EXPECT_EQ(divided.other_profile->isolated.different, 0u);
+  EXPECT_TRUE(validate(1600, kFakequant).Passed());
+  EXPECT_TRUE(validate(1500, kDiv).Passed());
+  EXPECT_FALSE(validate(1234, kDiv).ProfileExplains());
 }
 
 // A Relu between equal encodings, which the kernels take into the layer where nobody asks for the tensor before it; and
