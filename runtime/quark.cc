@@ -28,6 +28,28 @@ Result<std::vector<std::string>> FilesOf(const std::string& folder) {
   return paths;
 }
 
+// What is not read, by the quantizers alone.
+Status CheckQuantizers(const QuarkLayerQuantizers& quantizers) {
+  if (quantizers.bias) return Unsupported("a quantized bias; supported: float");
+  const QuarkQuantizer& weight = *quantizers.weight;
+  if (weight.float_zero_points) {
+    return Unsupported("zero points of float32, which the file holds cut to integers; supported: int32");
+  }
+  const QuarkFormat* format = FindQuarkFormat(weight.dtype);
+  if (format == nullptr || (weight.dtype == "int3" && weight.scheme == "per_group")) {
+    return Unsupported(
+        fmt::format("weights of '{}'; supported: int2, int3 per channel, int4, uint4, int8, uint8, fp4, fp6_e2m3, "
+                    "fp6_e3m2, fp8_e4m3, fp8_e5m2, bfloat16, float16",
+                    weight.dtype));
+  }
+  const bool has_blocks = format->is_float() && format->type == "U8";
+  if ((weight.quantizes_scales && !has_blocks) || (!weight.outer.empty() && format->is_float())) {
+    return Unsupported(fmt::format("{}; supported: integers within another format, fp4 and fp6 with scales in fp8_e4m3",
+                                   weight.Describe()));
+  }
+  return OkStatus();
+}
+
 }  // namespace
 
 Status QuarkModel::Impl::Open(const std::string& folder) {
@@ -85,22 +107,11 @@ Result<QuarkLayout> QuarkModel::Impl::LayoutOf(const std::string& name) const {
   if (layout.outer.empty() && Find(layout.scale + "_2").file != nullptr) {
     return InvalidArgument(fmt::format("'{}_2' is a second level of scales, but config.json has one", layout.scale));
   }
-  if (layout.quantizers.bias || Find(name + ".bias_scale").file != nullptr) {
-    return Unsupported("a quantized bias; supported: float");
-  }
-  if (weight->float_zero_points) {
-    return Unsupported("zero points of float32, which the file holds cut to integers; supported: int32");
-  }
+  if (Find(name + ".bias_scale").file != nullptr) return Unsupported("a quantized bias; supported: float");
+  LQ_RETURN_IF_ERROR(CheckQuantizers(layout.quantizers));
   layout.format = FindQuarkFormat(weight->dtype);
-  const bool in_groups = weight->scheme == "per_group";
-  if (layout.format == nullptr || (weight->dtype == "int3" && in_groups)) {
-    return Unsupported(
-        fmt::format("weights of '{}'; supported: int2, int3 per channel, int4, uint4, int8, uint8, fp4, fp6_e2m3, "
-                    "fp6_e3m2, fp8_e4m3, fp8_e5m2, bfloat16, float16",
-                    weight->dtype));
-  }
   layout.is_plain = layout.format->type.empty();
-  layout.is_transposed = !layout.format->is_float() && in_groups;
+  layout.is_transposed = !layout.format->is_float() && weight->scheme == "per_group";
   const std::string& type = Find(layout.weight).tensor->type;
   if (!layout.is_plain && type != layout.format->type) {
     return InvalidArgument(

@@ -114,7 +114,8 @@ Result<std::vector<float>> QuarkModel::Impl::BlockScales(const QuarkLayout& layo
   const QuarkQuantizer& quantizer = *layout.quantizers.weight;
   const bool is_e5m3 = quantizer.scale_format == "e5m3";
   const QuarkStored stored = Find(layout.scale);
-  if (!quantizer.quantizes_scales && stored.tensor->type != "U8") return Floats(layout.scale);
+  const bool are_codes = quantizer.quantizes_scales || (stored.tensor != nullptr && stored.tensor->type == "U8");
+  if (!are_codes) return Floats(layout.scale);
   constexpr QuarkFormat kBytes{"", "U8", 1, 1, {8, false}};
   const QuarkFormat& format = quantizer.quantizes_scales ? *FindQuarkFormat("fp8_e4m3") : is_e5m3 ? kE5M3 : kBytes;
   LQ_ASSIGN_OR_RETURN(const std::vector<int32_t> codes, Integers(layout.scale, format));
