@@ -58,8 +58,7 @@ bool HoldsZero(const Encoding& encoding) {
 }
 
 // Columns of the filter with zeros to the right of it, so that the cells of a row are whole quads: patches are then
-// read in the image, not gathered (ImageLines), which took two thirds of a layer of 3 channels. Its own where that
-// multiplies over a third more.
+// read in the image, not gathered (ImageLines). Its own columns where that would multiply over a third more.
 size_t WideColumns(const Conv2dSpec& s) {
   const size_t columns = s.kernel[1], taps = s.kernel[0] * columns;
   if (s.groups != 1 || s.dilation[1] != 1 || columns == 1 || !HoldsZero(*s.weight_encoding)) return columns;

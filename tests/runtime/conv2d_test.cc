@@ -43,7 +43,7 @@ ConvCase Draw(testing::Random& random) {
     s.padding[i + 2] = random.Chance(0.5) ? 0 : random.Size(0, 3);
   }
   const auto length = [&](size_t i) { return (s.kernel[i] - 1) * s.dilation[i] + random.LogSize(1, 8); };
-  c.input = {static_cast<int64_t>(random.Size(1, 2)), static_cast<int64_t>(length(0)), static_cast<int64_t>(length(1)),
+  c.input = {static_cast<int64_t>(random.Size(1, 5)), static_cast<int64_t>(length(0)), static_cast<int64_t>(length(1)),
              static_cast<int64_t>(s.in_channels)};
   c.layer = testing::DrawLayer(random, {static_cast<int64_t>(s.out_channels), static_cast<int64_t>(in_group),
                                         static_cast<int64_t>(s.kernel[0]), static_cast<int64_t>(s.kernel[1])});
