@@ -112,13 +112,11 @@ template <class F>
 void Packer::ForEachPanel(const F& run) {
   std::mutex mutex;
   const size_t panels = (out_.n + kPanelChannels - 1) / kPanelChannels;  // of a group
-  const auto channel = [&](size_t i) { return i / panels * out_.n + std::min(i % panels * kPanelChannels, out_.n); };
   RunPreparing(options_, out_.groups * panels, kPanelChannels * out_.k, [&](Range range) {
     Task task;
-    task.panel.last = channel(range.end);
     for (size_t i = range.begin; i < range.end; ++i) {
-      const size_t group = i / panels;
-      codes_.Quantize(channel(i), channel(i + 1) - channel(i), task.panel);
+      const size_t group = i / panels, n0 = i % panels * kPanelChannels;
+      codes_.Quantize(group * out_.n + n0, std::min(kPanelChannels, out_.n - n0), task.panel);
       run(task, group);
     }
     const std::lock_guard lock(mutex);

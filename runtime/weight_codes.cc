@@ -17,10 +17,6 @@ namespace {
 
 constexpr uint64_t kLargestPacked = 2;  // bytes of a weight
 
-// Of transposed weights so many channels are quantized at once, their codes 1 MiB where k is 4096: rows of 1 KiB
-// instead of the 256 bytes of a panel.
-constexpr size_t kStripChannels = 4 * kernels::kPanelChannels;
-
 // Files of version 2.x and QDQ graphs name axes, and may name the one that is summed over.
 Status CheckAxes(const std::string& name, const Encoding& encoding) {
   size_t channel = 0, block = 1;
@@ -53,23 +49,6 @@ RoundingProfile ProfileFor(const Encoding& encoding, RoundingProfile profile) {
 
 // At least so many bytes, an odd number of cache lines: rows a power of two apart would share few sets of the cache.
 size_t OddLines(size_t bytes) { return RoundUp(bytes, 2 * kAlignment) + kAlignment; }
-
-struct Columns {
-  std::span<const float> in;  // [rows][stride]
-  size_t stride, first, count;
-};
-
-// Rows r0 .. r0 + rows - 1 of them -> out [rows][count]. Rows often lie on a page each, which no CPU's prefetcher
-// follows.
-void CopyRows(const Columns& from, size_t r0, size_t rows, float* out) {
-  constexpr size_t kAhead = 16, kLine = 16;  // rows, floats
-  const size_t last = from.in.size() - from.count;
-  for (size_t r = r0; r < r0 + rows; ++r, out += from.count) {
-    const size_t at = r * from.stride + from.first, ahead = std::min(at + kAhead * from.stride, last);
-    for (size_t c = 0; c < from.count; c += kLine) __builtin_prefetch(from.in.data() + ahead + c, 0, 2);  // into L2
-    std::memcpy(out, from.in.data() + at, from.count * sizeof(float));
-  }
-}
 
 // Columns [first, first + count) of in [rows][columns] -> out [count][stride]. Eight rows at a time: where rows lie a
 // power of two apart, no more of their lines find room in the first-level cache. Each lies on a page of its own, which
@@ -105,7 +84,6 @@ Result<WeightCodes> WeightCodes::Make(const FloatWeights& weights, const Encodin
   codes.w_ = &weights;
   codes.profile_ = ProfileFor(encoding, options.profile);
   codes.quantize_ = Choose(kernels::QuantizeAffineVariants(), options.max_isa).run;
-  codes.pack_rows_ = Choose(kernels::PackRowsVariants(), options.max_isa).run;
   codes.Flatten(encoding);
   codes.middle_ = codes.grid_.is_signed ? 0 : 1 << (codes.grid_.bitwidth - 1);
   return codes;
@@ -211,84 +189,24 @@ void WeightCodes::QuantizeChannel(size_t c, CodePanel& panel) const {
   for (size_t i = 0; middle_ != 0 && i < k(); ++i) out[i] = static_cast<T>(out[i] - middle_);
 }
 
-void WeightCodes::QuantizeChannels(CodePanel& panel) const {
-  if (w_->taps > 1) panel.channel_.resize(k() * (wide() ? 2 : 1));
+void WeightCodes::Quantize(size_t first, size_t count, CodePanel& panel) const {
+  const size_t bytes = wide() ? 2 : 1, channels = RoundUp(count, kernels::kGroupChannels);
+  panel.first = first;
+  panel.count = count;
+  panel.stride = OddLines(k() * bytes) / bytes;
+  panel.codes_.resize(kernels::kPanelChannels * panel.stride * bytes);
+  if (w_->taps > 1) panel.channel_.resize(k() * bytes);
   if (w_->transposed) {
     panel.floats_.resize(kernels::kPanelChannels * FloatStride());
-    TransposeColumns(w_->values, n(), panel.first, panel.count, panel.floats_.data(), FloatStride());
+    TransposeColumns(w_->values, n(), first, count, panel.floats_.data(), FloatStride());
   }
-  for (size_t c = 0; c < panel.count; ++c) {
+  for (size_t c = 0; c < count; ++c) {
     if (wide()) {
       QuantizeChannel<int16_t>(c, panel);
     } else {
       QuantizeChannel<int8_t>(c, panel);
     }
   }
-}
-
-// Rows k0 .. k0 + rows - 1 of transposed weights, which share their scales -> [rows][channels begin_ .. end_ - 1].
-void WeightCodes::QuantizeRows(size_t k0, size_t rows, CodePanel& panel, int8_t* codes) const {
-  const size_t count = panel.end_ - panel.begin_;
-  float scale[kStripChannels];
-  int32_t offset[kStripChannels];
-  for (size_t c = 0; c < count; ++c) {
-    const size_t i = ScaleIndex(panel.begin_ + c, k0 / run_);
-    scale[c] = scale_[i];
-    offset[c] = offset_[i];
-  }
-  panel.floats_.resize(rows * count);
-  CopyRows({w_->values, n(), panel.begin_, count}, k0, rows, panel.floats_.data());
-  quantize_({.in = panel.floats_.data(),
-             .n = rows * count,
-             .layout = {scale, offset, count, 1},
-             .qmin = grid_.qmin(),
-             .qmax = grid_.qmax(),
-             .profile = profile_,
-             .type = grid_.is_signed ? kernels::CodeType::kS8 : kernels::CodeType::kU8,
-             .out = codes});
-  for (size_t i = 0; middle_ != 0 && i < rows * count; ++i) codes[i] = static_cast<int8_t>(codes[i] - middle_);
-}
-
-// Transposed weights are turned when they are bytes, which takes less time than to turn floats. pack_rows_ takes rows
-// for the channels of a block, and channels for its k.
-void WeightCodes::QuantizeColumns(CodePanel& panel) const {
-  constexpr size_t kRows = 128;  // 128 KiB of floats: in the second-level cache
-  panel.columns_.resize(2 * kRows * kStripChannels);
-  int8_t *const codes = panel.columns_.data(), *const turned = codes + kRows * kStripChannels;
-  const size_t count = panel.end_ - panel.begin_;
-  auto* const out = reinterpret_cast<int8_t*>(panel.codes_.data());
-  for (size_t k0 = 0, rows; k0 < k(); k0 += rows) {
-    rows = std::min({kRows, run_ - k0 % run_, k() - k0});
-    QuantizeRows(k0, rows, panel, codes);
-    const size_t step = RoundUp(rows, kernels::kGroupChannels);
-    pack_rows_({.codes = codes,
-                .channels = step,
-                .k = count,
-                .stride = count,
-                .format = kernels::RowFormat::kBlockS8,
-                .out = turned});
-    for (size_t c = 0; c < count; ++c) std::memcpy(out + c * panel.stride + k0, turned + c * step, rows);
-  }
-}
-
-void WeightCodes::Quantize(size_t first, size_t count, CodePanel& panel) const {
-  const bool columns = w_->transposed && !wide();
-  panel.first = first;
-  panel.count = count;
-  const bool whole = count == kernels::kPanelChannels;  // others have zeros behind them
-  if (columns && whole && first >= panel.begin_ && first + count <= panel.end_) return;  // with a panel before
-  const size_t bytes = wide() ? 2 : 1, channels = RoundUp(count, kernels::kGroupChannels);
-  panel.begin_ = first;
-  panel.end_ = first + count;
-  if (columns && whole) panel.end_ = std::max(panel.end_, std::min(first + kStripChannels, panel.last));
-  panel.stride = OddLines(k() * bytes) / bytes;
-  panel.codes_.resize(std::max(panel.end_ - first, channels) * panel.stride * bytes);
-  if (columns) {
-    QuantizeColumns(panel);
-  } else {
-    QuantizeChannels(panel);
-  }
-  if (whole) return;
   std::byte* const end = panel.codes_.data() + count * panel.stride * bytes;
   std::memset(end, 0, (channels - count) * panel.stride * bytes);
 }

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "kernels/contracts.h"
-#include "kernels/contracts_pack.h"
 #include "lanequant/encoding.h"
 #include "lanequant/status.h"
 #include "runtime/weights.h"
@@ -20,21 +19,18 @@ class CodePanel {
  public:
   size_t first = 0, count = 0;  // channels
   size_t stride = 0;            // elements from channel to channel
-  size_t last = 0;              // end of the channels that will follow in this panel, which may be quantized along
 
   // Channels count .. RoundUp(count, 16) - 1 are zeros. k in the order in which kernels read: tap, then input channel.
   template <class T>
   T* Channel(size_t c) {
-    return reinterpret_cast<T*>(codes_.data()) + (first - begin_ + c) * stride;
+    return reinterpret_cast<T*>(codes_.data()) + c * stride;
   }
 
  private:
   friend class WeightCodes;
-  size_t begin_ = 0, end_ = 0;  // channels in codes_
   std::vector<std::byte> codes_;
   std::vector<std::byte> channel_;  // one of several taps, in the order of the file
   std::vector<float> floats_;       // of transposed weights
-  std::vector<int8_t> columns_;     // their codes: as they lie, then channel by channel
 };
 
 class WeightCodes {
@@ -85,9 +81,6 @@ class WeightCodes {
   const float* ChannelValues(size_t c, CodePanel& panel) const;
   template <class T>
   void QuantizeChannel(size_t c, CodePanel& panel) const;
-  void QuantizeChannels(CodePanel& panel) const;
-  void QuantizeColumns(CodePanel& panel) const;
-  void QuantizeRows(size_t k0, size_t rows, CodePanel& panel, int8_t* codes) const;
 
   const FloatWeights* w_ = nullptr;
   const Lpbq* lpbq_ = nullptr;
@@ -101,7 +94,6 @@ class WeightCodes {
   std::vector<uint32_t> spread_;  // block scales repeated for each tap
   RoundingProfile profile_ = RoundingProfile::kAimetDiv;
   kernels::QuantizeAffineFn quantize_ = nullptr;
-  kernels::PackRowsFn pack_rows_ = nullptr;
 };
 
 }  // namespace lq

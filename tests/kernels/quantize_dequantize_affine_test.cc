@@ -96,5 +96,36 @@ TEST(QuantizeDequantizeAffine, DivisionNextToTies) {
   CheckVariants(test, in, false);
 }
 
+// Scales that take a value of 16 bits as near to a tie as floats come: a product with their reciprocal often rounds to
+// the other side.
+TEST(QuantizeDequantizeAffine, HalvesNextToTies) {
+  Random random(34);
+  constexpr size_t kRun = 64, kRuns = 256;
+  for (const FloatType type : {FloatType::kF16, FloatType::kBF16}) {
+    AffineCase test(kRun * kRuns, kRuns, kRun, random);
+    test.type = type;
+    test.arithmetic = kernels::Arithmetic::kF32;
+    test.profile = RoundingProfile::kAimetDiv;
+    test.shift = 0;
+    test.qmin = -8;
+    test.qmax = 7;
+    GuardedBuffer<std::byte> in(test.n * BytesOf(type));
+    for (size_t i = 0; i < test.n; ++i) {
+      const size_t run = i / kRun;
+      if (i % kRun == 0) {
+        SetFloat(in.data(), type, i, random.Float(0.01f, 1.0f));
+        const float tie = static_cast<float>(random.Int(0, 6)) + 0.5f;
+        const float scale = FloatAt(in.data(), type, i) / tie;
+        test.scale[run] = random.Chance(0.5) ? scale : std::nextafter(scale, random.Float(-1, 1) * 1e30f);
+        test.offset[run] = 0;
+      } else {
+        const float tie = static_cast<float>(random.Int(-9, 8)) + 0.5f;
+        SetFloat(in.data(), type, i, tie * test.scale[run]);
+      }
+    }
+    CheckVariants(test, in, false);
+  }
+}
+
 }  // namespace
 }  // namespace lq::testing
