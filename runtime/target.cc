@@ -10,6 +10,7 @@
 #include "runtime/variants.h"
 
 namespace lq {
+namespace {
 
 bool SameTargetName(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
@@ -18,6 +19,8 @@ bool SameTargetName(std::string_view a, std::string_view b) {
   }
   return true;
 }
+
+}  // namespace
 
 std::vector<TargetInfo> CompiledTargets() {
   std::vector<TargetInfo> targets;

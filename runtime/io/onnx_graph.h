@@ -1,4 +1,4 @@
-// ONNX GraphProto -> Graph: initializers, inputs, outputs; nodes by onnx_node.h.
+// ONNX GraphProto -> Graph: initializers, inputs, outputs; nodes by onnx_node.cc.
 #ifndef LANEQUANT_RUNTIME_IO_ONNX_GRAPH_H_
 #define LANEQUANT_RUNTIME_IO_ONNX_GRAPH_H_
 

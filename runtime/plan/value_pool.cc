@@ -206,7 +206,7 @@ constexpr std::pair<const char*, Fold> kPools[] = {{"AveragePool", Fold::kMean},
                                                    {"GlobalLpPool", Fold::kNorm}, {"GlobalMaxPool", Fold::kMax},
                                                    {"LpPool", Fold::kNorm},       {"MaxPool", Fold::kMax}};
 
-// Attributes of a window; OperatorRules bound them, programs that make graphs may not.
+// Attributes of a window; CheckOperators bounds them, programs that make graphs may not.
 Status ReadAxes(const ValueNode& n, ValuePoolSpec& spec) {
   const std::vector<int64_t> kernel = n.node.Ints("kernel_shape", {});
   const size_t rank = kernel.size();
