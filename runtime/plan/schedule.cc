@@ -13,7 +13,7 @@ namespace {
 constexpr double kDispatch = 2, kSerialLayer = 10, kLongestFork = 500;
 // Estimates are rough: a fork has to promise more than its lanes may be off.
 constexpr double kDoubt = 1.15;
-constexpr size_t kMostSteps = 64;  // of a fork: bounds the time of planning
+constexpr size_t kMostSteps = 32;  // of a fork: bounds the time of planning
 
 // Steps [begin, end) as they are taken in one by one: branches are what no tensor joins.
 class Branches {
@@ -24,6 +24,7 @@ class Branches {
   void Add(const std::vector<size_t>& writers) {
     const size_t step = end_++;
     branch_.push_back(step - begin_);
+    ++branches_;
     total_ += costs_[step];
     for (size_t input : plan_.steps[step].inputs) {
       const size_t writer = writers[input];
@@ -42,8 +43,8 @@ class Branches {
   }
   // How long a fork of these steps takes; for ever where there is only one branch.
   double Time(size_t workers) {
+    if (branches_ < 2) return __builtin_inf();
     Deal(workers);
-    if (loads_.size() < 2) return __builtin_inf();
     return kDispatch + kDoubt * *std::max_element(loads_.begin(), loads_.end());
   }
 
@@ -53,7 +54,9 @@ class Branches {
   // A branch is named by its first step.
   void Join(size_t a, size_t b) {
     const size_t to = std::min(branch_[a], branch_[b]), from = std::max(branch_[a], branch_[b]);
+    if (from == to) return;
     std::replace(branch_.begin(), branch_.end(), from, to);
+    --branches_;
   }
 
   void Deal(size_t workers) {
@@ -78,6 +81,7 @@ class Branches {
   const size_t begin_;
   size_t end_;
   double total_ = 0;
+  size_t branches_ = 0;
   std::vector<size_t> branch_;  // of each step, counted from begin_
   std::vector<size_t> order_, lane_of_;
   std::vector<double> work_, loads_;
