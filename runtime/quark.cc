@@ -15,6 +15,7 @@
 #include "runtime/io/quark_config.h"
 #include "runtime/io/safetensors.h"
 #include "runtime/status_macros.h"
+#include "runtime/transpose.h"
 
 namespace lq {
 namespace {
