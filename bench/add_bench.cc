@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "bench/affine_layer.h"
+#include "bench/values.h"
 #include "bench/window_layer.h"
 
 namespace {

@@ -6,14 +6,18 @@
 #include <limits>
 #include <string>
 
-#include "bench/affine_layer.h"
+#include "bench/values.h"
 #include "kernels/contracts_min_max.h"
 #include "runtime/measure/clock.h"
 #include "runtime/measure/probe.h"
 
 namespace {
 
-using lq::bench::ScaleLayout;
+// How scales lie: in runs of as many elements.
+struct ScaleLayout {
+  const char* name;
+  size_t count, run;
+};
 
 // Blocks do not come back here: each has its own result, as in a weight.
 void Run(benchmark::State& state, lq::kernels::MinMaxFn run, ScaleLayout layout, size_t n) {

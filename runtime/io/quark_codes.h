@@ -35,16 +35,6 @@ std::vector<int32_t> UnpackQuark(const QuarkFormat& format, std::span<const std:
 // The value of a code of a float format, without infinities and NaN but those of fp8.
 float QuarkFloat(const QuarkFormat& format, int32_t code);
 
-// [rows][columns] -> [columns][rows].
-template <class T>
-std::vector<T> Transposed(const std::vector<T>& in, size_t rows, size_t columns) {
-  std::vector<T> out(in.size());
-  for (size_t r = 0; r < rows; ++r) {
-    for (size_t c = 0; c < columns; ++c) out[c * rows + r] = in[r * columns + c];
-  }
-  return out;
-}
-
 // F32, F16 or BF16 -> float32, exact. Empty for other types.
 std::vector<float> WidenQuark(std::string_view type, std::span<const std::byte> bytes);
 

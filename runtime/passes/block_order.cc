@@ -6,18 +6,10 @@
 #include <cmath>
 #include <utility>
 
+#include "runtime/transpose.h"
+
 namespace lq {
 namespace {
-
-// [block][channel] -> [channel][block]
-template <class T>
-std::vector<T> Transposed(const std::vector<T>& in, size_t channels, size_t blocks) {
-  std::vector<T> out(in.size());
-  for (size_t c = 0; c < channels; ++c) {
-    for (size_t b = 0; b < blocks; ++b) out[c * blocks + b] = in[b * channels + c];
-  }
-  return out;
-}
 
 // What PerBlock and Lpbq have in common. One file holds one of the two, so that they need no common base elsewhere.
 struct PerBlockAccess {
@@ -27,8 +19,8 @@ struct PerBlockAccess {
   double Offset(size_t at) const { return e.offset[at]; }
   bool HasLength(size_t length) const { return e.scale.size() == length && e.offset.size() == length; }
   void Transpose(size_t channels, size_t blocks) {
-    e.scale = Transposed(e.scale, channels, blocks);
-    e.offset = Transposed(e.offset, channels, blocks);
+    e.scale = Transposed(e.scale, blocks, channels);
+    e.offset = Transposed(e.offset, blocks, channels);
   }
   bool IsUniform() const {
     for (size_t i = 1; i < e.scale.size(); ++i) {
@@ -45,7 +37,7 @@ struct LpbqAccess {
   double Offset(size_t) const { return 0; }
   bool HasLength(size_t length) const { return e.per_block_int_scale.size() == length; }
   void Transpose(size_t channels, size_t blocks) {
-    e.per_block_int_scale = Transposed(e.per_block_int_scale, channels, blocks);
+    e.per_block_int_scale = Transposed(e.per_block_int_scale, blocks, channels);
   }
   bool IsUniform() const {
     for (uint32_t scale : e.per_block_int_scale) {

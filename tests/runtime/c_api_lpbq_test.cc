@@ -121,7 +121,9 @@ TEST_F(CApiCalibrateTest, RefusesBadArguments) {
   ExpectFails(create(nullptr, &made), LQ_INVALID_ARGUMENT, {"options is null"});
   ExpectFails(create(&options_, nullptr), LQ_INVALID_ARGUMENT, {"analyzer is null"});
   EXPECT_EQ(made, nullptr);
+}
 
+TEST_F(CApiCalibrateTest, RefusesBadCalls) {
   const OwnedAnalyzer analyzer = Create();
   const auto update = [&](lq_analyzer* a, const lq_tensor* batch) {
     return [=](lq_message* m) { return lq_analyzer_update(a, batch, nullptr, m); };
@@ -208,7 +210,7 @@ TEST_F(CApiLpbqTest, ThreeWaysToTheSameScales) {
   EXPECT_EQ(std::memcmp(lq_lpbq_look(derived).int_scale, view.int_scale, view.block_count * 4), 0);
 }
 
-TEST_F(CApiLpbqTest, RefusesBadLayoutsAndScales) {
+TEST_F(CApiLpbqTest, RefusesBadLayouts) {
   const lq_lpbq_layout good = layout_;
   lq_lpbq_scales* made = nullptr;
   int32_t tool = LQ_TOOL_AIMET_TORCH;
@@ -227,7 +229,19 @@ TEST_F(CApiLpbqTest, RefusesBadLayoutsAndScales) {
   refuses([&] { layout_.bitwidth = 1; }, {"1"});
   refuses([&] { layout_.decompressed_bitwidth = 2147483647; }, {"2147483647"});
   refuses([&] { tool = 9; }, {"tool 9"});
+  ExpectFails([&](lq_message* m) { return lq_lpbq_derive(nullptr, &layout_, &made, m); }, LQ_INVALID_ARGUMENT,
+              {"raw_scale is null"});
+  ExpectFails([&](lq_message* m) { return lq_lpbq_derive(&weight_, nullptr, &made, m); }, LQ_INVALID_ARGUMENT,
+              {"layout is null"});
+  ExpectFails([&](lq_message* m) { return lq_lpbq_derive(&weight_, &layout_, nullptr, m); }, LQ_INVALID_ARGUMENT,
+              {"scales is null"});
+  EXPECT_EQ(made, nullptr);
+  EXPECT_EQ(lq_lpbq_look(nullptr).int_scale, nullptr);
+  lq_lpbq_free(nullptr);
+}
 
+TEST_F(CApiLpbqTest, RefusesBadScales) {
+  lq_lpbq_scales* made = nullptr;
   std::vector<int32_t> integers(kRows * kBlocks, 16);
   std::vector<float> channels(kRows, 0.1f);
   const lq_tensor int_scale = Tensor(LQ_S32, {kRows, kBlocks}, std::span(integers));
@@ -247,15 +261,7 @@ TEST_F(CApiLpbqTest, RefusesBadLayoutsAndScales) {
     integers[7] = bad;
     ExpectFails(make(int_scale, channel_scale), LQ_INVALID_ARGUMENT, {"16"});
   }
-  ExpectFails([&](lq_message* m) { return lq_lpbq_derive(nullptr, &layout_, &made, m); }, LQ_INVALID_ARGUMENT,
-              {"raw_scale is null"});
-  ExpectFails([&](lq_message* m) { return lq_lpbq_derive(&weight_, nullptr, &made, m); }, LQ_INVALID_ARGUMENT,
-              {"layout is null"});
-  ExpectFails([&](lq_message* m) { return lq_lpbq_derive(&weight_, &layout_, nullptr, m); }, LQ_INVALID_ARGUMENT,
-              {"scales is null"});
   EXPECT_EQ(made, nullptr);
-  EXPECT_EQ(lq_lpbq_look(nullptr).int_scale, nullptr);
-  lq_lpbq_free(nullptr);
 }
 
 TEST_F(CApiLpbqTest, RefusesBadTensors) {

@@ -148,9 +148,10 @@ TEST(Conv2d, ThreadsDoNotChangeBits) {
   }
 }
 
-TEST(Conv2d, RefusesWhatDoesNotFit) {
+// 6 x 4 x 3 x 3.
+void DrawSmall(ConvCase& c) {
   testing::Random random(93);
-  ConvCase c = Draw(random);
+  c = Draw(random);
   c.spec.groups = 1;
   c.spec.in_channels = 4;
   c.spec.out_channels = 6;
@@ -158,6 +159,11 @@ TEST(Conv2d, RefusesWhatDoesNotFit) {
   c.layer = testing::DrawLayer(random, {6, 4, 3, 3});
   c.layer.input = {{8, false}, 0.1f, -3};
   Connect(c);
+}
+
+TEST(Conv2d, RefusesWhatDoesNotFit) {
+  ConvCase c;
+  DrawSmall(c);
   const auto refused = [&](const char* words, auto spoil) {
     Conv2dSpec spec = c.spec;
     spoil(spec);

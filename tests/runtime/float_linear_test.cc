@@ -124,48 +124,48 @@ struct Coded {
   size_t block;
 };
 
-Coded CodesOf(const Case& c) {
-  Coded coded{{}, {}, {}, c.k};
-  if (!c.encoding) {
-    coded.block = std::min<size_t>(c.k, 64);
-    coded.q = c.weight;
-    coded.scale.assign(c.n * ((c.k + coded.block - 1) / coded.block), 1.0f);
-    return coded;
-  }
-  Grid grid = {4, true};
+// What an encoding says of each block: [n][k / block].
+struct Blocks {
+  Grid grid;
+  std::vector<float> scale;
   std::vector<int32_t> offset;
-  if (const auto* e = std::get_if<PerTensor>(&*c.encoding)) {
-    grid = e->grid;
-    coded.scale.assign(c.n, e->scale);
-    offset.assign(c.n, e->offset);
-  } else if (const auto* channels = std::get_if<PerChannel>(&*c.encoding)) {
-    grid = channels->grid;
-    coded.scale = channels->scale;
-    offset = channels->offset;
-  } else if (const auto* blocks = std::get_if<PerBlock>(&*c.encoding)) {
-    grid = blocks->grid;
-    coded.scale = blocks->scale;
-    offset = blocks->offset;
-    coded.block = static_cast<size_t>(blocks->block_size);
-  } else {
-    const auto& lpbq = std::get<Lpbq>(*c.encoding);
-    coded.block = static_cast<size_t>(lpbq.block_size);
-    const size_t count = lpbq.per_block_int_scale.size();
-    for (size_t i = 0; i < count; ++i) {
-      coded.scale.push_back(static_cast<float>(lpbq.per_block_int_scale[i]) * lpbq.channel_scale[i * c.n / count]);
-    }
-    offset.assign(count, 0);
+  size_t block;
+};
+
+Blocks BlocksOf(const Encoding& encoding, size_t n, size_t k) {
+  if (const auto* e = std::get_if<PerTensor>(&encoding)) {
+    return {e->grid, std::vector<float>(n, e->scale), std::vector<int32_t>(n, e->offset), k};
   }
-  for (size_t i = 0; i < c.weight.size(); ++i) {
-    const size_t b = i / coded.block;
-    const int64_t code =
-        reference::QuantizeF32(c.weight[i], grid, coded.scale[b], offset[b], RoundingProfile::kAimetDiv).code;
-    coded.q.push_back(static_cast<float>(code));
+  if (const auto* e = std::get_if<PerChannel>(&encoding)) return {e->grid, e->scale, e->offset, k};
+  if (const auto* e = std::get_if<PerBlock>(&encoding)) {
+    return {e->grid, e->scale, e->offset, static_cast<size_t>(e->block_size)};
   }
+  const auto& lpbq = std::get<Lpbq>(encoding);
+  const size_t count = lpbq.per_block_int_scale.size();
+  Blocks blocks{{4, true}, {}, std::vector<int32_t>(count, 0), static_cast<size_t>(lpbq.block_size)};
+  for (size_t i = 0; i < count; ++i) {
+    blocks.scale.push_back(static_cast<float>(lpbq.per_block_int_scale[i]) * lpbq.channel_scale[i * n / count]);
+  }
+  return blocks;
+}
+
+Coded CodesOf(const Case& c) {
+  if (!c.encoding) {
+    const size_t block = std::min<size_t>(c.k, 64);
+    return {c.weight, std::vector<float>(c.n * ((c.k + block - 1) / block), 1.0f), {}, block};
+  }
+  const Blocks blocks = BlocksOf(*c.encoding, c.n, c.k);
+  const Grid& grid = blocks.grid;
   // Floats are multiplied by codes around 0 (weights.h).
   const int32_t middle = grid.is_signed ? 0 : 1 << (grid.bitwidth - 1);
-  for (float& q : coded.q) q -= static_cast<float>(middle);
-  for (int32_t o : offset) coded.offset.push_back(static_cast<float>(o + middle));
+  Coded coded{{}, blocks.scale, {}, blocks.block};
+  for (size_t i = 0; i < c.weight.size(); ++i) {
+    const size_t b = i / blocks.block;
+    const int64_t code =
+        reference::QuantizeF32(c.weight[i], grid, blocks.scale[b], blocks.offset[b], RoundingProfile::kAimetDiv).code;
+    coded.q.push_back(static_cast<float>(code - middle));
+  }
+  for (int32_t o : blocks.offset) coded.offset.push_back(static_cast<float>(o + middle));
   if (std::all_of(coded.offset.begin(), coded.offset.end(), [](float o) { return o == 0; })) coded.offset.clear();
   return coded;
 }

@@ -72,6 +72,21 @@ void RunCases(uint64_t first, size_t count, Case run) {
   }
 }
 
+// Last states behind the node's sequence, and which of all of them are outputs of the graph.
+void AddStates(Random& random, int states, Graph& graph) {
+  Node& node = graph.nodes.back();
+  for (int i = 1; i <= states; ++i) {
+    graph.values.emplace_back();
+    graph.values.back().name = "state" + std::to_string(i);
+    graph.values.back().encoding = Maybe(random, 0.5, Activation(random, 0.008f));
+    node.outputs.push_back(static_cast<ValueId>(graph.values.size() - 1));
+  }
+  for (ValueId id : node.outputs) {
+    if (random.Chance(0.7)) graph.outputs.push_back(id);
+  }
+  if (graph.outputs.empty()) graph.outputs.push_back(node.outputs[0]);
+}
+
 void RunRecurrent(Random& random) {
   GraphBuilder builder;
   const bool lstm = random.Chance(0.5);
@@ -101,17 +116,7 @@ void RunRecurrent(Random& random) {
   if (!lstm) attributes["linear_before_reset"] = random.Int(0, 1);
   builder.Node(lstm ? "LSTM" : "GRU", inputs, attributes, Maybe(random, 0.5, Activation(random, 0.008f)));
   Graph graph = *builder.Share();
-  Node& node = graph.nodes.back();
-  for (int64_t i = 1; i < (lstm ? 3 : 2); ++i) {
-    graph.values.emplace_back();
-    graph.values.back().name = "state" + std::to_string(i);
-    graph.values.back().encoding = Maybe(random, 0.5, Activation(random, 0.008f));
-    node.outputs.push_back(static_cast<ValueId>(graph.values.size() - 1));
-  }
-  for (ValueId id : node.outputs) {
-    if (random.Chance(0.7)) graph.outputs.push_back(id);
-  }
-  if (graph.outputs.empty()) graph.outputs.push_back(node.outputs[0]);
+  AddStates(random, lstm ? 2 : 1, graph);
   const Status expanded = ExpandOperators(graph);
   ASSERT_TRUE(expanded.ok()) << expanded.message();
   ExpectEqual(random, std::make_shared<const Graph>(std::move(graph)), values);

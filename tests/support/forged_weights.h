@@ -13,7 +13,6 @@ namespace lq::testing {
 
 // Where a layer's record has its fields, and the packed bytes behind it.
 constexpr size_t kRecordBegin = 64, kPackedBegin = kRecordBegin + 256;
-constexpr size_t kFirstField = 16, kLastField = 64;  // format, n, k, block, groups, bytes of a group, largest sum
 
 // Nothing where the file is too short for the sizes that it states.
 inline std::string WithChecksum(const std::string& changed) {

@@ -211,6 +211,24 @@ void MatmulCase::ChooseOutput(Random& random) {
   out_stride_ = shape_.n + (random.Chance(0.5) ? random.Size(0, 70) : 0);
 }
 
+void MatmulCase::FillChannel(size_t c) {
+  int64_t sum = 0;
+  for (size_t l = 0; l < shape_.k; ++l) sum += w_[c * shape_.k + l];
+  // 32-bit starts wrap, as the dots that they are added to may.
+  (*start_u8_)[c] = static_cast<int32_t>(static_cast<uint64_t>(offset_x_ * sum));
+  (*start_s8_)[c] = static_cast<int32_t>(static_cast<uint64_t>((offset_x_ + 128) * sum));
+  (*start_wide_)[c] = offset_x_ * sum;
+  (*start_u16_)[c] = static_cast<double>(offset_x_ * sum);
+  (*start_s16_)[c] = static_cast<double>((offset_x_ + 128 * 257) * sum);
+  (*scale_)[c] = static_cast<double>(scale_x_) * static_cast<double>(channels_[c].scale);
+  if (bias_ != nullptr) (*bias_)[c] = *channels_[c].bias;
+  if (bn_mean_ == nullptr) return;
+  const BatchNorm& bn = *channels_[c].batch_norm;
+  (*bn_mean_)[c] = bn.mean;
+  (*bn_gain_)[c] = double{bn.gamma} / std::sqrt(double{bn.variance} + double{epsilon_});
+  (*bn_beta_)[c] = bn.beta;
+}
+
 void MatmulCase::FillEpilogue() {
   const size_t n = shape_.n, padded = RoundUp(n, 64);
   start_u8_ = Guarded<int32_t>(padded);
@@ -227,23 +245,7 @@ void MatmulCase::FillEpilogue() {
   if (channels_[0].batch_norm.has_value()) {
     for (auto* array : {&bn_mean_, &bn_gain_, &bn_beta_}) *array = Guarded<double>(padded);
   }
-  for (size_t c = 0; c < n; ++c) {
-    int64_t sum = 0;
-    for (size_t l = 0; l < shape_.k; ++l) sum += w_[c * shape_.k + l];
-    // 32-bit starts wrap, as the dots that they are added to may.
-    (*start_u8_)[c] = static_cast<int32_t>(static_cast<uint64_t>(offset_x_ * sum));
-    (*start_s8_)[c] = static_cast<int32_t>(static_cast<uint64_t>((offset_x_ + 128) * sum));
-    (*start_wide_)[c] = offset_x_ * sum;
-    (*start_u16_)[c] = static_cast<double>(offset_x_ * sum);
-    (*start_s16_)[c] = static_cast<double>((offset_x_ + 128 * 257) * sum);
-    (*scale_)[c] = static_cast<double>(scale_x_) * static_cast<double>(channels_[c].scale);
-    if (bias_ != nullptr) (*bias_)[c] = *channels_[c].bias;
-    if (bn_mean_ == nullptr) continue;
-    const BatchNorm& bn = *channels_[c].batch_norm;
-    (*bn_mean_)[c] = bn.mean;
-    (*bn_gain_)[c] = double{bn.gamma} / std::sqrt(double{bn.variance} + double{epsilon_});
-    (*bn_beta_)[c] = bn.beta;
-  }
+  for (size_t c = 0; c < n; ++c) FillChannel(c);
   epilogue_.start_u8 = Data(start_u8_);
   epilogue_.start_s8 = Data(start_s8_);
   epilogue_.start_wide = Data(start_wide_);

@@ -75,6 +75,7 @@ class MatmulCase {
   void MakeChannels(Random& random);
   void ChooseOutput(Random& random);
   void FillEpilogue();
+  void FillChannel(size_t c);
   void Expect();
   double Real(size_t i, size_t channel) const;
   ::testing::AssertionResult Compare(const std::string& name, const std::byte* out) const;

@@ -24,12 +24,12 @@ void WriteBits(std::vector<std::byte>& bytes, size_t begin, size_t count, uint64
   }
 }
 
-}  // namespace
-
 bool IsSignedCode(DType dtype) {
   return dtype == DType::kS2 || dtype == DType::kS4 || dtype == DType::kS8 || dtype == DType::kS16 ||
          dtype == DType::kS32;
 }
+
+}  // namespace
 
 int64_t LowestCode(DType dtype) { return IsSignedCode(dtype) ? -(int64_t{1} << (BitsOf(dtype) - 1)) : 0; }
 int64_t HighestCode(DType dtype) { return LowestCode(dtype) + (int64_t{1} << BitsOf(dtype)) - 1; }

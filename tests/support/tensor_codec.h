@@ -11,7 +11,6 @@
 
 namespace lq::testing {
 
-bool IsSignedCode(DType dtype);
 // The smallest or largest code of a type.
 int64_t LowestCode(DType dtype);
 int64_t HighestCode(DType dtype);
