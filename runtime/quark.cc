@@ -9,7 +9,6 @@
 
 #include "runtime/quark_impl.h"
 #include "runtime/status_macros.h"
-#include "runtime/transpose.h"
 
 namespace lq {
 namespace {

@@ -8,6 +8,7 @@
 #include "runtime/io/memory_budget.h"
 #include "runtime/quark_impl.h"
 #include "runtime/status_macros.h"
+#include "runtime/transpose.h"
 
 namespace lq {
 namespace {
