@@ -55,6 +55,7 @@ MatmulLayer::MatmulLayer(size_t n_in, size_t k_in, size_t max_rows, Codes codes_
     : n(n_in),
       k(k_in),
       code_bytes(codes_in == Codes::kU8 ? 1 : 2),
+      a_stride(k * code_bytes),
       a(max_rows * k * code_bytes + 4),
       out(max_rows * n * code_bytes),
       scratch(codes_in == Codes::kU8 ? kernels::MatmulScratchBytes(max_rows, k)
@@ -88,8 +89,10 @@ MatmulLayer::MatmulLayer(size_t n_in, size_t k_in, size_t max_rows, Codes codes_
 
 kernels::MatmulArgs MatmulLayer::Args(size_t m) const {
   const auto type = code_bytes == 1 ? kernels::OutputType::kU8 : kernels::OutputType::kU16;
-  return {a.as<uint8_t>(), k * code_bytes, m, n, k, weights.data(), block, 0, n, &epilogue, type, out.data(), n,
-          scratch.data()};
+  kernels::MatmulArgs args = {
+      a.as<uint8_t>(), a_stride, m, n, k, weights.data(), block, 0, n, &epilogue, type, out.data(), n, scratch.data()};
+  if (patches) args.patches = &*patches;
+  return args;
 }
 
 std::unique_ptr<MatmulLayer> PackS8Layer(size_t n, size_t k, size_t max_rows, Codes codes) {

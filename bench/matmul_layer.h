@@ -9,6 +9,7 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -27,7 +28,8 @@ struct MatmulLayer {
 
   kernels::MatmulArgs Args(size_t m) const;
 
-  size_t n, k, code_bytes, block = 0;
+  size_t n, k, code_bytes, a_stride, block = 0;
+  std::optional<kernels::Patches> patches;  // where `a` is an image
   AlignedBuffer weights, a, out, scratch;
   std::vector<int32_t> start;
   std::vector<int64_t> start_wide;

@@ -93,7 +93,7 @@ std::span<const Variant<DequantizeFloatFn>> DequantizeFloatVariants();
 struct BlockRule {
   BlockExponent exponent;
   uint32_t even_half;          // kEven: added to the bits of a
-  const uint32_t* log2_carry;  // kFloorLog2, kCeilLog2: 279 thresholds, first those of the subnormal exponents: where
+  const uint32_t* log2_carry;  // kFloorLog2, kCeilLog2: 280 thresholds, first those of the subnormal exponents: where
                                // the mantissa of a reaches its exponent's threshold, E is one more
   uint32_t carry_from, carry_to;  // the least and the most of these
   int to_step;                    // exponent of the element's largest value; integers: integer_bits - 1

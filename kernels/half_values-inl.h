@@ -57,11 +57,12 @@ class HalfValues {
  public:
   static constexpr size_t kPair = 32;  // elements of two vectors of floats
 
+  template <Rule kRule>
   void Fill(const RunScales& runs, size_t n, const Units& units) {
     first_ = units.First(runs.Offset(0));
     const float last = first_ + (units.last - units.first);
     filled_ = runs.HasSameOffset() && last - first_ < kValues && first_ <= 0 && last >= 0;
-    if (filled_) FindNearTies(runs, n, std::max(-first_, last));
+    if (filled_ && kRule == Rule::kDivide) FindNearTies(runs, n, std::max(-first_, last));
   }
   bool filled() const { return filled_; }
 
@@ -159,6 +160,7 @@ class HalfValues {
  public:
   static constexpr size_t kPair = 1;
 
+  template <Rule kRule>
   void Fill(const RunScales& /*runs*/, size_t /*n*/, const Units& /*units*/) {}
   bool filled() const { return false; }
   template <Rule kRule, bool kKeepNan>

@@ -3,9 +3,9 @@
 // small buffer.
 //
 // Where the CPU multiplies u8 x s8 quads natively (AVX-512 VNNI; AVX-VNNI, see matmul_avx2_vnni-inl.h) a step is one
-// instruction. Elsewhere quads are split
-// into even and odd bytes, widened to 16 bits: pairs of products are exact in int32, and lanes keep their channels, so
-// the same packing serves. The rows are split once (SplitQuads), the weights in the loop.
+// instruction. Elsewhere quads are split into even and odd bytes, widened to 16 bits: pairs of products are exact in
+// int32, and lanes keep their channels, so the same packing serves. The rows are split once (SplitQuads), the weights
+// in the loop.
 
 #if defined(LANEQUANT_KERNELS_MATMUL_TILE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef LANEQUANT_KERNELS_MATMUL_TILE_INL_H_
@@ -241,7 +241,8 @@ HWY_INLINE void Multiply(const TileArgs& t, V (&acc)[kRows][kVectors]) {
   const int8_t* HWY_RESTRICT w = t.w;
   const size_t a_stride = t.a_stride, w_step = t.w_step;
   SetZero(acc);
-  const size_t quads = t.quads, to_next_run = t.run_step - quads * kQuadBytes;
+  const size_t quads = t.quads;
+  const auto to_next_run = static_cast<ptrdiff_t>(t.run_step) - static_cast<ptrdiff_t>(quads * kQuadBytes);
   for (size_t run = t.runs; run != 0; --run, a += to_next_run) {
     size_t q = quads;
     if constexpr (LQ_NATIVE_DOT && kRows == 1) {

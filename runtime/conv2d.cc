@@ -129,7 +129,8 @@ Status Conv2d::Impl::PrepareCodes(const Conv2dSpec& spec, const PrepareOptions& 
     wide = Widen(spec, columns);
     floats.values = wide;
     floats.taps = kernel[0] * columns;
-    padding[3] += columns - kernel[1];  // the output stays what it was
+    zero_columns = columns - kernel[1];
+    padding[3] += zero_columns;  // the output stays what it was
     kernel[1] = columns;
   }
   LQ_ASSIGN_OR_RETURN(engine, Gemm::Prepare(floats, *spec.weight_encoding, groups, codes, spec.output, options));
@@ -158,9 +159,10 @@ Result<Shape> Conv2d::OutputShape(const Shape& input) const {
     const int64_t padded = input[i + 1] + static_cast<int64_t>(c.padding[i] + c.padding[i + 2]);
     const auto window = static_cast<int64_t>(c.dilation[i] * (c.kernel[i] - 1) + 1);
     if (padded < window) {
+      const auto zeros = static_cast<int64_t>(i == 1 ? c.zero_columns : 0);
       return InvalidArgument(
           fmt::format("{}: input of shape {} with padding is {} long along axis {}, shorter than its window of {}",
-                      c.name, input.ToString(), padded, i + 1, window));
+                      c.name, input.ToString(), padded - zeros, i + 1, window - zeros));
     }
     out[i + 1] = (padded - window) / static_cast<int64_t>(c.stride[i]) + 1;
   }

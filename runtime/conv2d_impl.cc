@@ -150,8 +150,7 @@ Partition Conv2d::Impl::CutLines(const Gemm& gemm, const ImageLines& lines, cons
   const auto count = static_cast<size_t>(out[0] * out[1]), height = static_cast<size_t>(out[1]);
   const size_t m = Pixels(out), n = gemm.n(), max_lines = std::max<size_t>(1, kPatchBytes / lines.LineBytes());
   const size_t tasks = workers == 1 ? 1 : kTasksPerWorker * workers;
-  Partition cut = PartitionRows(m, n, tasks, m);
-  if (m < tasks * kTaskRows) cut = MakePartition(m, n, gemm.k(), workers, m);
+  Partition cut = m < tasks * kTaskRows ? MakePartition(m, n, gemm.k(), workers, m) : PartitionRows(m, n, tasks, m);
   const size_t wanted = std::max({(count + max_lines - 1) / max_lines, std::min(cut.m_tasks, count), size_t{1}});
   cut.m = count;
   cut.m_step = std::max<size_t>(1, (count + wanted - 1) / wanted);

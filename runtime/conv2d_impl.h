@@ -26,6 +26,7 @@ struct Conv2d::Impl {
   size_t in_channels = 0, out_channels = 0, groups = 1;
   std::array<size_t, 2> kernel{}, stride{}, dilation{};
   std::array<size_t, 4> padding{};
+  size_t zero_columns = 0;         // of the filter and of the padding, which they make wider than they were given
   std::optional<PerTensor> input;  // absent: floats
   std::optional<PerTensor> output;
   uint16_t zero_code = 0;

@@ -8,6 +8,9 @@ namespace {
 
 // Lines shorter than half a register tile are gathered.
 constexpr size_t kShortestLine = 4;
+// So are those that read more bytes of an image with its padding: only wide strides and dilations do. Of filters and
+// paddings of up to 2^20 the copy would else have more bytes than a size_t can say.
+constexpr size_t kMostCopied = size_t{1} << 24;
 
 }  // namespace
 
@@ -20,8 +23,9 @@ ImageLines::ImageLines(const kernels::Window& window, uint8_t zero_code)
 }
 
 bool ImageLines::CanRead(const kernels::Window& w) {
-  return (w.dilation_width == 1 || w.kernel_width == 1) && w.kernel_width * w.channels % 4 == 0 &&
-         w.out_width >= kShortestLine;
+  const bool whole_quads = (w.dilation_width == 1 || w.kernel_width == 1) && w.kernel_width * w.channels % 4 == 0;
+  const ImageLines lines(w, 0);
+  return whole_quads && w.out_width >= kShortestLine && (!lines.padded_ || lines.extent_ <= kMostCopied / lines.pitch_);
 }
 
 size_t ImageLines::Bytes(size_t lines) const {
@@ -51,7 +55,7 @@ ImageLines::Source ImageLines::Read(const uint8_t* in, Range lines, uint8_t* mem
   const size_t first = lines.begin % w_.out_height, count = lines.end - lines.begin;
   const size_t images = std::max<size_t>(1, count / w_.out_height), height = count / images, rows = RowsRead(height);
   const uint8_t* image = in + lines.begin / w_.out_height * image_bytes;
-  Source source = {image + first * LineBytes(), w_.stride_width * w_.channels, {}};
+  Source source = {padded_ ? memory : image + first * LineBytes(), w_.stride_width * w_.channels, {}};
   source.patches = {.width = w_.out_width,
                     .line_step = LineBytes(),
                     .height = height,
@@ -59,9 +63,7 @@ ImageLines::Source ImageLines::Read(const uint8_t* in, Range lines, uint8_t* mem
                     .runs = w_.kernel_height,
                     .run_bytes = w_.kernel_width * w_.channels,
                     .run_step = w_.dilation_height * pitch_};
-  if (!padded_) return source;
-  source.a = memory;
-  for (size_t i = 0; i < images; ++i) {
+  for (size_t i = 0; padded_ && i < images; ++i) {
     CopyRows(image + i * image_bytes, first, rows, memory + i * source.patches.image_step);
   }
   return source;

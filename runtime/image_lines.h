@@ -17,7 +17,8 @@ class ImageLines {
   // u8 codes; y_begin and y_end of the window are not used.
   ImageLines(const kernels::Window& window, uint8_t zero_code);
 
-  // The cells of a row of the filter stand together and are whole quads, and lines are long enough for register tiles.
+  // The cells of a row of the filter stand together and are whole quads, lines are long enough for register tiles, and
+  // what one of them reads is little enough to be copied.
   static bool CanRead(const kernels::Window& window);
 
   // Of the rows of the image, with padding, that one more line reads.

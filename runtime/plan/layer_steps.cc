@@ -60,7 +60,8 @@ class LinearStep final : public Step {
   double Microseconds(std::span<const Shape> in, const Shape& out) const override {
     constexpr double kByte = 1 / 80e3;  // of weights, from the caches: a few rows take as long as one
     const LayerInfo& info = layer_.info();
-    const auto products = static_cast<double>(in[0].NumElements() * out_features_) * (info.sums_floats ? 4 : 1);
+    const double products =
+        static_cast<double>(in[0].NumElements()) * static_cast<double>(out_features_) * (info.sums_floats ? 4 : 1);
     return Step::Microseconds(in, out) +
            std::max(kByte * static_cast<double>(info.packed_bytes), kProductMicroseconds * products);
   }

@@ -1,7 +1,7 @@
 #include "runtime/plan/schedule.h"
 
 #include <algorithm>
-#include <numeric>
+#include <limits>
 
 #include "runtime/aligned_buffer.h"
 
@@ -14,6 +14,7 @@ constexpr double kDispatch = 2, kSerialLayer = 10, kLongestFork = 500;
 // Estimates are rough: a fork has to promise more than its lanes may be off.
 constexpr double kDoubt = 1.15;
 constexpr size_t kMostSteps = 32;  // of a fork: bounds the time of planning
+constexpr double kNever = std::numeric_limits<double>::infinity();
 
 // Steps [begin, end) as they are taken in one by one: branches are what no tensor joins.
 class Branches {
@@ -43,7 +44,7 @@ class Branches {
   }
   // How long a fork of these steps takes; for ever where there is only one branch.
   double Time(size_t workers) {
-    if (branches_ < 2) return __builtin_inf();
+    if (branches_ < 2) return kNever;
     Deal(workers);
     return kDispatch + kDoubt * *std::max_element(loads_.begin(), loads_.end());
   }
@@ -116,7 +117,7 @@ double TimeAlone(double cost, size_t workers) {
 std::vector<size_t> BestBegins(const Plan& plan, std::span<const double> costs, size_t workers) {
   const std::vector<size_t> writers = Writers(plan);
   const size_t steps = costs.size();
-  std::vector<double> least(steps + 1, __builtin_inf());
+  std::vector<double> least(steps + 1, kNever);
   std::vector<size_t> begins(steps + 1, 0);
   least[0] = 0;
   for (size_t begin = 0; begin < steps; ++begin) {

@@ -15,8 +15,8 @@ namespace {
 
 constexpr uint32_t kSmallestNormal = 0x00800000, kAllMagnitudes = 0x7FFFFFFF;
 
-// BlockRule::log2_carry: row r is for the exponent r - 151.
-using Log2Carry = std::array<uint32_t, 279>;
+// BlockRule::log2_carry: row r is for the exponent r - 151. The last one is looked up for infinities and NaN.
+using Log2Carry = std::array<uint32_t, 280>;
 
 int RoundedLog2(double x, bool ceil) {
   const float log = static_cast<float>(std::log2(x));

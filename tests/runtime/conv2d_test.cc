@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
+#include <string>
+#include <vector>
 
 #include "kernels/reference/reference.h"
 #include "runtime/views.h"
@@ -42,7 +45,11 @@ ConvCase Draw(testing::Random& random) {
     s.padding[i] = random.Chance(0.5) ? 0 : random.Size(0, 3);
     s.padding[i + 2] = random.Chance(0.5) ? 0 : random.Size(0, 3);
   }
-  const auto length = [&](size_t i) { return (s.kernel[i] - 1) * s.dilation[i] + random.LogSize(1, 8); };
+  const auto length = [&](size_t i) {  // with its padding at least a window; alone it may be shorter
+    const size_t padded = (s.kernel[i] - 1) * s.dilation[i] + random.LogSize(1, 8);
+    const size_t padding = random.Chance(0.3) ? s.padding[i] + s.padding[i + 2] : 0;
+    return std::max(padded, padding + 1) - padding;
+  };
   c.input = {static_cast<int64_t>(random.Size(1, 5)), static_cast<int64_t>(length(0)), static_cast<int64_t>(length(1)),
              static_cast<int64_t>(s.in_channels)};
   c.layer = testing::DrawLayer(random, {static_cast<int64_t>(s.out_channels), static_cast<int64_t>(in_group),
@@ -146,6 +153,63 @@ TEST(Conv2d, ThreadsDoNotChangeBits) {
       if (HasFatalFailure()) return;
     }
   }
+}
+
+// 4 outputs, weights of 8 bits.
+void DrawS8(testing::Random& random, size_t in_channels, const std::array<size_t, 2>& kernel, ConvCase& c) {
+  c.spec.name = "conv";
+  c.spec.in_channels = in_channels;
+  c.spec.out_channels = 4;
+  c.spec.kernel = kernel;
+  c.layer = testing::DrawLayer(
+      random, {4, static_cast<int64_t>(in_channels), static_cast<int64_t>(kernel[0]), static_cast<int64_t>(kernel[1])});
+  c.layer.input = {{8, false}, 0.1f, -3};
+  c.layer.weight_encoding = PerTensor{{8, true}, 0.01f, 0};
+  Connect(c);
+}
+
+// Rows and columns between what a window reads, and padding, are not copied where they are most of it.
+TEST(Conv2d, WideWindowsTakeLittleMemory) {
+  testing::Random random(94);
+  ConvCase c;
+  DrawS8(random, 4, {2, 1}, c);
+  c.spec.stride = {1, size_t{1} << 18};
+  c.spec.dilation = {size_t{1} << 20, 1};
+  c.spec.padding = {size_t{1} << 19, size_t{1} << 20, size_t{1} << 19, size_t{1} << 20};
+  c.input = {1, 1, 1, 4};
+  const Result<Conv2d> conv = Conv2d::Prepare(c.spec, c.layer.options);
+  ASSERT_TRUE(conv.ok()) << conv.status().message();
+  ASSERT_LT(conv->WorkspaceBytes(c.input, 1), size_t{1} << 20);
+  Check(c, *conv, random, SerialExecutor());
+}
+
+TEST(Conv2d, TakesNoImages) {
+  testing::Random random(95);
+  ConvCase c;
+  DrawS8(random, 4, {3, 3}, c);
+  c.spec.output = {};
+  const Result<Conv2d> conv = Conv2d::Prepare(c.spec, c.layer.options);
+  ASSERT_TRUE(conv.ok()) << conv.status().message();
+  testing::ThreadExecutor two(2);
+  for (Executor* executor : {&SerialExecutor(), static_cast<Executor*>(&two)}) {
+    std::vector<std::byte> workspace(conv->WorkspaceBytes({0, 9, 9, 4}, executor->workers()));
+    const Status status =
+        conv->Run({DType::kU8, {0, 9, 9, 4}, {}}, {DType::kF32, {0, 7, 7, 4}, {}}, workspace, *executor);
+    EXPECT_TRUE(status.ok()) << status.message();
+  }
+}
+
+// Zeros make this filter wider inside.
+TEST(Conv2d, NamesTheFilterAsItWasGiven) {
+  testing::Random random(96);
+  ConvCase c;
+  DrawS8(random, 3, {3, 3}, c);
+  const Result<Conv2d> conv = Conv2d::Prepare(c.spec, c.layer.options);
+  ASSERT_TRUE(conv.ok()) << conv.status().message();
+  const Result<Shape> out = conv->OutputShape({1, 9, 2, 3});
+  ASSERT_FALSE(out.ok());
+  EXPECT_NE(out.status().message().find("2 long along axis 2, shorter than its window of 3"), std::string::npos)
+      << out.status().message();
 }
 
 // 6 x 4 x 3 x 3.
