@@ -151,7 +151,7 @@ class Kernel {
 
   HWY_INLINE void EachRun(const In* in, size_t run, size_t k, size_t runs, Out* out) const {
     // Under other rules a vector of values for each short run costs more than it saves: under bfloat16's own, blocks of
-    // 64 took 7 % longer.
+    // 64 take 5 % longer from the caches.
     if constexpr (kHalves && kRule == Rule::kDivide) {
       if (values_.filled()) return values_.template Run<kRule, kKeepNan>({in, run, k, runs, out}, runs_, stream_);
     }
