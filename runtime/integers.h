@@ -3,6 +3,7 @@
 #ifndef LANEQUANT_RUNTIME_INTEGERS_H_
 #define LANEQUANT_RUNTIME_INTEGERS_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -49,7 +50,9 @@ class Integers {
 
   void Assign(DType type, std::span<const int64_t> values);
   std::vector<int64_t> ToVector() const { return {begin(), end()}; }
-  friend bool operator==(const Integers& a, const Integers& b) { return a.ToVector() == b.ToVector(); }
+  friend bool operator==(const Integers& a, const Integers& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end());
+  }
 
   class Iterator {
    public:

@@ -88,9 +88,7 @@ Status QuarkModel::Impl::LoadIntegers(const QuarkLayer& layer, const QuarkLayout
   LQ_ASSIGN_OR_RETURN(std::vector<int32_t> zeros, ZeroPoints(layout, per_tensor ? 1 : n, groups));
   if (layout.is_transposed) {
     codes = Transposed(codes, k, layout.Padded(n));
-    std::vector<float> ordered(scales.size());
-    for (size_t i = 0; i < scales.size(); ++i) ordered[i % n * groups + i / n] = scales[i];
-    scales = std::move(ordered);
+    scales = Transposed(scales, groups, n);
   }
   out.weight.resize(n * k);
   for (size_t i = 0; i < n * k; ++i) {

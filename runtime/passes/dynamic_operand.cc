@@ -9,10 +9,10 @@
 namespace lq {
 namespace {
 
-using Integers = std::optional<std::vector<int64_t>>;
+using Operand = std::optional<std::vector<int64_t>>;
 
 // One dimension follows from the others; more of them must be copied from the input's own.
-Integers ReshapeTo(const Graph& graph, const Node& node, DynamicNumbers numbers) {
+Operand ReshapeTo(const Graph& graph, const Node& node, DynamicNumbers numbers) {
   const std::optional<Dims>& x = numbers.x;
   Dims& target = numbers.target;
   const bool allow_zero = node.Int("allowzero", 0) != 0;
@@ -30,11 +30,11 @@ Integers ReshapeTo(const Graph& graph, const Node& node, DynamicNumbers numbers)
     const bool copied = many && x.has_value() && d < x->size() && target[d] == (*x)[d] && may_copy;
     values.push_back(target[d].is_number() ? target[d].factor : copied ? 0 : -1);
   }
-  return std::count(values.begin(), values.end(), -1) <= 1 ? Integers(values) : std::nullopt;
+  return std::count(values.begin(), values.end(), -1) <= 1 ? Operand(values) : std::nullopt;
 }
 
 // Lengths that stay.
-Integers AsItIs(const DynamicNumbers& numbers, bool expands) {
+Operand AsItIs(const DynamicNumbers& numbers, bool expands) {
   const Dims &x = *numbers.x, &target = numbers.target;
   if (expands ? target.size() < x.size() : target.size() != x.size()) return std::nullopt;
   const size_t shift = target.size() - x.size();
@@ -48,7 +48,7 @@ Integers AsItIs(const DynamicNumbers& numbers, bool expands) {
 }
 
 // The ends of a Slice that are those of its input.
-Integers ToTheEnd(const DynamicNumbers& numbers) {
+Operand ToTheEnd(const DynamicNumbers& numbers) {
   const Dims &x = *numbers.x, &ends = numbers.target;
   std::vector<int64_t> values;
   for (size_t k = 0; k < ends.size(); ++k) {

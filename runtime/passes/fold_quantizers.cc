@@ -66,6 +66,7 @@ class QuantizerFolder {
 
   // A DequantizeLinear of which others take their scales. Its numbers are read there.
   bool MakesOnlyScales(const Node& node) const {
+    if (node.outputs.empty() || node.outputs[0] == kAbsent) return false;
     const std::vector<Use>& uses = uses_[At(node.outputs[0])];
     return !uses.empty() && !is_output_[At(node.outputs[0])] && std::all_of(uses.begin(), uses.end(), [&](Use use) {
       const Node& reader = graph_.nodes[use.node];
@@ -119,6 +120,11 @@ class QuantizerFolder {
     if (codes->dtype != DType::kS64) {
       return InvalidArgument(fmt::format("{}: its codes '{}' are {}, not integers", graph_.Describe(node),
                                          graph_.value(node.inputs[0]).name, NameOf(codes->dtype)));
+    }
+    const DType type = CodesOf(graph_, node).value_or(codes->file_type);
+    if (codes->file_type != type) {  // they may lie beyond the grid
+      return InvalidArgument(fmt::format("{}: its codes '{}' are {}, its zero points {}", graph_.Describe(node),
+                                         graph_.value(node.inputs[0]).name, NameOf(codes->file_type), NameOf(type)));
     }
     entry.of_codes = true;
     Constant& out = graph_.value(node.outputs[0]).constant.emplace();

@@ -10,6 +10,7 @@
 
 #include "runtime/passes/dynamic_operand.h"
 #include "runtime/passes/new_values.h"
+#include "runtime/passes/node_inputs.h"
 #include "runtime/passes/passes.h"
 #include "runtime/passes/shape_numbers.h"
 #include "runtime/status_macros.h"
@@ -79,8 +80,8 @@ class ShapeFolder {
       const auto found = node.attributes.find("value");
       if (found == node.attributes.end()) return true;
       value = std::get_if<Constant>(&found->second);
-    } else if (node.op == "Expand" && graph_.value(node.inputs[0]).constant.has_value()) {
-      value = &*graph_.value(node.inputs[0]).constant;
+    } else if (node.op == "Expand") {
+      value = ConstantInput(graph_, node, 0);
     }
     return value != nullptr && value->dtype == DType::kF32 && !value->f32.empty() &&
            std::all_of(value->f32.begin(), value->f32.end(), [](float v) { return v == 0; });
@@ -167,11 +168,12 @@ class ShapeFolder {
   // all are numbers.
   const Numbers* FilledLengths(const Node& node) const {
     const size_t shape = node.op == "Expand" ? 1 : 0;
-    const bool fills =
-        node.domain.empty() && node.outputs.size() == 1 && node.outputs[0] != kAbsent &&
-        numbers_.IsComputed(node, shape) &&
-        (node.op == "ConstantOfShape" || (node.op == "Expand" && IsConstant(node.inputs[0]) &&
-                                          graph_.value(node.inputs[0]).constant->shape.NumElements() == 1));
+    if (!node.domain.empty() || node.outputs.size() != 1 || node.outputs[0] == kAbsent ||
+        !numbers_.IsComputed(node, shape)) {
+      return nullptr;
+    }
+    const Constant* number = node.op == "Expand" ? ConstantInput(graph_, node, 0) : nullptr;
+    const bool fills = number != nullptr ? number->shape.NumElements() == 1 : node.op == "ConstantOfShape";
     if (!fills) return nullptr;
     const Numbers& lengths = numbers_.At(node.inputs[shape]);
     const bool dynamic = lengths.is_list && lengths.values.size() <= Shape::kMaxRank &&
@@ -210,21 +212,12 @@ class ShapeFolder {
     Constant filled{DType::kF32, shape, std::vector<float>(static_cast<size_t>(shape.NumElements()), number), {}};
     ValueId sum = AddConstant(graph_, node.name + " filled", std::move(filled));
     for (const auto& [d, place] : open) {
-      const auto append = [&](const char* op, std::vector<ValueId> inputs, ValueId out) {
-        kept.push_back(MakeNode(op, node.name, std::move(inputs), out));
-        return out;
-      };
-      const auto next = [&] { return AddValue(graph_, node.name + " of a dynamic length"); };
-      const ValueId positions = append("Positions", {place.value}, next());
-      kept.back().attributes["axis"] = place.axis;
-      const ValueId zero = AddConstant(graph_, node.name + " zero", Constant{DType::kF32, Shape{1}, {0}, {}});
-      const ValueId zeros = append("Mul", {positions, zero}, next());
-      std::vector<int64_t> column(dims.size() - d, 1);
-      column[0] = -1;
-      const ValueId target = AddIntegers(graph_, node.name + " column", std::move(column));
-      const ValueId line = append("Reshape", {zeros, target}, next());
-      sum = append("Add", {sum, line}, d == open.back().first ? node.outputs[0] : next());
-      for (size_t k = kept.size() - 4; k < kept.size(); ++k) shapes_.Infer(kept[k]);
+      const ValueId line = ZerosAlong(place, dims.size() - d, node.name, kept);
+      const bool last = d == open.back().first;
+      const ValueId out = last ? node.outputs[0] : AddValue(graph_, node.name + " of a dynamic length");
+      kept.push_back(MakeNode("Add", node.name, {sum, line}, out));
+      shapes_.Infer(kept.back());
+      sum = out;
     }
     return true;
   }
@@ -248,6 +241,25 @@ class ShapeFolder {
       }
     }
     return std::nullopt;
+  }
+
+  // Zeros of `rank` dimensions, of which the first is as long as this axis and the others are 1.
+  ValueId ZerosAlong(const Place& place, size_t rank, const std::string& name, std::vector<Node>& kept) {
+    const auto append = [&](const char* op, std::vector<ValueId> inputs) {
+      const ValueId out = AddValue(graph_, name + " of a dynamic length");
+      kept.push_back(MakeNode(op, name, std::move(inputs), out));
+      return out;
+    };
+    const ValueId positions = append("Positions", {place.value});
+    kept.back().attributes["axis"] = place.axis;
+    const ValueId zero = AddConstant(graph_, name + " zero", Constant{DType::kF32, Shape{1}, {0}, {}});
+    const ValueId zeros = append("Mul", {positions, zero});
+    std::vector<int64_t> column(rank, 1);
+    column[0] = -1;
+    const ValueId target = AddIntegers(graph_, name + " column", std::move(column));
+    const ValueId line = append("Reshape", {zeros, target});
+    for (size_t k = kept.size() - 3; k < kept.size(); ++k) shapes_.Infer(kept[k]);
+    return line;
   }
 
   // An operator takes the numbers as a constant. What is dynamic goes where the operator can say it.

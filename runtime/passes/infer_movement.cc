@@ -28,7 +28,7 @@ std::optional<std::vector<bool>> Marked(const std::vector<int64_t>& axes, size_t
   return marked;
 }
 
-std::optional<Dims> Transposed(const Node& node, const Dims& x) {
+std::optional<Dims> Permuted(const Node& node, const Dims& x) {
   const std::vector<int64_t> perm = node.Ints("perm", {});
   Dims out;
   for (size_t d = 0; d < x.size(); ++d) {
@@ -202,7 +202,7 @@ std::optional<Dims> ReshapedDims(const Dims& x, Dims target, bool allow_zero) {
 
 std::optional<Dims> MovedDims(const Graph& graph, const Node& node, const Dims& x) {
   const std::string& op = node.op;
-  if (op == "Transpose") return Transposed(node, x);
+  if (op == "Transpose") return Permuted(node, x);
   if (op == "Squeeze") return Squeezed(graph, node, x);
   if (op == "Unsqueeze") return Unsqueezed(graph, node, x);
   if (op == "Flatten") return Flattened(node, x);

@@ -7,7 +7,6 @@
 
 #include "runtime/axis.h"
 #include "runtime/passes/node_inputs.h"
-#include "runtime/passes/operator_rules.h"
 
 namespace lq {
 namespace {
@@ -96,24 +95,23 @@ std::optional<Dims> BroadcastDims(const Dims& a, const Dims& b) {
   return out;
 }
 
-// What the windows of a node do along each spatial dimension. Every product of two numbers fits into 64 bits.
-struct Pads {
-  std::vector<int64_t> total, strides, dilations;
-};
-
-// Nothing where attributes do not fit `n` spatial dimensions of an input of this rank.
-std::optional<Pads> ReadPads(const Node& node, size_t n, size_t rank) {
-  const std::vector<int64_t> pads = node.Ints("pads", std::vector<int64_t>(2 * n, 0));
-  const auto within = [](const std::vector<int64_t>& list, size_t size, int64_t low) {
-    return list.size() == size &&
-           std::all_of(list.begin(), list.end(), [low](int64_t v) { return v >= low && v <= kMaxExtent; });
-  };
-  Pads out{{}, node.Ints("strides", std::vector<int64_t>(n, 1)), node.Ints("dilations", std::vector<int64_t>(n, 1))};
-  if (rank != n + 2 || !within(pads, 2 * n, 0) || !within(out.strides, n, 1) || !within(out.dilations, n, 1)) {
-    return std::nullopt;
+// An operator on codes as the one on numbers that makes the same shape. ONNX Runtime's QOperator form has scale and
+// zero point behind each operand, those of a concatenation's result are in front.
+std::optional<Node> PlainForm(const Node& node) {
+  constexpr std::string_view kOfTwo[] = {"Add", "Conv", "Gemm", "MatMul", "Mul"};
+  const bool integers = node.op == "ConvInteger" || node.op == "MatMulInteger";
+  if (!integers && node.op != "QGemm" && node.op.rfind("QLinear", 0) != 0) return std::nullopt;
+  Node plain = node;
+  plain.op = integers ? node.op.substr(0, node.op.size() - 7) : node.op.substr(node.op == "QGemm" ? 1 : 7);
+  if (plain.op == "Where") plain.op.clear();  // its condition has no scale: not followed
+  const size_t step = integers ? 1 : 3, first = plain.op == "Concat" ? 2 : 0;
+  size_t operands = IsOneOf(kOfTwo, plain.op) ? 2 : 1;
+  if (plain.op == "Concat") operands = node.inputs.size();
+  plain.inputs.clear();
+  for (size_t i = first; i < node.inputs.size() && plain.inputs.size() < operands; i += step) {
+    plain.inputs.push_back(node.inputs[i]);
   }
-  for (size_t d = 0; d < n; ++d) out.total.push_back(pads[d] + pads[d + n]);
-  return out;
+  return plain;
 }
 
 }  // namespace
@@ -201,33 +199,7 @@ void ShapeInference::Infer(const Node& node) {
 }
 
 std::optional<Dims> ShapeInference::OutputOf(const Node& node) {
-  // ONNX Runtime's QOperator form has scale and zero point behind each operand.
-  if (node.op == "QLinearConcat" || node.op == "QGemm") {
-    const bool concat = node.op == "QLinearConcat";
-    Node plain = node;
-    plain.op = node.op == "QGemm" ? "Gemm" : "Concat";
-    plain.inputs.clear();
-    for (size_t i = concat ? 2 : 0; i < node.inputs.size() && (concat || i < 6); i += 3) {
-      plain.inputs.push_back(node.inputs[i]);
-    }
-    return OutputOf(plain);
-  }
-  if (node.op == "ConvInteger" || node.op == "MatMulInteger") {
-    Node plain = node;
-    plain.op = node.op == "ConvInteger" ? "Conv" : "MatMul";
-    plain.inputs.resize(std::min<size_t>(node.inputs.size(), 2));
-    return OutputOf(plain);
-  }
-  if (node.op.rfind("QLinear", 0) == 0) {
-    Node plain = node;
-    plain.op = node.op.substr(7);
-    if (plain.op == "Where") return std::nullopt;
-    const size_t operands =
-        plain.op == "Conv" || plain.op == "MatMul" || plain.op == "Add" || plain.op == "Mul" ? 2 : 1;
-    plain.inputs.assign(1, node.inputs.empty() ? kAbsent : node.inputs[0]);
-    if (operands == 2) plain.inputs.push_back(node.inputs.size() > 3 ? node.inputs[3] : kAbsent);
-    return OutputOf(plain);
-  }
+  if (const std::optional<Node> plain = PlainForm(node); plain.has_value()) return OutputOf(*plain);
   std::optional<Dims> x = Input(node, 0);
   if (!x.has_value()) return std::nullopt;
   if (IsOneOf(kElementwise, node.op)) return x;
@@ -281,72 +253,13 @@ std::optional<Dims> ShapeInference::Gathered(const Node& node, const Dims& x) {
   return out;
 }
 
-// Conv and pools with pads of their own.
-std::optional<Dims> ShapeInference::Window(const Node& node, Dims x, const std::vector<int64_t>& kernel) {
-  const std::optional<Pads> pads = ReadPads(node, kernel.size(), x.size());
-  const bool own = node.String("auto_pad", "NOTSET") == "NOTSET" && node.Int("ceil_mode", 0) == 0;
-  if (!pads.has_value() || !own) return std::nullopt;
-  for (size_t d = 0; d < kernel.size(); ++d) {
-    if (kernel[d] < 1 || kernel[d] > kMaxExtent) return std::nullopt;
-    const int64_t growth = pads->total[d] - pads->dilations[d] * (kernel[d] - 1) - 1, stride = pads->strides[d];
-    if (!x[d + 2].is_number()) {
-      if (growth != -1 || stride != 1) x[d + 2] = Fresh();
-      continue;
-    }
-    if (x[d + 2].factor + growth < 0) return std::nullopt;
-    x[d + 2].factor = (x[d + 2].factor + growth) / stride + 1;
-  }
-  return x;
-}
-
-std::optional<Dims> ShapeInference::Conv(const Node& node, const Dims& x) {
-  const std::optional<Dims> weight = Input(node, 1);
-  if (!weight.has_value() || weight->size() < 3) return std::nullopt;
-  std::vector<int64_t> kernel;
-  for (size_t d = 2; d < weight->size(); ++d) kernel.push_back((*weight)[d].is_number() ? (*weight)[d].factor : 0);
-  if (node.op == "ConvTranspose") return Spread(node, x, *weight);
-  std::optional<Dims> out = Window(node, x, kernel);
-  if (out.has_value()) (*out)[1] = (*weight)[0];
-  return out;
-}
-
-// A ConvTranspose with pads of its own, or of which each input element becomes `stride`.
-std::optional<Dims> ShapeInference::Spread(const Node& node, Dims x, const Dims& weight) {
-  const size_t n = weight.size() - 2;
-  const std::string mode = node.String("auto_pad", "NOTSET");
-  const bool same = mode.rfind("SAME", 0) == 0;
-  const std::optional<Pads> pads = ReadPads(node, n, x.size());
-  const std::vector<int64_t> more = node.Ints("output_padding", std::vector<int64_t>(n, 0));
-  const std::vector<int64_t> output = node.Ints("output_shape", {});
-  if (!pads.has_value() || more.size() != n || (!output.empty() && output.size() != n) || mode == "VALID") {
-    return std::nullopt;
-  }
-  for (size_t d = 0; d < n; ++d) {
-    const Dim& kernel = weight[d + 2];
-    if (!kernel.is_number() || kernel.factor > kMaxExtent || more[d] < 0 || more[d] > kMaxExtent) return std::nullopt;
-    const int64_t window = (kernel.factor - 1) * pads->dilations[d] + 1 - pads->total[d] + more[d];
-    if (!output.empty()) {
-      x[d + 2] = Dim{output[d]};
-    } else if (!x[d + 2].is_number()) {
-      x[d + 2] = Fresh();
-    } else if (x[d + 2].factor < 1 || x[d + 2].factor > Shape::kMaxDim) {
-      return std::nullopt;
-    } else {
-      x[d + 2].factor = same ? x[d + 2].factor * pads->strides[d] : (x[d + 2].factor - 1) * pads->strides[d] + window;
-    }
-  }
-  const std::optional<Dim> channels = Times(weight[1], Dim{node.Int("group", 1)});
-  if (!channels.has_value()) return std::nullopt;
-  x[1] = *channels;
-  return x;
-}
-
 // Batch dimensions broadcast; a vector is a matrix of one row or column.
 std::optional<Dims> ShapeInference::Matrix(const Node& node, const Dims& x) {
   const std::optional<Dims> y = Input(node, 1);
   if (!y.has_value() || x.size() < 2 || y->size() < 2) return std::nullopt;
-  const bool transposed = node.op == "Gemm" && node.Int("transB", 0) != 0;
-  const Dim rows = x[x.size() - 2], columns = (*y)[y->size() - (transposed ? 2 : 1)];
+  const bool gemm = node.op == "Gemm", turned = gemm && node.Int("transA", 0) != 0,
+             transposed = gemm && node.Int("transB", 0) != 0;
+  const Dim rows = x[x.size() - (turned ? 1 : 2)], columns = (*y)[y->size() - (transposed ? 2 : 1)];
   std::optional<Dims> out = BroadcastDims({x.begin(), x.end() - 2}, {y->begin(), y->end() - 2});
   if (!out.has_value()) return std::nullopt;
   out->push_back(rows);

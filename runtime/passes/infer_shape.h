@@ -11,8 +11,8 @@
 
 namespace lq {
 
-// The shapes of a graph's values, learnt node by node in their order. Dynamic dimensions are symbols: the first one of
-// every graph input is the batch, each other one a length of its own.
+// The shapes of a graph's values, learnt node by node in their order. Dynamic dimensions are symbols: one for each name
+// that the file gives them; without a name the first dimension is the batch, each other one a length of its own.
 class ShapeInference {
  public:
   explicit ShapeInference(Graph& graph);

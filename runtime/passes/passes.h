@@ -17,13 +17,15 @@ Status RemoveDeadNodes(Graph& graph);
 Status SortNodes(Graph& graph);
 // Integers that nodes compute from Shape, of tensors whose shapes the file declares or ShapeInference knows, become
 // constants. Dynamic lengths, the batch among them, may be dimensions of a Reshape: one that follows from the others,
-// or those that its input has in the same place; an Expand, Resize or Slice may keep them. States of zeros are left out
-// of LSTM and GRU. Error: a dynamic length goes elsewhere.
+// or those that its input has in the same place; an Expand, Resize or Slice may keep them. A Range over one becomes
+// Positions, the numbers of the elements of an axis, which is not ONNX's; what is filled with one number (masks) a
+// constant and zeros made of Positions; a constant repeated for the batch stays one. States of zeros are left out of
+// LSTM and GRU. Error: a dynamic length goes elsewhere.
 Status FoldShapes(Graph& graph);
 // Operators that others express: Split becomes a Slice for each part; Sum, and Min and Max of more than two operands,
 // one node for each pair, from the left; a Clip with bounds that are computed Max and Min; the indices of a TopK a node
-// of their own, and the last states of an LSTM or GRU; auto_pad of ConvTranspose pads. Outputs that nothing reads are
-// left out. Errors: parts of unknown length.
+// of their own, and the last states of an LSTM or GRU; auto_pad and output_shape of ConvTranspose pads. Outputs that
+// nothing reads are left out. Errors: parts of unknown length, pads of a ConvTranspose that do not follow.
 Status ExpandOperators(Graph& graph);
 // QLinearConv, QLinearMatMul, QGemm and what else ONNX Runtime writes in its QOperator form become DequantizeLinear,
 // the operator, QuantizeLinear; so does data movement between them. Their biases have codes of scale s_x * s_w

@@ -172,12 +172,10 @@ std::optional<Numbers> ShapeNumbers::Counted(const Node& node, const Numbers& st
     const int64_t number = one->Only().value_or(INT64_MAX), most = static_cast<int64_t>(kMostNumbers);
     if (number < -most || number > most) return std::nullopt;
   }
-  const int64_t step = *delta->Only();
-  if (step < 1) return std::nullopt;
+  const int64_t first = *start.Only(), last = *limit->Only(), step = *delta->Only();
+  if (step < 1 || last - first > static_cast<int64_t>(kMostNumbers)) return std::nullopt;
   Numbers out;
-  for (int64_t at = *start.Only(); at < *limit->Only() && out.values.size() < kMostNumbers; at += step) {
-    out.values.push_back({at});
-  }
+  for (int64_t at = first; at < last; at += step) out.values.push_back({at});
   return out;
 }
 

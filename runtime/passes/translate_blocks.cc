@@ -162,7 +162,8 @@ class BlockTranslator {
         scales->shape != Shape{codes->shape[0], codes->shape[1] / size} || !SetGrid(codes->file_type, grid) ||
         std::none_of(scales->f32.begin(), scales->f32.end(), negative) ||
         (inputs[2] != kAbsent && (!graph_.value(inputs[2]).constant.has_value() ||
-                                  graph_.value(inputs[2]).constant->s64.size() != scales->f32.size()))) {
+                                  graph_.value(inputs[2]).constant->s64.size() != scales->f32.size() ||
+                                  !AreCodes(*graph_.value(inputs[2]).constant)))) {
       return;
     }
     Constant turned = *codes, positive = *scales, zeros = *codes;
@@ -238,7 +239,7 @@ class BlockTranslator {
                       "power of two from 16 on",
                       owner, bits, out.k, out.n, out.size));
     }
-    const auto n = static_cast<size_t>(out.n), count = static_cast<size_t>(out.count());
+    const auto k = static_cast<size_t>(out.k), n = static_cast<size_t>(out.n), count = static_cast<size_t>(out.count());
     const size_t block_bytes = static_cast<size_t>(out.size) * bits / 8, zero_bytes = (count * bits + 7) / 8;
     const bool float_zeros = zeros != nullptr && zeros->dtype == DType::kF32;
     const auto is = [n](size_t size, size_t each) { return size % n == 0 && size / n == each; };  // no overflow
@@ -256,7 +257,6 @@ class BlockTranslator {
         out.zero_points.push_back(zeros != nullptr ? Field(zeros->s64, row * zero_bytes, b, bits) : 1 << (bits - 1));
       }
     }
-    const auto k = static_cast<size_t>(out.k);
     out.codes = Integers(DType::kU8, k * n);
     for (size_t row = 0; row < n; ++row) {
       for (size_t l = 0; l < k; ++l) out.codes.Set(l * n + row, Field(codes->s64, row * count * block_bytes, l, bits));

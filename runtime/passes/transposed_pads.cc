@@ -12,7 +12,7 @@
 namespace lq {
 namespace {
 
-struct Transposed {
+struct SpreadWindow {
   std::vector<int64_t> strides, dilations, more;  // by spatial dimension
 };
 
@@ -43,7 +43,7 @@ Status SetTransposedPads(const Graph& graph, const std::optional<Shape>& weight,
   if (!same && output.empty()) return OkStatus();
   const size_t dims = weight.has_value() && weight->rank() > 2 ? weight->rank() - 2 : 0;
   const std::vector<int64_t> ones(dims, 1), none(dims, 0);
-  Transposed window{node.Ints("strides", ones), node.Ints("dilations", ones), node.Ints("output_padding", none)};
+  SpreadWindow window{node.Ints("strides", ones), node.Ints("dilations", ones), node.Ints("output_padding", none)};
   const std::optional<std::vector<int64_t>> input = InputLengths(graph, node, dims);
   if (dims == 0 || !Fits(window.strides, dims) || !Fits(window.dilations, dims) || !Fits(window.more, dims) ||
       (!output.empty() && (!Fits(output, dims) || !input.has_value()))) {

@@ -268,7 +268,8 @@ std::vector<ValueId> Planner::ValueOperands(const Node& node) const {
   const std::vector<ValueId>& inputs = node.inputs;
   if (node.op == "LSTM" || node.op == "GRU") return RecurrentOperands(node);
   if (node.op == "Where") return {inputs.begin() + (constants_.Find(inputs[0]) != nullptr ? 1 : 0), inputs.end()};
-  if (node.op == "MatMul" || node.op == "Positions") return inputs;
+  if (node.op == "MatMul") return inputs;
+  if (node.op == "Positions" && inputs.back() != kAbsent) return inputs;
   return {inputs.front()};
 }
 

@@ -94,7 +94,7 @@ Result<RunNode> PreparePositions(const NodeContext& context) {
   return RunNode([name = context.Name(), axis, start_axis](Inputs in) -> Result<SimTensor> {
     LQ_ASSIGN_OR_RETURN(const size_t of, CheckedAxis(name, axis, in[0]->shape.rank()));
     int64_t first = 0;
-    if (in.size() > 1) {
+    if (in.size() > 1 && in[1] != nullptr) {
       LQ_ASSIGN_OR_RETURN(const size_t from, CheckedAxis(name, start_axis, in[1]->shape.rank()));
       first = in[1]->shape[from];
     }

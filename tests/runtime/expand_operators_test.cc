@@ -61,6 +61,28 @@ TEST(ExpandOperatorsTest, OperandsThatMove) {
   EXPECT_EQ(graph.value(graph.nodes[2].inputs[1]).constant->shape, Shape{2});
 }
 
+TEST(FoldShapesTest, LeavesWhatItDoesNotCount) {
+  testing::GraphBuilder builder;
+  const ValueId shape = builder.Node("Shape", {builder.Input({-1, 1000})});
+  const ValueId length = builder.Node("Gather", {shape, builder.Ints({1})});
+  builder.Output(builder.Node("Range", {builder.Ints({-1000}), length, builder.Ints({1})}));  // 2000 numbers
+  const Status status = FoldShapes(builder.graph());
+  ASSERT_TRUE(status.ok()) << status.message();
+  ASSERT_EQ(builder.graph().nodes.size(), 1u);
+  EXPECT_EQ(builder.graph().nodes[0].op, "Range");
+}
+
+// To dynamic lengths only a constant is filled: nothing, or what a quantizer makes of one, is refused.
+TEST(FoldShapesTest, RefusesWhatIsNoNumberToFill) {
+  for (const bool quantized : {false, true}) {
+    testing::GraphBuilder builder;
+    const ValueId shape = builder.Node("Shape", {builder.Input({-1, -1})}), scale = builder.Floats({}, {1});
+    const ValueId number = quantized ? builder.Node("DequantizeLinear", {builder.Floats({}, {1}), scale}) : kAbsent;
+    builder.Output(builder.Node("Expand", {number, shape}));
+    testing::ExpectUnsupported(FoldShapes(builder.graph()), {"Expand", "Shape"});
+  }
+}
+
 // torch.ones(t, t): a constant to which zeros as long as the axes are added.
 TEST(FoldShapesTest, NumbersOfDynamicLengths) {
   testing::GraphBuilder builder;

@@ -187,6 +187,11 @@ TEST(FoldQuantizersTest, RefusesByName) {
                     OnnxNode("DequantizeLinear", "d_y", {"a", "s"}, {"y"})}))
           .status(),
       {"q_a", "s64"});
+  const Proto wide = TensorHead("w64", {1, 4}, 7).Bytes(9, RawData<int64_t>({1, 2, 3, (int64_t{1} << 32) + 4}));
+  ExpectInvalid(Load(GraphOf({Dq("w64", "w"), OnnxNode("Add", "a", {"x", "w"}, {"y"})}, {wide})).status(),
+                {"d_w", "'w64'", "s64", "u8"});
+  ExpectInvalid(Load(GraphOf({Q("x", "a"), OnnxNode("DequantizeLinear", "d_y", {"a", "s", "z"}, {"", "y"})})).status(),
+                {"d_y", "2 outputs"});
 }
 
 TEST(FoldQuantizersTest, LeftOutZeroPoints) {

@@ -208,6 +208,7 @@ TEST(InferredShapes, AreLeftOpenWhereTheyAreNotKnown) {
   };
   EXPECT_EQ(shape("MatMul", {-1, 7, 4}, {4, 5}, {}), (Shape{-1, 7, 5}));
   EXPECT_EQ(shape("Gemm", {-1, 4}, {5, 4}, {}, {{"transB", int64_t{1}}}), (Shape{-1, 5}));
+  EXPECT_EQ(shape("Gemm", {4, -1}, {4, 5}, {}, {{"transA", int64_t{1}}}), (Shape{-1, 5}));
   EXPECT_EQ(shape("MatMul", {-1, 4}, {3, 4, 5}, {}), (Shape{3, -1, 5}));
   EXPECT_EQ(shape("Reshape", {-1, 7, 4}, {}, {-1, 28}), (Shape{-1, 28}));
   EXPECT_EQ(shape("Reshape", {-1, 7, 4}, {}, {-1, 4}), (Shape{-1, 4}));
