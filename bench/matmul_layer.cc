@@ -75,6 +75,7 @@ MatmulLayer::MatmulLayer(size_t n_in, size_t k_in, size_t max_rows, Codes codes_
   epilogue.start_u8 = epilogue.start_s8 = start.data();
   epilogue.start_wide = start_wide.data();
   epilogue.start_u16 = epilogue.start_s16 = start_real.data();
+  epilogue.narrow = k <= 512;  // 512 * 128 * 32768 = 2^31, and the weights are not all -128
   epilogue.scale = scale.data();
   epilogue.bias = bias.data();
   epilogue.clip_min = -HUGE_VAL;

@@ -74,12 +74,13 @@ constexpr size_t SizeOf(OutputType type) {
 //   y = (y - bn_mean) * bn_gain + bn_beta (if any);  clip (real outputs only: coded ones clip by lo, hi);
 //   t = y / to.scale;  code = clamp(rint(t) - to.offset, lo, hi), or the profile's way.
 struct Epilogue {
-  const int32_t* start_u8;    // o_x * sum(w): for dots of the u8 codes
+  const int32_t* start_u8;    // o_x * sum(w), modulo 2^32: for dots of the u8 codes
   const int32_t* start_s8;    // (o_x + 128) * sum(w): for dots of the codes minus 128
   const int64_t* start_wide;  // start_u8 in 64 bits (matmul_u8s16 and matmul_u16s16 only)
   // u16 codes, split into bytes: the same for 256 * (dot of the high bytes) + (dot of the low ones), exact in binary64.
   const double* start_u16;  // o_x * sum(w)
   const double* start_s16;  // (o_x + 128 * 257) * sum(w): for dots of the bytes minus 128
+  bool narrow;              // acc of u16 codes is known to fit int32: 256 * high + low + start_u8 is right modulo 2^32
   const double* scale;
   const double* bias;     // or null
   const double* bn_mean;  // or null: then bn_gain and bn_beta are too

@@ -68,11 +68,11 @@ struct FastWay {
   uint8_t lo, hi;
 };
 
-// U of a vector of sums.
-HWY_INLINE V32 FixedPoint(V32 acc, V32 start, hn::Vec<DF32> mul, hn::Vec<DF32> add) {
+// U of a vector of accumulators.
+HWY_INLINE V32 FixedPoint(V32 acc, hn::Vec<DF32> mul, hn::Vec<DF32> add) {
   const D32 d;
   const DF32 df;
-  const auto u = hn::MulAdd(hn::ConvertTo(df, hn::Add(acc, start)), mul, add);
+  const auto u = hn::MulAdd(hn::ConvertTo(df, acc), mul, add);
 #if HWY_ARCH_X86
   // What does not fit becomes -2^31, whose low half asks for redoing: it is 128 times the grid away, hence rare.
   return hn::ConvertInRangeTo(d, u);
@@ -86,7 +86,7 @@ HWY_INLINE V32 FixedPoint(V32 acc, V32 start, hn::Vec<DF32> mul, hn::Vec<DF32> a
 HWY_INLINE V32 FixedPoint(const int32_t* HWY_RESTRICT acc, const FastWay& way, size_t i) {
   const D32 d;
   const DF32 df;
-  return FixedPoint(hn::LoadU(d, acc + i), hn::LoadU(d, way.start + i), hn::LoadU(df, way.mul + i),
+  return FixedPoint(hn::Add(hn::LoadU(d, acc + i), hn::LoadU(d, way.start + i)), hn::LoadU(df, way.mul + i),
                     hn::LoadU(df, way.add + i));
 }
 
@@ -200,7 +200,7 @@ HWY_INLINE hn::Vec<DU8> BlockCodes(const BlockConstants<kRows>& c, const int32_t
   V32 v[4];
   HWY_UNROLL(4)
   for (size_t j = 0; j < 4; ++j) {
-    v[j] = FixedPoint(hn::LoadU(D32(), acc + c.offset[j]), c.start[j], c.mul[j], c.add[j]);
+    v[j] = FixedPoint(hn::Add(hn::LoadU(D32(), acc + c.offset[j]), c.start[j]), c.mul[j], c.add[j]);
   }
   lowest = MinHalves(lowest, MinHalves(MinHalves(v[0], v[1]), MinHalves(v[2], v[3])));
   return hn::Min(hn::Max(PackCodes(v[0], v[1], v[2], v[3]), c.lo), c.hi);

@@ -246,21 +246,40 @@ HWY_INLINE V64 Larger(V64 a, V64 b) {
 // low 32 bits of the mantissa. Clamped first, less than half a code outside the grid. Rounding moves it by half of
 // 2^-16 and v by less than an eighth of that: as in epilogue-inl.h the high half is the code unless the low half is
 // below 2.
-template <class Sums>
-HWY_INLINE hn::Vec<hn::Repartition<uint32_t, D64>> WideFixedPoint(const Sums& sums, const Epilogue& e, size_t channel,
-                                                                  size_t i) {
+using D32Wide = hn::Repartition<uint32_t, D64>;
+using D16Wide = hn::Repartition<uint16_t, D64>;
+HWY_INLINE hn::Vec<D32Wide> WideFixedPoint(V64 sums, V64 mul, V64 add) {
   const D64 d;
-  const V64 v = hn::MulAdd(sums.Vector(i), hn::LoadU(d, e.real_mul + channel), hn::LoadU(d, e.real_add + channel));
-  const V64 clamped = hn::Min(hn::Max(v, hn::Set(d, -0.25)), hn::Set(d, 65535.25));
-  return hn::BitCast(hn::Repartition<uint32_t, D64>(), hn::Add(clamped, hn::Set(d, 0x1.8p36 + 0.5 + 0x1p-16)));
+  const V64 clamped = hn::Min(hn::Max(hn::MulAdd(sums, mul, add), hn::Set(d, -0.25)), hn::Set(d, 65535.25));
+  return hn::BitCast(D32Wide(), hn::Add(clamped, hn::Set(d, 0x1.8p36 + 0.5 + 0x1p-16)));
+}
+template <class Sums>
+HWY_INLINE hn::Vec<D32Wide> WideFixedPoint(const Sums& sums, const Epilogue& e, size_t channel, size_t i) {
+  const D64 d;
+  return WideFixedPoint(sums.Vector(i), hn::LoadU(d, e.real_mul + channel), hn::LoadU(d, e.real_add + channel));
+}
+
+// The codes of vectors of fixed points, in order. lowest: of the low halves of pairs of lanes, and of what it was; the
+// high ones are not looked at.
+HWY_INLINE hn::Vec<D16Wide> PackWide(hn::Vec<D32Wide> u0, hn::Vec<D32Wide> u1, hn::Vec<D32Wide> u2, hn::Vec<D32Wide> u3,
+                                     hn::Vec<D16Wide>& lowest) {
+  const D16Wide d16;
+  const D32Wide d32;
+  const auto a = hn::BitCast(d16, hn::ConcatEven(d32, u1, u0)), b = hn::BitCast(d16, hn::ConcatEven(d32, u3, u2));
+  lowest = hn::Min(lowest, hn::Min(a, b));
+  return hn::ConcatOdd(d16, b, a);
+}
+HWY_INLINE bool NearWideTie(hn::Vec<D16Wide> lowest) {
+  const D32Wide d32;
+  const auto fraction = hn::And(hn::BitCast(d32, lowest), hn::Set(d32, 0xFFFF));
+  return !hn::AllFalse(d32, hn::Lt(fraction, hn::Set(d32, 2)));
 }
 
 // The u16 codes of four vectors of channels at a time, as far as they go: returns how many. near: lanes are to be
 // redone.
 template <class Sums>
 HWY_INLINE size_t WideCodes(const Sums& sums, const FinishArgs& args, uint16_t* HWY_RESTRICT out, bool* near) {
-  const hn::Repartition<uint32_t, D64> d32;
-  const hn::Repartition<uint16_t, D64> d16;
+  const D16Wide d16;
   const Epilogue& e = *args.epilogue;
   const auto lo = hn::Set(d16, static_cast<uint16_t>(e.to.lo)), hi = hn::Set(d16, static_cast<uint16_t>(e.to.hi));
   const size_t lanes = hn::Lanes(D64());
@@ -271,12 +290,9 @@ HWY_INLINE size_t WideCodes(const Sums& sums, const FinishArgs& args, uint16_t* 
     const auto u0 = WideFixedPoint(sums, e, c, i), u1 = WideFixedPoint(sums, e, c + lanes, i + lanes);
     const auto u2 = WideFixedPoint(sums, e, c + 2 * lanes, i + 2 * lanes);
     const auto u3 = WideFixedPoint(sums, e, c + 3 * lanes, i + 3 * lanes);
-    const auto a = hn::BitCast(d16, hn::ConcatEven(d32, u1, u0)), b = hn::BitCast(d16, hn::ConcatEven(d32, u3, u2));
-    lowest = hn::Min(lowest, hn::Min(a, b));  // of the low halves; the high ones are not looked at
-    hn::StoreU(hn::Min(hn::Max(hn::ConcatOdd(d16, b, a), lo), hi), d16, out + i);
+    hn::StoreU(hn::Min(hn::Max(PackWide(u0, u1, u2, u3, lowest), lo), hi), d16, out + i);
   }
-  const auto fraction = hn::And(hn::BitCast(d32, lowest), hn::Set(d32, 0xFFFF));
-  *near = !hn::AllFalse(d32, hn::Lt(fraction, hn::Set(d32, 2)));
+  *near = NearWideTie(lowest);
   return i;
 }
 

@@ -33,15 +33,25 @@ inline bool Fits(const MatmulArgs& args, size_t n0) {
          args.row_terms == nullptr;
 }
 
-// The fixed point of the sums, in their place.
+// What the sums of a tile begin with, so that it costs no addition.
+template <size_t kRows>
+HWY_INLINE void SetStart(const int32_t* start, tile::V (&acc)[kRows][kVectors]) {
+  LQ_UNROLL for (size_t j = 0; j < kVectors; ++j) {
+    LQ_UNROLL for (size_t r = 0; r < kRows; ++r) {
+      acc[r][j] = hn::LoadU(tile::D(), start + 16 * j);
+      LQ_OPAQUE(acc[r][j]);
+    }
+  }
+}
+constexpr int32_t kStarted[kPanelChannels] = {};  // what such sums still lack
+
+// The fixed point of the accumulators, in their place.
 template <size_t kRows>
 HWY_INLINE void ToFixedPoint(const epilogue::FastWay& way, tile::V (&acc)[kRows][kVectors]) {
-  const tile::D d;
   const hn::RebindToFloat<tile::D> df;
   LQ_UNROLL for (size_t j = 0; j < kVectors; ++j) {
-    const auto start = hn::LoadU(d, way.start + 16 * j);
     const auto mul = hn::LoadU(df, way.mul + 16 * j), add = hn::LoadU(df, way.add + 16 * j);
-    LQ_UNROLL for (size_t r = 0; r < kRows; ++r) acc[r][j] = epilogue::FixedPoint(acc[r][j], start, mul, add);
+    LQ_UNROLL for (size_t r = 0; r < kRows; ++r) acc[r][j] = epilogue::FixedPoint(acc[r][j], mul, add);
   }
 }
 
@@ -56,7 +66,8 @@ static HWY_NOINLINE unsigned Tile(const TileArgs& args, const epilogue::FastWay&
   const epilogue::DU8 d8;
   const epilogue::FastWay way = fast_way;  // which no store can change
   tile::V acc[kRows][kVectors];
-  tile::Multiply(args, acc);
+  SetStart(way.start, acc);
+  tile::AddProducts(args, acc);
   tile::StoreSums(acc, args.acc);
   ToFixedPoint(way, acc);
   const auto lo = hn::Set(d8, way.lo), hi = hn::Set(d8, way.hi);
@@ -89,9 +100,10 @@ static HWY_INLINE void MultiplyStrip(const TileArgs& t, const FinishArgs& finish
   const epilogue::FastWay way(finish);
   const unsigned near = CallTile(t, finish.rows, way, finish, std::make_index_sequence<tile::kMaxRows>());
   if (HWY_LIKELY(near == 0)) return;
+  const epilogue::FastWay redo(finish, kStarted);
   for (size_t r = 0; r < finish.rows; ++r) {
     if ((near & (r < FirstHalf(finish.rows) ? 1u : 2u)) == 0) continue;
-    epilogue::RedoNearTies(t.acc + r * kPanelChannels, way, finish,
+    epilogue::RedoNearTies(t.acc + r * kPanelChannels, redo, finish,
                            static_cast<uint8_t*>(finish.out) + r * finish.out_stride);
   }
 }

@@ -16,6 +16,7 @@
 #include "kernels/contracts.h"
 #include "kernels/epilogue-inl.h"
 #include "kernels/matmul_codes-inl.h"
+#include "kernels/matmul_codes16-inl.h"
 #include "kernels/matmul_rows.h"
 #include "kernels/matmul_tile-inl.h"
 #include "kernels/packing.h"
@@ -74,6 +75,22 @@ struct PanelRows {
 // k = 64 more.
 constexpr size_t kFinishRows = 28;
 
+#if LQ_NATIVE_DOT
+// Codes that are finished where their sums are: matmul_codes-inl.h.
+template <size_t kPlanes>
+HWY_INLINE bool FitsRegisters(const MatmulArgs& args, size_t n0) {
+  return kPlanes == 1 ? codes::Fits(args, n0) : codes16::Fits(args, n0);
+}
+template <size_t kPlanes>
+HWY_INLINE void MultiplyInRegisters(const TileArgs& t, const FinishArgs& finish) {
+  if constexpr (kPlanes == 1) {
+    codes::MultiplyStrip(t, finish);
+  } else {
+    codes16::MultiplyStrip(t, finish);
+  }
+}
+#endif
+
 // `rows` of outputs. few: they are fewer than a tile wants.
 template <size_t kPlanes>
 HWY_INLINE void MultiplyStripOfPlanes(const TileArgs& t, size_t rows, bool few, size_t groups) {
@@ -91,7 +108,7 @@ static HWY_NOINLINE void MultiplyPanel(const MatmulArgs& args, const PanelRows& 
   const Patches& patches = rows.patches == nullptr ? one_line : *rows.patches;
   TileArgs t = {rows.a, rows.a_stride, panel, groups * 64, patches.run_bytes / 4, acc, patches.runs, patches.run_step};
 #if LQ_NATIVE_DOT
-  const bool in_registers = kPlanes == 1 && codes::Fits(args, n0);
+  const bool in_registers = FitsRegisters<kPlanes>(args, n0);
 #endif
   const bool few = rows.count * kPlanes < tile::kMinRows;
   for (size_t line = 0, done = 0, waiting = 0; done + waiting < rows.count; ++line) {
@@ -102,8 +119,8 @@ static HWY_NOINLINE void MultiplyPanel(const MatmulArgs& args, const PanelRows& 
       t.acc = acc + waiting * kRowSums;
 #if LQ_NATIVE_DOT
       if (in_registers) {
-        codes::MultiplyStrip(t, FinishOf<kPlanes>(args, acc, Bytes::kRaw, {rows.first + done, strip, n0}));
-        t.a += strip * rows.a_stride;
+        MultiplyInRegisters<kPlanes>(t, FinishOf<kPlanes>(args, acc, Bytes::kRaw, {rows.first + done, strip, n0}));
+        t.a += strip * kPlanes * rows.a_stride;
         done += strip;
         continue;
       }

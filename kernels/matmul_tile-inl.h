@@ -234,13 +234,12 @@ HWY_INLINE void SetZero(V (&acc)[kRows][kVectors]) {
   }
 }
 
-// The sums of a tile.
+// acc += the sums of a tile.
 template <size_t kRows, size_t kVectors>
-HWY_INLINE void Multiply(const TileArgs& t, V (&acc)[kRows][kVectors]) {
+HWY_INLINE void AddProducts(const TileArgs& t, V (&acc)[kRows][kVectors]) {
   const uint8_t* HWY_RESTRICT a = t.a;
   const int8_t* HWY_RESTRICT w = t.w;
   const size_t a_stride = t.a_stride, w_step = t.w_step;
-  SetZero(acc);
   const size_t quads = t.quads;
   const auto to_next_run = static_cast<ptrdiff_t>(t.run_step) - static_cast<ptrdiff_t>(quads * kQuadBytes);
   for (size_t run = t.runs; run != 0; --run, a += to_next_run) {
@@ -270,7 +269,8 @@ template <size_t kRows, size_t kVectors>
 static HWY_NOINLINE void Tile(const TileArgs& t) {
   int32_t* const sums = t.acc;
   V acc[kRows][kVectors];
-  Multiply(t, acc);
+  SetZero(acc);
+  AddProducts(t, acc);
   StoreSums(acc, sums);
 }
 

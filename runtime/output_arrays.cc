@@ -129,6 +129,7 @@ Result<OutputArrays> OutputArrays::Make(const std::string& name, const WeightSum
     arrays.scale_[at] = s_x * weights.scale[i];
     arrays.SetStage(at, i, stage, BiasValue(stage, i, s_x, weights.scale[i], options.bias));
   }
+  arrays.common_.narrow = weights.largest_absolute_sum <= (kInt32Limit - 1) / LargestCentred(input);
   arrays.common_.clip_min = stage.clip_min;
   arrays.common_.clip_max = stage.clip_max;
   if (stage.encoding) arrays.SetUpCodes(input, stage, groups, per_group, options.profile);

@@ -187,6 +187,7 @@ void MatmulCase::ChooseOutput(Random& random) {
   constexpr OutputType kUncoded[] = {OutputType::kF32, OutputType::kF64, OutputType::kF16, OutputType::kBF16,
                                      OutputType::kS32};
   const bool fits = std::all_of(acc_.begin(), acc_.end(), [](int64_t acc) { return acc == static_cast<int32_t>(acc); });
+  epilogue_.narrow = fits && random.Chance(0.8);  // what is not said must be right, too
   type_ = random.Chance(0.7) || ties ? (random.Chance(0.6) ? OutputType::kU8 : OutputType::kU16)
                                      : kUncoded[random.Size(0, fits ? 4 : 3)];
   grid_ = {static_cast<int>(random.Chance(0.7) ? 8 : random.Int(2, 7)), false};
