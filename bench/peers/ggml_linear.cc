@@ -5,7 +5,7 @@
 //   O="-DCMAKE_BUILD_TYPE=Release -DGGML_OPENMP=OFF -DBUILD_SHARED_LIBS=OFF -DGGML_BUILD_TESTS=OFF"
 //   cmake -S $G -B g $O -DGGML_BUILD_EXAMPLES=OFF && cmake --build g
 //   L="g/src/libggml.a g/src/libggml-cpu.a g/src/libggml-base.a -lpthread -ldl"
-//   g++ -O2 -I$G/include bench/peers/ggml_linear.cc $L -o ggml_linear && taskset -c 0 ./ggml_linear NxK M
+//   g++ -O2 -I$G/include bench/peers/ggml_linear.cc $L -o ggml_linear && taskset -c 0 ./ggml_linear NxK M 1
 #include <ggml-alloc.h>
 #include <ggml-backend.h>
 #include <ggml-cpu.h>
@@ -81,12 +81,12 @@ double BestSeconds(ggml_backend_t backend, const int64_t (&mnk)[3], ggml_type ty
 
 int main(int argc, char** argv) {
   int64_t mnk[3];
-  if (argc != 3 || std::sscanf(argv[1], "%ldx%ld", &mnk[1], &mnk[2]) != 2 || (mnk[0] = std::atol(argv[2])) < 1) {
-    Fail("usage: ggml_linear NxK M");
+  if (argc != 4 || std::sscanf(argv[1], "%ldx%ld", &mnk[1], &mnk[2]) != 2 || (mnk[0] = std::atol(argv[2])) < 1) {
+    Fail("usage: ggml_linear NxK M THREADS");
   }
   ggml_backend_t backend = ggml_backend_cpu_init();
   if (backend == nullptr) Fail("no CPU backend");
-  ggml_backend_cpu_set_n_threads(backend, 1);
+  ggml_backend_cpu_set_n_threads(backend, std::atoi(argv[3]));
   const char* separator = "[";
   for (const ggml_type type : {GGML_TYPE_Q8_0, GGML_TYPE_Q4_0, GGML_TYPE_Q4_K}) {
     std::printf("%s{\"version\": \"%s\", \"weights\": \"%s\", \"seconds\": %.9f}", separator, ggml_version(),

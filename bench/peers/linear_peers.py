@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Linear layers of lanequant beside its peers on one thread: the same sizes in one run, as a table and as JSON.
+"""Linear layers of lanequant beside its peers: the same sizes and threads in one run, as a table and as JSON.
 
     bench/peers/linear_peers.py --rows 1,16,64,512 --output linear.json
     bench/plot.py linear linear.json --output linear.png
 
-Needs numpy, onnx and onnxruntime from PyPI. oneDNN and ggml join where bench/peers/onednn_linear.cc and
+Needs numpy, onnx and onnxruntime from PyPI; run it under taskset with as many cores as --threads. oneDNN and ggml join where bench/peers/onednn_linear.cc and
 ggml_linear.cc were built (see their first lines).
 lanequant is timed before and after each peer; of each the best run counts. Work of the same kind is compared: 8-bit
 activations with 8-bit weights (the peers give int32 sums, lanequant requantized codes), and with 4-bit weights (of which
@@ -22,26 +22,26 @@ from timing import best_seconds
 BLOCK = 64
 
 
-def lanequant_rows(program, shape, m):
+def lanequant_rows(args, shape, m):
     blocks_fit = int(shape.split("x")[1]) % BLOCK == 0
-    command = [program, "bench", "linear", "--json", "--threads", "1", "--shapes", shape, "--rows", str(m),
+    command = [args.lanequant, "bench", "linear", "--json", "--threads", str(args.threads), "--shapes", shape, "--rows", str(m),
                "--precision", f"a8w8,a8w4-lpbq{BLOCK}" if blocks_fit else "a8w8"]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["linear"]
 
 
-def session(nodes, inputs, outputs, constants):
+def session(nodes, inputs, outputs, constants, threads):
     import onnxruntime as ort
     from onnx import helper
 
     graph = helper.make_graph(nodes, "layer", inputs, outputs, constants)
     opsets = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
     options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = threads
     model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
     return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
-def onnxruntime_cases(n, k):
+def onnxruntime_cases(n, k, threads):
     """(name, bits of the weights, function of m that gives a function to time)"""
     from onnx import TensorProto, helper, numpy_helper
 
@@ -59,12 +59,12 @@ def onnxruntime_cases(n, k):
 
     weights = numpy_helper.from_array(random.integers(-128, 128, (k, n), dtype=np.int8), "w")
     integer = session([helper.make_node("MatMulInteger", ["x", "w"], ["y"])], [value("x", TensorProto.UINT8, k)],
-                      [value("y", TensorProto.INT32, n)], [weights])
+                      [value("y", TensorProto.INT32, n)], [weights], threads)
     yield "ONNX Runtime MatMulInteger", 8, timed(integer, lambda m: random.integers(0, 256, (m, k), dtype=np.uint8))
 
     scale = numpy_helper.from_array(np.full((1,), 0.01, np.float32), "s")
     dynamic = session([helper.make_node("DynamicQuantizeMatMul", ["x", "w", "s"], ["y"], domain="com.microsoft")],
-                      [value("x", TensorProto.FLOAT, k)], [value("y", TensorProto.FLOAT, n)], [weights, scale])
+                      [value("x", TensorProto.FLOAT, k)], [value("y", TensorProto.FLOAT, n)], [weights, scale], threads)
     yield "ONNX Runtime DynamicQuantizeMatMul", 8, timed(dynamic, lambda m: random.standard_normal((m, k), dtype=np.float32))
 
     if k % BLOCK == 0:
@@ -72,15 +72,16 @@ def onnxruntime_cases(n, k):
         scales = numpy_helper.from_array(random.random(n * k // BLOCK, dtype=np.float32), "s")
         node = helper.make_node("MatMulNBits", ["x", "w", "s"], ["y"], domain="com.microsoft", K=k, N=n, bits=4,
                                 block_size=BLOCK, accuracy_level=4)
-        nbits = session([node], [value("x", TensorProto.FLOAT, k)], [value("y", TensorProto.FLOAT, n)], [codes, scales])
+        nbits = session([node], [value("x", TensorProto.FLOAT, k)], [value("y", TensorProto.FLOAT, n)], [codes, scales],
+                        threads)
         yield "ONNX Runtime MatMulNBits", 4, timed(nbits, lambda m: random.standard_normal((m, k), dtype=np.float32))
 
 
-def program_rows(name, program, shape, m):
+def program_rows(name, command, shape, m):
     """Of onednn_linear or ggml_linear: (name, bits of the weights, seconds); none where they refuse the shape"""
-    if not program:
+    if not command[0]:
         return []
-    result = subprocess.run([program, shape, str(m)], check=False, capture_output=True, text=True)
+    result = subprocess.run([command[0], shape, str(m), *command[1:]], check=False, capture_output=True, text=True)
     if result.returncode != 0:
         print(f"{shape} M={m:<5} {name} fails: {result.stderr.strip()}", file=sys.stderr)
         return []
@@ -94,10 +95,11 @@ def faster(before, after):
 
 def measure(args, shape, m, cases):
     """Our rows and the peers' rows."""
-    before = lanequant_rows(args.lanequant, shape, m)
+    before = lanequant_rows(args, shape, m)
     peers = [(name, bits, best_seconds(make(m), 0.3, 11)) for name, bits, make in cases] + \
-        program_rows("oneDNN", args.onednn, shape, m) + program_rows("ggml", args.ggml, shape, m)
-    ours = faster(before, lanequant_rows(args.lanequant, shape, m))
+        program_rows("oneDNN", [args.onednn], shape, m) + \
+        program_rows("ggml", [args.ggml, str(args.threads)], shape, m)
+    ours = faster(before, lanequant_rows(args, shape, m))
     seconds_of = {8 if row["precision"] == "a8w8" else 4: row["best_seconds"] for row in ours}
     return ours, [{"shape": shape, "m": m, "peer": name, "weight_bits": bits, "peer_seconds": seconds,
                    "lanequant_seconds": seconds_of[bits], "lanequant_is_faster_by": seconds / seconds_of[bits]}
@@ -111,12 +113,13 @@ def main():
     parser.add_argument("--ggml", default="", help="the program of bench/peers/ggml_linear.cc")
     parser.add_argument("--shapes", default="4096x4096", help="NxK,...")
     parser.add_argument("--rows", default="1,16,64,512")
+    parser.add_argument("--threads", type=int, default=1, help="oneDNN takes as many as it has cores")
     parser.add_argument("--output", help="JSON")
     args = parser.parse_args()
     ours, peers = [], []
     for shape in args.shapes.split(","):
         n, k = (int(size) for size in shape.split("x"))
-        cases = list(onnxruntime_cases(n, k))
+        cases = list(onnxruntime_cases(n, k, args.threads))
         for m in (int(m) for m in args.rows.split(",")):
             ours_here, peers_here = measure(args, shape, m, cases)
             ours += ours_here
