@@ -114,7 +114,7 @@ Status Conv2d::Impl::PrepareCodes(const Conv2dSpec& spec, const PrepareOptions& 
   }
   const PerTensor codes = ToUnsigned(*spec.input);
   LQ_ASSIGN_OR_RETURN(zero_code, ZeroCode(spec, codes));
-  FloatWeights floats = WeightsOf(spec);
+  const FloatWeights floats = WeightsOf(spec);
   if (IsDepthwise(spec)) {
     LQ_ASSIGN_OR_RETURN(const LayerWeights weights, QuantizeWeights(floats, *spec.weight_encoding, options));
     if (DepthwiseLayer::Fits(weights, codes)) {
@@ -124,14 +124,17 @@ Status Conv2d::Impl::PrepareCodes(const Conv2dSpec& spec, const PrepareOptions& 
     }
   }
   LQ_RETURN_IF_ERROR(CheckSizes(floats));
-  std::vector<float> wide;
   if (const size_t columns = WideColumns(spec); CodeBytes(codes.grid) == 1 && columns != kernel[1]) {
-    wide = Widen(spec, columns);
-    floats.values = wide;
-    floats.taps = kernel[0] * columns;
-    zero_columns = columns - kernel[1];
-    padding[3] += zero_columns;  // the output stays what it was
-    kernel[1] = columns;
+    const std::vector<float> values = Widen(spec, columns);
+    const FloatWeights wide = {name, values, floats.out_channels, floats.in_channels, kernel[0] * columns};
+    LQ_ASSIGN_OR_RETURN(Gemm gemm, Gemm::Prepare(wide, *spec.weight_encoding, groups, codes, spec.output, options));
+    if (gemm.ReadsPatches()) {  // other weights would only be multiplied more often
+      engine = std::move(gemm);
+      zero_columns = columns - kernel[1];
+      padding[3] += zero_columns;  // the output stays what it was
+      kernel[1] = columns;
+      return OkStatus();
+    }
   }
   LQ_ASSIGN_OR_RETURN(engine, Gemm::Prepare(floats, *spec.weight_encoding, groups, codes, spec.output, options));
   return OkStatus();

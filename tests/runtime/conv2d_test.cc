@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/reference/reference.h"
+#include "runtime/aligned_buffer.h"
 #include "runtime/views.h"
 #include "tests/support/any_machine.h"
 #include "tests/support/executors.h"
@@ -210,6 +211,20 @@ TEST(Conv2d, NamesTheFilterAsItWasGiven) {
   ASSERT_FALSE(out.ok());
   EXPECT_NE(out.status().message().find("2 long along axis 2, shorter than its window of 3"), std::string::npos)
       << out.status().message();
+}
+
+// Only weights of 8 bits are read in the image: zeros that make others wider would be multiplied for nothing.
+TEST(Conv2d, WidensNoFiltersOf16Bits) {
+  testing::Random random(97);
+  ConvCase c;
+  DrawS8(random, 3, {3, 3}, c);
+  for (const int bits : {8, 16}) {
+    c.spec.weight_encoding = PerTensor{{bits, true}, bits == 8 ? 0.01f : 1e-5f, 0};
+    const Result<Conv2d> conv = Conv2d::Prepare(c.spec, c.layer.options);
+    ASSERT_TRUE(conv.ok()) << conv.status().message();
+    const size_t k = bits == 8 ? 3 * 4 * 3 : 28;  // of 3 * 3 * 3
+    EXPECT_EQ(conv->info().packed_bytes, RoundUp(16 * k * static_cast<size_t>(bits) / 8, kAlignment)) << bits;
+  }
 }
 
 // 6 x 4 x 3 x 3.
