@@ -29,6 +29,19 @@ struct PackRowsArgs {
 using PackRowsFn = void (*)(const PackRowsArgs&);
 std::span<const Variant<PackRowsFn>> PackRowsVariants();
 
+// The same from codes of which k are the rows, and what they add up to.
+struct PackColumnsArgs {
+  const int8_t* codes;  // k 0, channel 0; channels are neighbours
+  size_t channels;      // a multiple of 16, at most 64
+  size_t k, stride;     // k a multiple of 4, of kS4 of 8; bytes from k to k
+  RowFormat format;     // kS8 or kS4
+  void* out;
+  int32_t* sum;           // [channels]: over k of the codes; k <= 2^23
+  int32_t* absolute_sum;  // [channels]: of |code|
+};
+using PackColumnsFn = void (*)(const PackColumnsArgs&);
+std::span<const Variant<PackColumnsFn>> PackColumnsVariants();
+
 // The sums over k of w and of |w| of one channel, w = code * scale of its block.
 struct SumWeightsArgs {
   const int8_t* codes;

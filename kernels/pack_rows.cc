@@ -1,4 +1,5 @@
-// Rows of packed weights from codes: squares of 16 channels x 16 k, transposed in registers.
+// Rows of packed weights from codes: squares of 16 channels x 16 k, transposed in registers, or where k are rows
+// already four of them interleaved.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/pack_rows.cc"
 #include <hwy/foreach_target.h>
@@ -138,7 +139,81 @@ HWY_NOINLINE void Pack(const PackRowsArgs& args) {
   }
 }
 
+// A quad of k of 16 channels: four vectors of four channels.
+HWY_INLINE void LoadQuad(const uint8_t* in, size_t stride, V8 (&quad)[4]) {
+  for (size_t i = 0; i < 4; ++i) quad[i] = hn::LoadU(D8(), in + i * stride);
+  Interleave<uint8_t, uint16_t>(quad[0], quad[1], quad[2], quad[3]);
+}
+
+// All channels of a k before the next one: often rows are a power of two apart, and the first-level cache holds few.
+template <bool kNibbles>
+HWY_INLINE void PackQuads(const PackColumnsArgs& args) {
+  constexpr size_t kStep = kNibbles ? 8 : 4;  // k in a row
+  const size_t stride = args.stride, channels = args.channels;
+  const auto* in = reinterpret_cast<const uint8_t*>(args.codes);
+  auto* out = static_cast<uint8_t*>(args.out);
+  for (size_t k = 0; k < args.k; k += kStep, in += kStep * stride) {
+    for (size_t c = 0; c < channels; c += 16, out += 64) {
+      V8 low[4];
+      LoadQuad(in + c, stride, low);
+      if constexpr (kNibbles) {
+        V8 high[4];
+        LoadQuad(in + c + 4 * stride, stride, high);
+        for (size_t i = 0; i < 4; ++i) low[i] = Nibbles(low[i], high[i]);
+      }
+      for (size_t i = 0; i < 4; ++i) hn::StoreU(low[i], D8(), out + i * kBytes);
+    }
+  }
+}
+
+using DSum = hn::CappedTag<int32_t, 16>;
+using DCodes = hn::Repartition<int8_t, DSum>;
+HWY_INLINE void AddCodes(hn::Vec<DCodes> codes, hn::Vec<DSum>& sum, hn::Vec<DSum>& absolute) {
+  const DSum d;
+  const hn::Repartition<uint8_t, DSum> du8;
+  sum = hn::SumOfMulQuadAccumulate(d, hn::Set(du8, uint8_t{1}), codes, sum);
+  const auto size = hn::BitCast(du8, hn::Abs(codes));  // |-128| is 128 as u8
+  absolute = hn::SumOfMulQuadAccumulate(d, size, hn::Set(DCodes(), int8_t{1}), absolute);
+}
+
+// Of what has been packed.
+template <bool kNibbles>
+HWY_INLINE void SumColumns(const PackColumnsArgs& args) {
+  const DSum d;
+  const DCodes d8;
+  const hn::Repartition<uint16_t, DSum> d16;
+  const auto mask = hn::Set(d8, int8_t{15}), eight = hn::Set(d8, int8_t{8});
+  const size_t rows = args.k / (kNibbles ? 8 : 4), row = 4 * args.channels;
+  for (size_t c = 0; c < args.channels; c += hn::Lanes(d)) {
+    const int8_t* packed = static_cast<const int8_t*>(args.out) + 4 * c;
+    auto sum = hn::Zero(d), absolute = hn::Zero(d);
+    for (size_t r = 0; r < rows; ++r, packed += row) {
+      const auto x = hn::LoadU(d8, packed);
+      if constexpr (kNibbles) {
+        const auto high = hn::BitCast(d8, hn::ShiftRight<4>(hn::BitCast(d16, x)));
+        AddCodes(hn::Sub(hn::And(x, mask), eight), sum, absolute);
+        AddCodes(hn::Sub(hn::And(high, mask), eight), sum, absolute);
+      } else {
+        AddCodes(x, sum, absolute);
+      }
+    }
+    hn::StoreU(sum, d, args.sum + c);
+    hn::StoreU(absolute, d, args.absolute_sum + c);
+  }
+}
+
+template <bool kNibbles>
+HWY_INLINE void Columns(const PackColumnsArgs& args) {
+  PackQuads<kNibbles>(args);
+  SumColumns<kNibbles>(args);
+}
+
 }  // namespace pack_rows
+
+void PackColumns(const PackColumnsArgs& args) {
+  if (args.format == RowFormat::kS4) return pack_rows::Columns<true>(args);
+  pack_rows::Columns<false>(args);
+}
 
 void PackRows(const PackRowsArgs& args) {
   switch (args.format) {
@@ -165,6 +240,11 @@ namespace lq::kernels {
 
 std::span<const Variant<PackRowsFn>> PackRowsVariants() {
   static const std::vector<Variant<PackRowsFn>> variants = Runnable<PackRowsFn>(LQ_VARIANTS(PackRows));
+  return variants;
+}
+
+std::span<const Variant<PackColumnsFn>> PackColumnsVariants() {
+  static const std::vector<Variant<PackColumnsFn>> variants = Runnable<PackColumnsFn>(LQ_VARIANTS(PackColumns));
   return variants;
 }
 

@@ -16,6 +16,7 @@
 #include "kernels/packing.h"
 #include "kernels/packing_blocks.h"
 #include "runtime/output_arrays.h"
+#include "runtime/row_packer.h"
 #include "runtime/run_tasks.h"
 #include "runtime/status_macros.h"
 #include "runtime/stored_weights.h"
@@ -192,6 +193,7 @@ Status Packer::ChooseFormat(const std::string& name, int64_t largest) {
 }
 
 void Packer::Pack() {
+  if (plain_ && !measured_ && FitsRowPacker(codes_, out_)) return PackTransposedRows(codes_, options_, out_);
   ForEachPanel([this](Task& task, size_t group) {
     if (!measured_) Sum(task);
     PackPanel(task, out_.memory.data() + group * out_.group_bytes);

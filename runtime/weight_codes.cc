@@ -211,6 +211,38 @@ void WeightCodes::Quantize(size_t first, size_t count, CodePanel& panel) const {
   std::memset(end, 0, (channels - count) * panel.stride * bytes);
 }
 
+kernels::AffineLayout WeightCodes::RowScales(size_t block, CodeRows& out) const {
+  const size_t count = ScalesPerChannel();
+  if (count <= 1 && lpbq_ == nullptr) return {scale_.data(), offset_.data(), scale_.size(), 1};
+  out.scale_.resize(n());
+  out.offset_.resize(n());
+  if (lpbq_ != nullptr) {  // scale_ and offset_ made again: less to read
+    out.block_scale_.resize(n());
+    for (size_t c = 0; c < n(); ++c) out.block_scale_[c] = block_scale_[c * count + block];
+    for (size_t c = 0; c < n(); ++c) {
+      out.scale_[c] = static_cast<float>(out.block_scale_[c]) * lpbq_->channel_scale[c];
+    }
+  } else {
+    for (size_t c = 0; c < n(); ++c) out.scale_[c] = Scale(c, block), out.offset_[c] = offset_[ScaleIndex(c, block)];
+  }
+  return {out.scale_.data(), out.offset_.data(), n(), 1};
+}
+
+void WeightCodes::QuantizeRows(size_t k0, size_t rows, CodeRows& out) const {
+  out.codes_.resize(rows * n());
+  quantize_({.in = w_->values.data() + k0 * n(),
+             .n = rows * n(),
+             .layout = RowScales(k0 / run_, out),
+             .qmin = grid_.qmin(),
+             .qmax = grid_.qmax(),
+             .profile = profile_,
+             .type = grid_.is_signed ? kernels::CodeType::kS8 : kernels::CodeType::kU8,
+             .out = out.codes_.data(),
+             .far = true});
+  if (middle_ == 0) return;
+  for (int8_t& code : out.codes_) code = static_cast<int8_t>(code - middle_);
+}
+
 void WeightCodes::Integers(CodePanel& panel, size_t c, int32_t* w) const {
   const size_t channel = panel.first + c;
   if (wide()) {

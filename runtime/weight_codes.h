@@ -33,6 +33,20 @@ class CodePanel {
   std::vector<float> floats_;       // of transposed weights
 };
 
+// Rows of transposed weights; the memory of one task.
+class CodeRows {
+ public:
+  const int8_t* codes() const { return codes_.data(); }                 // [rows][n]
+  const uint32_t* block_scales() const { return block_scale_.data(); }  // LPBQ: of each channel
+
+ private:
+  friend class WeightCodes;
+  std::vector<int8_t> codes_;
+  std::vector<float> scale_;  // of each channel, as the next two
+  std::vector<int32_t> offset_;
+  std::vector<uint32_t> block_scale_;
+};
+
 class WeightCodes {
  public:
   // Codes are s8 or (wide) s16, on a signed grid: of an unsigned one 2^(bitwidth - 1) is taken off them and added to
@@ -65,6 +79,9 @@ class WeightCodes {
 
   // The codes of channels [first, first + count).
   void Quantize(size_t first, size_t count, CodePanel& panel) const;
+  bool transposed() const { return w_->transposed; }
+  // The s8 codes of all channels, k from k0 to k0 + rows - 1, of weights that lie like that: inside one scale_run().
+  void QuantizeRows(size_t k0, size_t rows, CodeRows& out) const;
   // w of a channel of the panel: k integers.
   void Integers(CodePanel& panel, size_t c, int32_t* w) const;
 
@@ -77,6 +94,7 @@ class WeightCodes {
     const size_t count = ScalesPerChannel();
     return count == 0 ? 0 : count * channel + block % count;
   }
+  kernels::AffineLayout RowScales(size_t block, CodeRows& out) const;
   size_t FloatStride() const;  // of CodePanel::floats_
   const float* ChannelValues(size_t c, CodePanel& panel) const;
   template <class T>

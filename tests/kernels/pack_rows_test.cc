@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <vector>
 
@@ -77,6 +79,43 @@ TEST(PackRows, Random) {
       if (format == RowFormat::kS4) c.k = (c.k + 3) / 4 * 4;
       c.stride = c.k + (random.Chance(0.5) ? random.Size(0, 70) : 0);
       Check(c, random);
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+// The codes of `c` with rows of k, of the variants.
+void CheckColumns(const RowsCase& c, Random& random) {
+  GuardedBuffer<int8_t> codes((c.k - 1) * c.stride + c.n);
+  for (int8_t& code : codes) code = static_cast<int8_t>(random.Int(-128, 127));
+  std::vector<int32_t> w(c.n * c.k), sum(c.n), absolute_sum(c.n);
+  for (size_t i = 0; i < w.size(); ++i) {
+    int8_t& code = codes[i % c.k * c.stride + i / c.k];
+    if (c.format == RowFormat::kS4) code = static_cast<int8_t>(random.Int(-8, 7));
+    w[i] = code;
+    sum[i / c.k] += w[i];
+    absolute_sum[i / c.k] += std::abs(w[i]);
+  }
+  const std::vector<uint8_t> expected = Expected(c, w);
+  for (const auto& variant : kernels::PackColumnsVariants()) {
+    GuardedBuffer<uint8_t> out(expected.size());
+    GuardedBuffer<int32_t> sums(c.n), absolute_sums(c.n);
+    variant.run({codes.data(), c.n, c.k, c.stride, c.format, out.data(), sums.data(), absolute_sums.data()});
+    const bool same = std::memcmp(out.data(), expected.data(), expected.size()) == 0;
+    ASSERT_TRUE(same && std::equal(sum.begin(), sum.end(), sums.begin()) &&
+                std::equal(absolute_sum.begin(), absolute_sum.end(), absolute_sums.begin()))
+        << variant.name << " n " << c.n << " k " << c.k << " format " << static_cast<int>(c.format);
+  }
+}
+
+TEST(PackRows, Columns) {
+  Random random(98);
+  for (const RowFormat format : {RowFormat::kS8, RowFormat::kS4}) {
+    const size_t step = format == RowFormat::kS4 ? 8 : 4;
+    for (size_t i = 0; i < Cases(300); ++i) {
+      RowsCase c{16 * random.Size(1, 4), step * random.LogSize(1, 60), 0, format};
+      c.stride = c.n + (random.Chance(0.5) ? random.Size(0, 70) : 0);
+      CheckColumns(c, random);
       if (HasFatalFailure()) return;
     }
   }

@@ -141,6 +141,29 @@ TEST(Linear, ThreadsDoNotChangeBits) {
   }
 }
 
+// Whole groups of channels: such weights are packed as their rows are read, the last ones in two bands.
+TEST(Linear, TransposedWeights) {
+  testing::Random random(84);
+  testing::AnyMachine machine;
+  for (const Shape& shape : {Shape{16, 8}, Shape{64, 36}, Shape{80, 320}, Shape{272, 1024}}) {
+    for (size_t i = 0; i < testing::Cases(10); ++i) {
+      LayerCase c = testing::DrawLayer(random, shape);
+      c.options.max_isa = machine.Target(random);
+      c.options.executor = &machine.Workers(random);
+      const std::vector<float> transposed = Transposed(c);
+      LinearSpec spec = MakeSpec(c);
+      spec.transposed = true;
+      spec.weight = transposed;
+      const Result<Linear> linear = Linear::Prepare(spec, c.options);
+      ASSERT_TRUE(linear.ok()) << linear.status().message();
+      const std::vector<int32_t> codes = testing::DrawCodes(random, c.input, 3 * static_cast<size_t>(shape[1]));
+      SCOPED_TRACE(linear->info().variant + ", " + linear->info().weights);
+      Check(c, *linear, codes, 3, machine.Workers(random));
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
 struct Refusal {
   const char* why;
   const char* words;
