@@ -47,16 +47,26 @@ std::string OtherChoiceLine(const Validation& validation, const SessionOptions& 
       validation.aimet_cumulative.different);
 }
 
-// The first names; "" where every layer was compared.
-std::string NotComparedSentence(const Validation& validation) {
+std::string FirstNames(const std::vector<std::string>& names) {
   constexpr size_t kNames = 5;
+  const size_t shown = std::min(names.size(), kNames);
+  return fmt::format("'{}'{}", fmt::join(names.begin(), names.begin() + static_cast<ptrdiff_t>(shown), "', '"),
+                     names.size() > shown ? ", ..." : "");
+}
+
+// "" where every layer was compared.
+std::string NotComparedSentence(const Validation& validation) {
   const std::vector<std::string> names = validation.NotCompared();
   if (names.empty()) return "";
-  const size_t shown = std::min(names.size(), kNames);
-  return fmt::format("{} of {} encoded activations could not be compared: '{}'{}; ", names.size(),
-                     validation.layers.size(),
-                     fmt::join(names.begin(), names.begin() + static_cast<ptrdiff_t>(shown), "', '"),
-                     names.size() > shown ? ", ..." : "");
+  return fmt::format("{} of {} encoded activations could not be compared: {}; ", names.size(), validation.layers.size(),
+                     FirstNames(names));
+}
+
+// "" where each layer that differs was computed from the reference's own codes.
+std::string MissingLine(const Validation& validation) {
+  if (validation.missing.empty()) return "";
+  return fmt::format("differences marked ! may stem from before: the layers do not have {} of their inputs, {}\n",
+                     validation.missing.size(), FirstNames(validation.missing));
 }
 
 std::string KernelSentence(const Validation& validation) {
@@ -133,9 +143,9 @@ std::string ValidationTable(const Validation& validation, const SessionOptions& 
   if (const size_t width = table.Width(); width > kLineWidth) {
     table = MakeTable(validation, std::max(kMinNameWidth, kNameWidth - std::min(kNameWidth, width - kLineWidth)));
   }
-  return fmt::format("{}{}{}: {}{}; {}\n", table.ToString(), OtherChoiceLine(validation, options),
-                     validation.Passed() ? "passed" : "FAILED", NotComparedSentence(validation),
-                     KernelSentence(validation), AimetSentence(validation));
+  return fmt::format("{}{}{}{}: {}{}; {}\n", table.ToString(), OtherChoiceLine(validation, options),
+                     MissingLine(validation), validation.Passed() ? "passed" : "FAILED",
+                     NotComparedSentence(validation), KernelSentence(validation), AimetSentence(validation));
 }
 
 std::string ValidationJson(const Validation& validation, const SessionOptions& options) {
@@ -152,6 +162,9 @@ std::string ValidationJson(const Validation& validation, const SessionOptions& o
   json.Number("outputs_compared", validation.output_elements).Number("outputs_different", validation.outputs_different);
   json.BeginArray("not_compared");
   for (const std::string& name : validation.NotCompared()) json.String("", name);
+  json.End();
+  json.BeginArray("missing");
+  for (const std::string& name : validation.missing) json.String("", name);
   json.End();
   if (validation.other_bias.has_value()) {
     json.BeginObject("other_bias").String("bias", NameOf(validation.other_bias->bias));

@@ -9,6 +9,15 @@ namespace {
 
 int64_t Distance(int32_t a, int32_t b) { return std::abs(int64_t{a} - int64_t{b}); }
 
+// How far t lies from what rounds to `code`, which is not the code that t was rounded to. A tie may have gone either
+// way.
+double DistanceTo(int32_t code, double t, int32_t rounded) {
+  const double above = t - std::nearbyint(t);  // -0.5 to 0.5
+  const double off = std::abs(above);
+  const bool is_toward = off == 0.5 || (code > rounded) == (above > 0);
+  return static_cast<double>(Distance(code, rounded)) - 0.5 - (is_toward ? off : -off);
+}
+
 }  // namespace
 
 void CodeDifference::Add(std::span<const int32_t> a, std::span<const int32_t> b) {
@@ -30,7 +39,7 @@ void TieDistance::Add(const ObservedTensor& simulated, std::span<const int32_t> 
   for (size_t i = 0; i < reference.size(); ++i) {
     const int64_t difference = Distance(simulated.codes[i], reference[i]);
     if (difference == 0) continue;
-    const double from_tie = DistanceFromTie(simulated.t[i]);
+    const double from_tie = DistanceTo(reference[i], simulated.t[i], simulated.codes[i]);
     const double allowed = simulated.near_tie[i];
     // Written so that NaN counts as unexplained.
     if (difference > 1 || !(from_tie <= allowed)) ++unexplained;
@@ -45,22 +54,12 @@ void TieDistance::Add(const ObservedTensor& simulated, std::span<const int32_t> 
 uint64_t CountBeyond(const ObservedTensor& simulated, std::span<const int32_t> codes, double error) {
   uint64_t beyond = 0;
   for (size_t i = 0; i < codes.size(); ++i) {
-    const int64_t steps = Distance(codes[i], simulated.codes[i]);
-    if (steps == 0) continue;
-    const double above = simulated.t[i] - std::nearbyint(simulated.t[i]);  // its own code, -0.5 to 0.5
-    const double off = std::abs(above);
-    const bool is_tie = off == 0.5;  // which may have gone either way
-    const bool is_toward = is_tie || (codes[i] > simulated.codes[i]) == (above > 0);
-    const double to_code = static_cast<double>(steps) - 0.5 - (is_toward ? off : -off);
+    if (codes[i] == simulated.codes[i]) continue;
+    const double to_code = DistanceTo(codes[i], simulated.t[i], simulated.codes[i]);
     // near_tie is what 8 * 2^-24 of the magnitude makes, in codes. Written so that NaN counts.
     if (error == 0 || !(to_code <= simulated.near_tie[i] * (error / 0x1p-21))) ++beyond;
   }
   return beyond;
-}
-
-double DistanceFromTie(double t) {
-  const double magnitude = std::abs(t);
-  return std::abs(magnitude - std::floor(magnitude) - 0.5);
 }
 
 }  // namespace lq

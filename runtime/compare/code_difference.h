@@ -19,7 +19,8 @@ struct CodeDifference {
 
 // The differing codes of an isolated comparison, seen from the exact simulator.
 struct TieDistance {
-  uint64_t unexplained = 0;  // |difference| > 1, or farther from a tie than float32 may be off
+  // |difference| > 1, or farther from the tie between the two than float32 may be off
+  uint64_t unexplained = 0;
   // Of the differing code that used most of its allowance, in codes; 0 and 0 where none differs.
   double distance = 0, allowance = 0;
 
@@ -30,9 +31,6 @@ struct TieDistance {
 // Of the codes that differ from the simulator's, those that no value within `error` * magnitude of its value rounds to.
 // `simulated` was recorded.
 uint64_t CountBeyond(const ObservedTensor& simulated, std::span<const int32_t> codes, double error);
-
-// | |frac(t)| - 1/2 |
-double DistanceFromTie(double t);
 
 }  // namespace lq
 

@@ -25,6 +25,7 @@ class ReferenceLayers {
   int64_t rows() const { return rows_; }
   size_t size() const { return layers_.size(); }
   std::vector<ValueId> Ids() const;
+  bool Has(ValueId id) const { return layers_.count(id) != 0; }
   const std::vector<std::string>& notes() const { return notes_; }
 
   // The codes of these rows; empty for a tensor that the file does not have.

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "runtime/compare/fused_clip.h"
+#include "runtime/compare/missing_references.h"
 #include "runtime/compare/rows.h"
 #include "runtime/compare/session_rows.h"
 #include "runtime/compare/share_graph.h"
@@ -62,6 +63,7 @@ class Validator {
   Status TryOthers();
   Result<Simulator> MakeSimulator(BiasMode bias, RoundingProfile profile) const;
   void SumUp();
+  void NameMissing();
   bool NeedsOtherBias() const;
 
   const ValidationRequest& request_;
@@ -126,6 +128,8 @@ Result<std::vector<Simulator::Output>> Validator::RunSimulator(const Simulator& 
     simulated_[tensor.id] = tensor;
     if (feed == Feed::kIsolated && reference.size() == tensor.codes.size()) {
       std::copy(reference.begin(), reference.end(), tensor.codes.begin());
+      tensor.t.clear();
+      tensor.near_tie.clear();
     }
   });
   if (!mismatch_.ok()) return mismatch_;
@@ -204,6 +208,16 @@ void Validator::SumUp() {
   }
 }
 
+void Validator::NameMissing() {
+  std::vector<ValueId> unexplained;
+  for (const auto& [id, index] : index_) {
+    if (result_.layers[index].tie.unexplained > 0) unexplained.push_back(id);
+  }
+  for (ValueId id : MissingBefore(graph_, request_.reference, unexplained)) {
+    result_.missing.push_back(graph_.value(id).name);
+  }
+}
+
 bool Validator::NeedsOtherBias() const {
   const CodeDifference& drift = result_.aimet_cumulative;
   return result_.unexplained > 0 ||
@@ -261,6 +275,7 @@ Result<Validation> Validator::Run() {
   LQ_RETURN_IF_ERROR(RunPass(simulator, &session, Feed::kIsolated));
   LQ_RETURN_IF_ERROR(RunPass(simulator, &session, Feed::kCumulative));
   SumUp();
+  NameMissing();
   LQ_RETURN_IF_ERROR(TryOthers());
   return std::move(result_);
 }

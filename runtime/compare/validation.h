@@ -54,6 +54,7 @@ struct Validation {
   uint64_t output_elements = 0, outputs_different = 0;  // f32 network outputs, kernels against simulator, bitwise
   bool sums_floats = false;                             // some layer does
   uint64_t kernel_beyond = 0;                           // sum over the layers, and isolated outputs beyond the bound
+  std::vector<std::string> missing;                     // before layers with unexplained differences: MissingBefore
   std::optional<OtherChoice> other_bias;                // where codes drift
   std::optional<OtherChoice> other_profile;             // where differences stay unexplained
 

@@ -82,8 +82,9 @@ Result<SimTensor> RunConcat(const std::string& name, int64_t axis_number, Inputs
   SimTensor out;
   out.shape = shape;
   out.encoding = in[0]->encoding;
-  bool same = true, real = false;
+  bool same = true, real = false, recorded = false;
   for (const SimTensor* x : in) {
+    recorded = recorded || !x->rounding.empty();
     same = same && x->kind == Kind::kCoded && x->encoding == out.encoding;
     real = real || x->kind == Kind::kReal;
     out.of_function = out.of_function || x->of_function;
@@ -93,6 +94,9 @@ Result<SimTensor> RunConcat(const std::string& name, int64_t axis_number, Inputs
   ForEachPiece(in, axis, [&](const SimTensor& x, size_t first, size_t count) {
     for (size_t i = first; i < first + count; ++i) {
       if (out.kind == Kind::kCoded) out.w.push_back(x.w[i]);
+      if (out.kind == Kind::kCoded && recorded) {
+        out.rounding.push_back(x.rounding.empty() ? Rounding{static_cast<double>(x.w[i]), 0} : x.rounding[i]);
+      }
       if (out.kind == Kind::kF32) out.f32.push_back(x.F32(i));
       if (out.kind == Kind::kReal) out.real.push_back(x.Real(i));
     }
@@ -148,6 +152,7 @@ SimTensor WithConstant(const SimTensor& x, float value) {
   if (all.kind == Kind::kF32) all.f32.push_back(value);
   if (all.kind == Kind::kReal) all.real.push_back(value);
   if (!all.magnitude.empty()) all.magnitude.push_back(std::abs(value));
+  if (!all.rounding.empty()) all.rounding.push_back({});
   return all;
 }
 

@@ -187,6 +187,7 @@ Result<SimTensor> Rearrange(const std::string& name, const SimTensor& x, const S
   result.w = Take(x.w, from);
   result.real = Take(x.real, from);
   result.magnitude = Take(x.magnitude, from);
+  result.rounding = Take(x.rounding, from);
   return result;
 }
 

@@ -84,6 +84,7 @@ SimTensor Extreme(const Reduction& node, const SimTensor& x, const Shape& shape,
   out.w = Choose(x.w, members, largest);
   out.real = Choose(x.real, members, largest);
   out.magnitude = Choose(x.magnitude, members, true);
+  out.rounding.clear();
   return out;
 }
 

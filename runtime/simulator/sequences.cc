@@ -68,6 +68,7 @@ Result<SimTensor> RunTrilu(const Triangle& node, const SimTensor& x) {
     if (!out.w.empty()) out.w[i] = 0;
     if (!out.real.empty()) out.real[i] = 0;
     if (!out.magnitude.empty()) out.magnitude[i] = 0;
+    if (!out.rounding.empty()) out.rounding[i] = {};
   }
   return out;
 }

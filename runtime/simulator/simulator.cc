@@ -86,6 +86,10 @@ Status CheckCodes(const Value& value, const ObservedTensor& seen, size_t element
     return InvalidArgument(
         fmt::format("'{}': the observer left {} codes of {}", value.name, seen.codes.size(), elements));
   }
+  if (seen.t.size() != seen.near_tie.size() || (!seen.t.empty() && seen.t.size() != elements)) {
+    return InvalidArgument(fmt::format("'{}': the observer left {} values and {} distances of {}", value.name,
+                                       seen.t.size(), seen.near_tie.size(), elements));
+  }
   const Grid grid = seen.encoding.grid;
   for (int32_t code : seen.codes) {
     if (code >= grid.qmin() && code <= grid.qmax()) continue;
@@ -201,6 +205,7 @@ Status Simulator::Impl::Store(ValueId id, SimTensor tensor, const Observer& obse
   }
   for (int32_t& code : seen.codes) code += encoding.offset;
   slot = simulator::MakeCoded(tensor.shape, std::move(seen.codes), encoding);
+  for (size_t i = 0; i < seen.t.size(); ++i) slot->rounding.push_back({seen.t[i], seen.near_tie[i]});
   return OkStatus();
 }
 

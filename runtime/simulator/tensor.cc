@@ -91,12 +91,14 @@ ObservedTensor Quantize(const SimTensor& x, const PerTensor& encoding, RoundingP
   out.codes.resize(x.size());
   out.t.resize(record ? x.size() : 0);
   out.near_tie.resize(out.t.size());
+  const bool moved = x.kind == Kind::kCoded && x.encoding == encoding && !x.rounding.empty();
   for (size_t i = 0; i < out.codes.size(); ++i) {
     const reference::Rounded rounded = QuantizeElement(x, i, encoding, profile);
     out.codes[i] = static_cast<int32_t>(rounded.code);
     if (!record) continue;
-    out.t[i] = rounded.t;
-    out.near_tie[i] = NearTie(x, i, rounded.t, encoding.scale);
+    const Rounding made = moved ? x.rounding[i] : Rounding{rounded.t, NearTie(x, i, rounded.t, encoding.scale)};
+    out.t[i] = made.t;
+    out.near_tie[i] = made.near_tie;
   }
   return out;
 }

@@ -18,6 +18,11 @@ enum class Kind {
   kReal,   // binary64: result of a sum, or of anything with a real operand
 };
 
+// A value in code units before it was rounded, and how far from a tie a float32 simulator may be off.
+struct Rounding {
+  double t = 0, near_tie = 0;
+};
+
 struct SimTensor {
   Kind kind = Kind::kF32;
   Shape shape;  // all vectors that are filled have its number of elements
@@ -29,6 +34,9 @@ struct SimTensor {
   // Recording only, real tensors behind a weighted layer: sum |x^ w^| + |b|, by which float32 sums may be off. Behind a
   // layer that sums floats |q| and |offset| of the weight count apart.
   std::vector<double> magnitude;
+  // Recording only, coded tensors: how the codes came about. Data movement takes it along: behind it the codes are the
+  // same, but all of them lie far from every tie. Empty where an observer wrote the codes.
+  std::vector<Rounding> rounding;
   // Made by an exponential, a root or the like: float32 tools round those differently (section 8).
   bool of_function = false;
   // Result of a MatMul with integer weights: s_x * s_w of each column, for a bias that follows as an Add.

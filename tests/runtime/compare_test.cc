@@ -40,14 +40,6 @@ TEST(CodeDifferenceTest, CountsAndKeepsTheLargest) {
   EXPECT_EQ(sum.largest, 255);
 }
 
-TEST(TieDistanceTest, MeasuresFromTheNearestHalf) {
-  EXPECT_EQ(DistanceFromTie(2.5), 0);
-  EXPECT_EQ(DistanceFromTie(-2.5), 0);
-  EXPECT_EQ(DistanceFromTie(3.0), 0.5);
-  EXPECT_EQ(DistanceFromTie(-0.25), 0.25);
-  EXPECT_EQ(DistanceFromTie(7.5625), 0.0625);
-}
-
 ObservedTensor Recorded(std::vector<int32_t> codes, std::vector<double> t, std::vector<double> near_tie) {
   ObservedTensor tensor;
   tensor.codes = std::move(codes);
@@ -67,6 +59,8 @@ TEST(TieDistanceTest, ExplainsOnlyDifferencesOfOneNearATie) {
                         Case{2, 3, 2.5, 0.0, 0},                // a tie
                         Case{3, 2, 2.50390625, 0.00390625, 0},  // just within
                         Case{3, 2, 2.50390625, 0.00390624, 1},  // just beyond
+                        Case{3, 4, 2.50390625, 0.25, 1},        // away from the tie
+                        Case{-3, -2, -2.5, 0.0, 0},             // a tie that went up or down
                         Case{2, 4, 2.5, 0.25, 1},               // two codes
                         Case{2, 3, nan, 0.25, 1}}) {
     TieDistance tie;

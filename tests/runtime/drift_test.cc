@@ -97,7 +97,7 @@ ConstTensorView View(const testing::InputTensor& tensor) {
 void LoseTies(ObservedTensor& tensor) {
   const Grid grid = tensor.encoding.grid;
   for (size_t i = 0; i < tensor.codes.size(); ++i) {
-    if (DistanceFromTie(tensor.t[i]) > tensor.near_tie[i]) continue;
+    if (0.5 - std::abs(tensor.t[i] - std::nearbyint(tensor.t[i])) > tensor.near_tie[i]) continue;
     const int32_t other = tensor.codes[i] + (tensor.t[i] > std::nearbyint(tensor.t[i]) ? 1 : -1);
     tensor.codes[i] = std::clamp(other, static_cast<int32_t>(grid.qmin()), static_cast<int32_t>(grid.qmax()));
   }
