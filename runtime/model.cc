@@ -37,6 +37,7 @@ Result<bool> TidyGraph(Graph& graph) {
     LQ_RETURN_IF_ERROR(RemoveDeadNodes(graph));
     LQ_RETURN_IF_ERROR(AttachEncodings(quantizers, graph));
   }
+  LQ_RETURN_IF_ERROR(ExpandEinsum(graph));
   LQ_RETURN_IF_ERROR(CheckOperators(graph));
   return is_dynamic || has_floats || has_formats || !quantizers.entries.empty();
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "runtime/axis.h"
+#include "runtime/passes/einsum_equation.h"
 #include "runtime/passes/node_inputs.h"
 
 namespace lq {
@@ -218,6 +219,7 @@ std::optional<Dims> ShapeInference::OutputOf(const Node& node) {
   }
   if (node.op == "Gemm" || node.op == "MatMul") return Matrix(node, *x);
   if (node.op == "Concat") return Joined(node, *x);
+  if (node.op == "Einsum") return Einsum(node);
   if (node.op == "Positions") {
     const auto axis = static_cast<size_t>(node.Int("axis", 0));
     return axis < x->size() ? std::optional(Dims{(*x)[axis]}) : std::nullopt;
@@ -251,6 +253,19 @@ std::optional<Dims> ShapeInference::Gathered(const Node& node, const Dims& x) {
   out.insert(out.end(), indices->begin(), indices->end());
   out.insert(out.end(), axis + 1, x.end());
   return out;
+}
+
+std::optional<Dims> ShapeInference::Einsum(const Node& node) {
+  std::vector<Dims> operands;
+  std::vector<std::optional<size_t>> ranks;
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    const std::optional<Dims> operand = Input(node, i);
+    if (!operand.has_value()) return std::nullopt;
+    operands.push_back(*operand);
+    ranks.emplace_back(operand->size());
+  }
+  const Result<EinsumEquation> equation = ParseEinsum(node.name, node.String("equation", ""), ranks);
+  return equation.ok() ? std::optional(EinsumDims(*equation, operands)) : std::nullopt;
 }
 
 // Batch dimensions broadcast; a vector is a matrix of one row or column.

@@ -49,6 +49,7 @@ class ShapeInference {
   std::optional<Dims> Gathered(const Node& node, const Dims& x);
   std::optional<Dims> Matrix(const Node& node, const Dims& x);
   std::optional<Dims> Joined(const Node& node, const Dims& x);
+  std::optional<Dims> Einsum(const Node& node);
 
   Graph& graph_;
   std::map<ValueId, Dims> known_;

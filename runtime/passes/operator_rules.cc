@@ -299,7 +299,7 @@ const OperatorRule* FindOperatorRule(std::string_view op) {
 std::string SupportedOperators() {
   std::string names;
   for (const OperatorRule& rule : kOperators) names += fmt::format("{}{}", names.empty() ? "" : ", ", rule.op);
-  return names + ", Constant, Split, Sum, Shape and integers computed of it";
+  return names + ", Constant, Einsum, Split, Sum, Shape and integers computed of it";
 }
 
 Status CheckAttributes(const std::string& owner, const Node& node, const OperatorRule& rule) {

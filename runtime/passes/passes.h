@@ -60,6 +60,10 @@ void TranslateBoundaries(Graph& graph);
 // becomes a constant of codes. A scale that is a DequantizeLinear of integers and floats is LPBQ's. Errors, by node:
 // scales that are computed, codes that go elsewhere, Q and DQ that differ.
 Result<EncodingsFile> FoldQuantizers(Graph& graph);
+// Einsum of one or two operands becomes Transpose, ReduceSum, Reshape, MatMul or Mul: a weight is the second operand,
+// and what moves behind the product has no encoding of its own, so that it is one supergroup with it. Errors, by node:
+// other counts of operands, diagonals, lengths that only a run knows where dimensions are joined.
+Status ExpandEinsum(Graph& graph);
 // Refuses operators, domains, attributes and operands that this version does not run, naming the node and what is
 // supported.
 Status CheckOperators(const Graph& graph);

@@ -245,7 +245,8 @@ Status Planner::PlanProduct(const Node& node) {
   };
   if (!IsCoded(node.inputs[0]) || !IsCoded(right)) return on_values();
   const size_t a = tensor_of_.at(node.inputs[0]), b = tensor_of_.at(right);
-  LQ_ASSIGN_OR_RETURN(const std::optional<PerTensor> encoding, EncodingOfValue(node.outputs[0]));
+  LQ_ASSIGN_OR_RETURN(const Chain chain, ProductChain(node));
+  LQ_ASSIGN_OR_RETURN(const std::optional<PerTensor> encoding, ResultEncoding(chain));
   MatmulSpec spec;
   spec.name = graph_.Describe(node);
   spec.a = ToUnsigned(EncodingOf(a));
@@ -255,12 +256,23 @@ Status Planner::PlanProduct(const Node& node) {
   LQ_ASSIGN_OR_RETURN(Matmul matmul, Matmul::Prepare(spec, options_));
   const Shape shape = plan_.layout.OnnxShape(plan_.shapes[a]);
   if (shape.rank() > 0 && static_cast<size_t>(shape[shape.rank() - 1]) > matmul.LargestK()) return on_values();
-  PlanTensor output = NewTensor(encoding, true);
-  if (encoding) output.value = node.outputs[0];
+  for (size_t index : chain.absorbed) absorbed_[index] = true;
+  const PlanTensor output = NewTensor(encoding, true);
   const std::array<DType, 3> dtypes = {plan_.tensors[a].dtype(), plan_.tensors[b].dtype(), output.dtype()};
-  LQ_ASSIGN_OR_RETURN(tensor_of_[node.outputs[0]], Emit(MakeMatmulStep(spec.name, std::move(matmul), dtypes, turns_b),
-                                                        node.op, node, {a, b}, output));
-  return OkStatus();
+  LQ_ASSIGN_OR_RETURN(const size_t tensor, Emit(MakeMatmulStep(spec.name, std::move(matmul), dtypes, turns_b),
+                                                chain.ops, node, {a, b}, output));
+  return EmitMovements(chain, tensor);
+}
+
+// What moves the product's elements to an encoded tensor: it is quantized first.
+Result<Chain> Planner::ProductChain(const Node& node) const {
+  LQ_ASSIGN_OR_RETURN(Chain chain, FollowChain(context(), node, {}));
+  const bool clips = chain.clip_min != -__builtin_inff() || chain.clip_max != __builtin_inff();
+  if (!clips && graph_.value(chain.result).encoding) return chain;
+  Chain alone;
+  alone.ops = node.op;
+  alone.result = node.outputs[0];
+  return alone;
 }
 
 // Of most operators only the first input is an activation; what else they read are constants of their own.

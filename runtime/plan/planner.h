@@ -43,6 +43,7 @@ class Planner {
   Status PlanConv3d(const Node& node);
   Status PlanMatrix(const Node& node);   // Gemm, MatMul
   Status PlanProduct(const Node& node);  // MatMul of activations
+  Result<Chain> ProductChain(const Node& node) const;
   Status PlanAdd(const Node& node);
   Status PlanAverage(const Node& node);
   Status PlanUnary(const Node& node);
