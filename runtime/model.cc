@@ -26,6 +26,7 @@ Result<bool> TidyGraph(Graph& graph) {
   LQ_RETURN_IF_ERROR(SortNodes(graph));
   LQ_RETURN_IF_ERROR(FoldShapes(graph));
   LQ_RETURN_IF_ERROR(ExpandOperators(graph));
+  TruncateQuotients(graph);
   LQ_RETURN_IF_ERROR(TranslateQOperators(graph));
   TranslateBoundaries(graph);
   LQ_RETURN_IF_ERROR(TranslateBlocks(graph));

@@ -126,6 +126,7 @@ Result<Session> Session::Prepare(const Model& model, const SessionOptions& optio
   LQ_ASSIGN_OR_RETURN(impl->plan, Planner::Build(graph, options));
   impl->inputs = Describe(graph, graph.inputs);
   impl->outputs = Describe(graph, graph.outputs);
+  impl->shared_lengths = SharedLengthsOf(graph);
   DescribeEncodings(impl->plan, impl->inputs, impl->outputs);
   impl->steps = DescribeSteps(graph, impl->plan);
   return Session(std::move(impl));
@@ -163,6 +164,7 @@ Result<std::vector<Shape>> Session::Impl::ShapesFor(std::span<const Shape> input
                       shapes[t].ToString(), input.name, input.shape.ToString()));
     }
   }
+  LQ_RETURN_IF_ERROR(CheckSharedLengths(shared_lengths, input_shapes));
   for (const PlannedStep& step : plan.steps) {
     std::vector<Shape> in;
     for (size_t input : step.inputs) in.push_back(shapes[input]);

@@ -11,6 +11,7 @@
 #include "runtime/aligned_buffer.h"
 #include "runtime/plan/planner.h"
 #include "runtime/plan/schedule.h"
+#include "runtime/shared_lengths.h"
 
 namespace lq {
 
@@ -29,6 +30,7 @@ struct Session::Impl {
   uint64_t id = 0;  // no other session of this process has it: addresses are used again
   Plan plan;
   std::vector<TensorInfo> inputs, outputs;
+  std::vector<SharedLength> shared_lengths;  // of the inputs
   std::vector<StepInfo> steps;
 
   // The inputs' shapes for a batch.

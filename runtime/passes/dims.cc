@@ -8,6 +8,7 @@ namespace lq {
 std::optional<Dim> Times(const Dim& a, const Dim& b) {
   Dim out;
   if (__builtin_mul_overflow(a.factor, b.factor, &out.factor)) return std::nullopt;
+  if (out.factor == 0) return out;
   std::merge(a.symbols.begin(), a.symbols.end(), b.symbols.begin(), b.symbols.end(), std::back_inserter(out.symbols));
   return out;
 }

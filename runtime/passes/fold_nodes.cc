@@ -55,7 +55,7 @@ bool MovesOnly(const Node& node) {
   return std::find(std::begin(kMovements), std::end(kMovements), node.op) != std::end(kMovements);
 }
 
-bool IsWhole(float value) { return std::trunc(value) == value && std::abs(value) <= kLargestInteger; }
+bool IsWhole(double value) { return std::trunc(value) == value && std::abs(value) <= kLargestInteger; }
 
 class NodeFolder {
  public:
@@ -154,7 +154,8 @@ class NodeFolder {
     }
     constexpr const char* kOfFloats[] = {"Cos", "Exp", "Log", "Reciprocal", "Sin", "Sqrt"};
     integers = integers && std::find(std::begin(kOfFloats), std::end(kOfFloats), node.op) == std::end(kOfFloats);
-    integers = integers && (node.op != "Cast" || node.Int("to", kOnnxFloat) != kOnnxFloat);
+    if (node.op == "Cast") integers = node.Int("to", kOnnxFloat) != kOnnxFloat;
+    integers = integers && node.op != "Div";  // TruncateQuotients puts a Cast behind it
     constants.resize(graph_.values.size());
     const std::optional<PerTensor> shared = SharedEncoding(node);
     std::vector<SimTensor> tensors(floats.inputs.size());
@@ -185,21 +186,23 @@ class NodeFolder {
   // Of integers come integers: they may be a shape.
   Status Keep(const Node& node, SimTensor result, bool integers) {
     folded_ += result.shape.NumElements();
-    const bool whole = std::all_of(result.f32.begin(), result.f32.end(), IsWhole);
-    if (folded_ > kMostElements ||
-        (integers && (!whole || result.kind == simulator::Kind::kReal || node.op == "Div"))) {
+    const bool is_real = result.kind == simulator::Kind::kReal;
+    const bool whole = std::all_of(result.f32.begin(), result.f32.end(), IsWhole) &&
+                       std::all_of(result.real.begin(), result.real.end(), IsWhole);
+    integers = integers && (node.op != "Cast" || whole);  // infinities among them stay what they are
+    if (folded_ > kMostElements || (integers && !whole)) {
       return Unsupported(
-          fmt::format("{}: made of constants, of shape {}; supported: {} elements in all, of integers "
-                      "those up to {} and no quotients",
+          fmt::format("{}: made of constants, of shape {}; supported: {} elements in all, of integers those up to {}",
                       graph_.Describe(node), result.shape.ToString(), kMostElements, kLargestInteger));
     }
     Constant constant{DType::kF32, result.shape, {}, {}};
-    if (result.kind == simulator::Kind::kReal) {
+    if (integers) {
+      constant.dtype = DType::kS64;
+      constant.s64 = is_real ? std::vector<int64_t>(result.real.begin(), result.real.end())
+                             : std::vector<int64_t>(result.f32.begin(), result.f32.end());
+    } else if (is_real) {
       constant.dtype = DType::kF64;
       constant.f64 = std::move(result.real);
-    } else if (integers) {
-      constant.dtype = DType::kS64;
-      constant.s64 = std::vector<int64_t>(result.f32.begin(), result.f32.end());
     } else {
       constant.f32 = std::move(result.f32);
     }

@@ -268,11 +268,17 @@ class ShapeFolder {
     if (!numbers_.IsComputed(node, i)) return OkStatus();
     const ValueId id = node.inputs[i];
     const Numbers& numbers = numbers_.At(id);
+    const bool is_known = std::none_of(numbers.values.begin(), numbers.values.end(), IsDynamic);
     std::optional<std::vector<int64_t>> values;
-    if (std::none_of(numbers.values.begin(), numbers.values.end(), IsDynamic)) {
+    if (numbers.is_real && std::all_of(numbers.reals.begin(), numbers.reals.end(), IsNumber)) {
+      node.inputs[i] = AddFloats(id, numbers);
+      return OkStatus();
+    }
+    if (!numbers.is_real && is_known) {
       values.emplace();
       for (const Dim& number : numbers.values) values->push_back(number.factor);
-    } else if (const std::optional<Dims> x = i > 0 ? shapes_.Of(node.inputs[0]) : std::nullopt; i > 0) {
+    } else if (const std::optional<Dims> x = i > 0 ? shapes_.Of(node.inputs[0]) : std::nullopt;
+               i > 0 && !numbers.is_real) {
       const std::optional<Numbers> axes = numbers_.Input(node, 3);
       values = DynamicOperand(graph_, node, i, {x, numbers.values, axes.has_value() ? axes->values : Dims()});
     }
@@ -289,6 +295,13 @@ class ShapeFolder {
     node.inputs[i] = AddIntegers(graph_, graph_.value(id).name, *std::move(values));
     if (!numbers.is_list) graph_.value(node.inputs[i]).constant->shape = Shape{};
     return OkStatus();
+  }
+
+  static bool IsNumber(const Real& real) { return real.is_number(); }
+  ValueId AddFloats(ValueId id, const Numbers& numbers) {
+    Constant floats{DType::kF32, numbers.is_list ? Shape{static_cast<int64_t>(numbers.count())} : Shape(), {}, {}};
+    for (const Real& real : numbers.reals) floats.f32.push_back(real.factor);
+    return AddConstant(graph_, graph_.value(id).name, std::move(floats));
   }
 
   Status ReplaceZeros(Node& node, size_t i) {

@@ -158,6 +158,7 @@ std::optional<Dims> Blocked(const Node& node, Dims x) {
 
 // Scales are floats, of which only those of whole numbers are followed.
 std::optional<Dims> Resized(const Graph& graph, const Node& node, Dims x) {
+  if (!node.Ints("axes", {}).empty()) return std::nullopt;
   const std::optional<std::vector<int64_t>> sizes = IntegersOf(graph, node, 3, "");
   if (!sizes.has_value()) return std::nullopt;
   const bool has_scales = sizes->empty() && HasInput(node, 2);

@@ -8,6 +8,7 @@
 #include "runtime/axis.h"
 #include "runtime/passes/einsum_equation.h"
 #include "runtime/passes/node_inputs.h"
+#include "runtime/shared_lengths.h"
 
 namespace lq {
 namespace {
@@ -74,28 +75,6 @@ bool IsOneOf(const std::string_view (&names)[kSize], std::string_view op) {
   return std::find(std::begin(names), std::end(names), op) != std::end(names);
 }
 
-// Some tools call all dimensions by the same one.
-bool IsName(const std::string& symbol) {
-  return !symbol.empty() && symbol != "?" && symbol != "None" && symbol != "unk";
-}
-
-std::optional<Dims> BroadcastDims(const Dims& a, const Dims& b) {
-  Dims out = a.size() >= b.size() ? a : b;
-  const Dims& other = a.size() >= b.size() ? b : a;
-  const size_t shift = out.size() - other.size();
-  for (size_t d = 0; d < other.size(); ++d) {
-    Dim& dim = out[d + shift];
-    if (dim == Dim{1}) {
-      dim = other[d];
-    } else if (dim.is_number() && other[d].is_number() && other[d] != Dim{1} && other[d] != dim) {
-      return std::nullopt;
-    } else if (!dim.is_number() && other[d].is_number() && other[d] != Dim{1}) {
-      dim = other[d];  // what is dynamic must be that long
-    }
-  }
-  return out;
-}
-
 // An operator on codes as the one on numbers that makes the same shape. ONNX Runtime's QOperator form has scale and
 // zero point behind each operand, those of a concatenation's result are in front.
 std::optional<Node> PlainForm(const Node& node) {
@@ -117,24 +96,19 @@ std::optional<Node> PlainForm(const Node& node) {
 
 }  // namespace
 
-ShapeInference::ShapeInference(Graph& graph) : graph_(graph) {
-  for (ValueId id : graph.inputs) {
-    const std::vector<std::string>& names = graph.value(id).symbols;
-    for (size_t d = 0; d < names.size(); ++d) {
-      if (!IsName(names[d])) continue;
-      const bool is_first = id == graph.inputs[0] && d == 0;
-      if (symbols_.emplace(names[d], is_first ? kBatch : next_symbol_).second && !is_first) ++next_symbol_;
-    }
-  }
-}
+ShapeInference::ShapeInference(Graph& graph) : graph_(graph) {}
 
-// A name stands for one length wherever it is. The first dimension is the batch where no input has its name.
 Dim ShapeInference::Symbol(const Value& value, size_t d) {
   const std::string name = d < value.symbols.size() ? value.symbols[d] : "";
-  if (const auto found = symbols_.find(name); found != symbols_.end()) return {1, {found->second}};
-  if (d == 0) return {1, {kBatch}};
-  if (!IsName(name)) return Fresh();
-  return {1, {symbols_[name] = next_symbol_++}};
+  if (!IsLengthName(name)) return Fresh();
+  const auto [found, added] = symbols_.emplace(name, next_symbol_);
+  if (added) ++next_symbol_;
+  return {1, {found->second}};
+}
+
+bool ShapeInference::IsLength(const Dim& dim) const {
+  return dim.factor >= 0 && std::none_of(dim.symbols.begin(), dim.symbols.end(),
+                                         [this](int symbol) { return signed_.count(symbol) != 0; });
 }
 
 Dim ShapeInference::Sum(const Dim& a, const Dim& b) {
@@ -142,20 +116,24 @@ Dim ShapeInference::Sum(const Dim& a, const Dim& b) {
   if (a == Dim{0}) return b;
   if (b == Dim{0}) return a;
   for (const Parts& known : sums_) {
-    if ((known.a == a && known.b == b) || (known.a == b && known.b == a)) return known.sum;
+    if ((known.a == a && known.b == b) || (known.a == b && known.b == a)) return known.result;
   }
   sums_.push_back({Fresh(), a, b});
-  return sums_.back().sum;
+  const Dim& sum = sums_.back().result;
+  if (!IsLength(a) || !IsLength(b)) signed_.insert(sum.symbols[0]);
+  return sum;
 }
 
 Dim ShapeInference::Difference(const Dim& sum, const Dim& part) {
   if (sum == part) return Dim{0};
   if (part == Dim{0}) return sum;
   for (const Parts& known : sums_) {
-    if (known.sum == sum && known.a == part) return known.b;
-    if (known.sum == sum && known.b == part) return known.a;
+    if (known.result == sum && known.a == part) return known.b;
+    if (known.result == sum && known.b == part) return known.a;
   }
-  return Fresh();
+  const Dim difference = Fresh();
+  signed_.insert(difference.symbols[0]);
+  return difference;
 }
 
 std::optional<Dims> ShapeInference::Of(ValueId id) {
@@ -232,6 +210,31 @@ std::optional<Dims> ShapeInference::OutputOf(const Node& node) {
     return ReshapedDims(*x, std::move(dims), node.Int("allowzero", 0) != 0);
   }
   return MovedDims(graph_, node, *x);
+}
+
+// Of two lengths, of which one may be 1 and the other is then that of the result.
+Dim ShapeInference::Longer(const Dim& a, const Dim& b) {
+  if (a == b || b == Dim{1}) return a;
+  if (a == Dim{1} || b.is_number()) return b;  // what is dynamic must be that long
+  if (a.is_number()) return a;
+  for (const Parts& known : longer_) {
+    if ((known.a == a && known.b == b) || (known.a == b && known.b == a)) return known.result;
+  }
+  longer_.push_back({Fresh(), a, b});
+  return longer_.back().result;
+}
+
+std::optional<Dims> ShapeInference::BroadcastDims(const Dims& a, const Dims& b) {
+  Dims out = a.size() >= b.size() ? a : b;
+  const Dims& other = a.size() >= b.size() ? b : a;
+  const size_t shift = out.size() - other.size();
+  for (size_t d = 0; d < other.size(); ++d) {
+    Dim& dim = out[d + shift];
+    const bool clash = dim.is_number() && other[d].is_number() && dim != Dim{1} && other[d] != Dim{1};
+    if (clash && dim != other[d]) return std::nullopt;
+    dim = Longer(dim, other[d]);
+  }
+  return out;
 }
 
 // All inputs, of which x is the first.

@@ -4,6 +4,8 @@
 
 #include <map>
 #include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "runtime/graph.h"
@@ -12,7 +14,8 @@
 namespace lq {
 
 // The shapes of a graph's values, learnt node by node in their order. Dynamic dimensions are symbols: one for each name
-// that the file gives them; without a name the first dimension is the batch, each other one a length of its own.
+// that the file gives them, which is one length wherever it is (shared_lengths.h); without a name each is one of its
+// own.
 class ShapeInference {
  public:
   explicit ShapeInference(Graph& graph);
@@ -26,14 +29,14 @@ class ShapeInference {
   Dim Fresh() { return {1, {next_symbol_++}}; }
   // The same length for the same two, in either order.
   Dim Sum(const Dim& a, const Dim& b);
-  // What is to be added to `part` for `sum`; a length of its own where that is not known.
+  // What is to be added to `part` for `sum`; a number of its own where that is not known.
   Dim Difference(const Dim& sum, const Dim& part);
+  // Whether it is 0 or more in any run: differences may be below.
+  bool IsLength(const Dim& dim) const;
 
  private:
-  static constexpr int kBatch = 0;
-
   struct Parts {
-    Dim sum, a, b;
+    Dim result, a, b;
   };
 
   Dim Symbol(const Value& value, size_t d);
@@ -42,6 +45,8 @@ class ShapeInference {
   std::optional<Dims> OutputOf(const Node& node);
   void InferSplit(const Node& node);
   void InferRecurrent(const Node& node);
+  Dim Longer(const Dim& a, const Dim& b);
+  std::optional<Dims> BroadcastDims(const Dims& a, const Dims& b);
   std::optional<Dims> Broadcast(const Node& node, Dims x);
   std::optional<Dims> Window(const Node& node, Dims x, const std::vector<int64_t>& kernel);
   std::optional<Dims> Conv(const Node& node, const Dims& x);
@@ -54,8 +59,9 @@ class ShapeInference {
   Graph& graph_;
   std::map<ValueId, Dims> known_;
   std::map<std::string, int> symbols_;  // by the file's names
-  std::vector<Parts> sums_;
-  int next_symbol_ = kBatch + 1;
+  std::vector<Parts> sums_, longer_;
+  std::set<int> signed_;  // symbols that may be below 0
+  int next_symbol_ = 0;
 };
 
 // x in the dimensions that a Reshape asks for: 0 copies one of x unless `allow_zero`, one may be -1. Nothing where that

@@ -27,6 +27,9 @@ Status FoldShapes(Graph& graph);
 // of their own, and the last states of an LSTM or GRU; auto_pad and output_shape of ConvTranspose pads. Outputs that
 // nothing reads are left out. Errors: parts of unknown length, pads of a ConvTranspose that do not follow.
 Status ExpandOperators(Graph& graph);
+// Quotients and means of integers become those of numbers, and a Cast that cuts off the fraction, as ONNX Runtime does:
+// integers cross as float32 numbers, of which it makes the same as of integers up to 2^24.
+void TruncateQuotients(Graph& graph);
 // QLinearConv, QLinearMatMul, QGemm and what else ONNX Runtime writes in its QOperator form become DequantizeLinear,
 // the operator, QuantizeLinear; so does data movement between them. Their biases have codes of scale s_x * s_w
 // (exact_simulator.md 3). Errors, by node: operands that are left out, biases of unknown scale, channels_last.
@@ -86,7 +89,7 @@ void SplitCopies(Graph& graph);
 Status FoldAliases(Graph& graph);
 // Nodes of constants without encodings become the constants that the exact simulator makes of them (masks and positions
 // of transformers); so does what moves constants with encodings (the gates of an LSTM). Integers that other operators
-// compute with become floats. Errors: more than float32 holds, quotients of integers, very many elements.
+// compute with become floats. Errors: more than float32 holds, very many elements.
 Status FoldNodes(Graph& graph);
 // One-dimensional Conv, ConvTranspose, MaxPool and AveragePool become two-dimensional ones over images of height 1,
 // between an Unsqueeze and a Squeeze, which goes behind a BatchNormalization; an Unsqueeze of a constant (the slopes of

@@ -136,6 +136,17 @@ Status SetLpbq(const std::string& owner, const Graph& graph, const Node& maker, 
   return OkStatus();
 }
 
+// ONNX Runtime calibrates what holds -inf, the mask of an attention, so; its run then has 0 * inf = NaN everywhere, and
+// all codes behind the softmax are 0.
+Status CheckCalibrated(const std::string& owner, const Constant& scale) {
+  const bool is_finite = std::none_of(scale.f32.begin(), scale.f32.end(), [](float s) { return std::isinf(s); });
+  if (is_finite) return OkStatus();
+  return InvalidArgument(
+      fmt::format("{}: its scale is infinite, calibrated from infinite values, and makes every value NaN; to mend: "
+                  "mask by a finite number, as -10000, in the place of -inf before quantizing",
+                  owner));
+}
+
 }  // namespace
 
 bool IsQuantize(const Node& node) { return node.op == "QuantizeLinear" && IsOfKnownDomain(node); }
@@ -167,6 +178,7 @@ Result<EncodingEntry> ReadQuantizer(const Graph& graph, const Node& node, const 
   }
   LQ_ASSIGN_OR_RETURN(const Constant* scale, RequireConstant(owner, graph, node, 1, "scale", DType::kF32));
   if (scale->f32.empty()) return InvalidArgument(fmt::format("{}: no scale", owner));
+  LQ_RETURN_IF_ERROR(CheckCalibrated(owner, *scale));
   LQ_RETURN_IF_ERROR(SetAxes(owner, node, scale->shape, entry));
   entry.scale = scale->f32;
   LQ_RETURN_IF_ERROR(SetOffsets(owner, graph, node, entry.scale.size(), entry));

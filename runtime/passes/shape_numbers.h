@@ -11,17 +11,26 @@
 #include "runtime/graph.h"
 #include "runtime/passes/dims.h"
 #include "runtime/passes/infer_shape.h"
+#include "runtime/passes/shape_reals.h"
 
 namespace lq {
 
-// A list of lengths, or without is_list a scalar.
+// A list of integers or of floats, or without is_list a scalar.
 struct Numbers {
-  Dims values;
+  Dims values = {};
   bool is_list = true;
+  bool is_real = false;
+  Reals reals = {};  // instead of values
 
-  // The one number that it holds.
+  size_t count() const { return is_real ? reals.size() : values.size(); }
+  // The one integer that it holds.
   std::optional<int64_t> Only() const {
     return values.size() == 1 && values[0].is_number() ? std::optional(values[0].factor) : std::nullopt;
+  }
+  // Appends element i of others of the same kind.
+  void Append(const Numbers& from, size_t i) {
+    if (is_real) reals.push_back(from.reals[i]);
+    if (!is_real) values.push_back(from.values[i]);
   }
 };
 
@@ -35,13 +44,15 @@ class ShapeNumbers {
   bool IsComputed(const Node& node, size_t i) const { return i < node.inputs.size() && known_.count(node.inputs[i]); }
   const Numbers& At(ValueId id) const { return known_.at(id); }
   void Set(ValueId id, Numbers numbers) { known_[id] = std::move(numbers); }
-  // The result of a node that computes such integers. Nothing for other nodes, and for what is not known.
+  // The result of a node that computes such numbers. Nothing for other nodes, and for what is not known.
   std::optional<Numbers> Evaluate(const Node& node);
 
  private:
   bool Counts(const Node& node) const;
+  std::optional<Numbers> EvaluateIntegers(const Node& node, const Numbers& in);
   std::optional<Numbers> ShapeOf(const Node& node);
   std::optional<Numbers> CountOf(const Node& node);
+  std::optional<Numbers> Unsqueezed(const Node& node, const Numbers& in) const;
   std::optional<Numbers> Reshaped(const Node& node, const Numbers& in) const;
   std::optional<Numbers> Joined(const Node& node) const;
   std::optional<Numbers> Gathered(const Node& node, const Numbers& in) const;
@@ -50,7 +61,7 @@ class ShapeNumbers {
   std::optional<Numbers> Filled(const Node& node, const Numbers& dims) const;
   std::optional<Numbers> Counted(const Node& node, const Numbers& start) const;
   std::optional<Numbers> Chosen(const Node& node, const Numbers& condition) const;
-  std::optional<Numbers> Combined(const Node& node, const Numbers& a);
+  std::optional<Numbers> Elementwise(const Node& node, const Numbers& a);
   std::optional<Dim> Combine(const std::string& op, const Dim& x, const Dim& y);
 
   const Graph& graph_;

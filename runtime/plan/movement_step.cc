@@ -19,7 +19,12 @@ Result<Shape> FlattenedShape(const Movement& m, const Shape& in) {
         fmt::format("{}: axis {} does not exist in shape {}", m.name, *m.flatten_axis, in.ToString()));
   }
   Shape out{1, 1};
-  for (int64_t i = 0; i < rank; ++i) out[i < axis ? 0 : 1] *= in[static_cast<size_t>(i)];
+  for (int64_t i = 0; i < rank; ++i) {
+    int64_t& side = out[i < axis ? 0 : 1];
+    if (__builtin_mul_overflow(side, in[static_cast<size_t>(i)], &side)) {
+      return InvalidArgument(fmt::format("{}: shape {} flattened at axis {} overflows", m.name, in.ToString(), axis));
+    }
+  }
   return out;
 }
 

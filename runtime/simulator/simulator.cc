@@ -10,6 +10,7 @@
 
 #include "kernels/reference/reference.h"
 #include "runtime/passes/dequantize.h"
+#include "runtime/shared_lengths.h"
 #include "runtime/simulator/operators.h"
 #include "runtime/simulator/tensor.h"
 #include "runtime/status_macros.h"
@@ -214,14 +215,16 @@ Status Simulator::Impl::EnterInputs(std::span<const ConstTensorView> inputs, con
   if (inputs.size() != graph->inputs.size()) {
     return InvalidArgument(fmt::format("{} inputs, but the model has {}", inputs.size(), graph->inputs.size()));
   }
+  std::vector<Shape> shapes;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const ValueId id = graph->inputs[i];
     LQ_RETURN_IF_ERROR(CheckInput(graph->value(id), inputs[i]));
     std::vector<float> values(inputs[i].bytes.size() / sizeof(float));
     if (!values.empty()) std::memcpy(values.data(), inputs[i].bytes.data(), inputs[i].bytes.size());
     LQ_RETURN_IF_ERROR(Store(id, simulator::MakeF32(inputs[i].shape, std::move(values)), observer, tensors));
+    shapes.push_back(inputs[i].shape);
   }
-  return OkStatus();
+  return CheckSharedLengths(SharedLengthsOf(*graph), shapes);
 }
 
 Status Simulator::Impl::RunStep(const Step& step, const Observer& observer, Tensors& tensors) const {

@@ -58,6 +58,30 @@ TEST_F(FoldNodesTest, IntegersStayIntegers) {
   EXPECT_EQ(folded.s64, (std::vector<int64_t>{3, 6, 9}));
 }
 
+TEST_F(FoldNodesTest, QuotientsOfIntegersAreTruncated) {
+  const ValueId quotient = builder_.Node("Div", {builder_.Ints({7, -7, 6}), builder_.Ints({2})});
+  const ValueId sum = builder_.Node("Add", {quotient, Integer(1)});
+  TruncateQuotients(builder_.graph());
+  const Constant& folded = Folded(sum);
+  EXPECT_EQ(folded.dtype, DType::kS64);
+  EXPECT_EQ(folded.s64, (std::vector<int64_t>{4, -2, 4}));
+}
+
+TEST_F(FoldNodesTest, QuotientsOfIntegersOfTheRunAreTruncated) {
+  for (const bool integers : {true, false}) {
+    builder_ = {};
+    const ValueId x = builder_.Input({3}), two = integers ? builder_.Ints({2}) : builder_.Floats({1}, {2});
+    if (integers) builder_.graph().value(x).file_type = DType::kS64;
+    builder_.Output(builder_.Node("Div", {x, two}));
+    TruncateQuotients(builder_.graph());
+    ASSERT_TRUE(FoldNodes(builder_.graph()).ok());
+    const testing::Simulated run = testing::Simulate(builder_, {{Shape{3}, {7, -7, 16777215}}});
+    ASSERT_TRUE(run.status.ok()) << run.status.message();
+    const std::vector<float> truncated{3, -3, 8388607}, quotients{3.5f, -3.5f, 8388607.5f};
+    EXPECT_EQ(run.outputs[0].values, integers ? truncated : quotients);
+  }
+}
+
 TEST_F(FoldNodesTest, RealsStayReals) {
   const Constant& folded = Folded(builder_.Node("Sqrt", {builder_.Floats({1}, {2.0f})}));
   EXPECT_EQ(folded.dtype, DType::kF64);
@@ -65,8 +89,6 @@ TEST_F(FoldNodesTest, RealsStayReals) {
 }
 
 TEST_F(FoldNodesTest, RefusesWhatFloatsDoNotHold) {
-  builder_.Node("Div", {builder_.Ints({7}), builder_.Ints({2})});
-  ExpectUnsupported(FoldNodes(builder_.graph()), {"Div", "quotients"});
   GraphBuilder large;
   large.Node("Add", {large.Input({1}), large.Ints({int64_t{1} << 40})});
   ExpectUnsupported(FoldNodes(large.graph()), {"Add", "1099511627776", "16777216"});

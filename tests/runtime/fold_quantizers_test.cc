@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "lanequant/model.h"
 #include "runtime/passes/dequantize.h"
 #include "runtime/passes/passes.h"
@@ -179,6 +181,9 @@ TEST(FoldQuantizersTest, RefusesByName) {
                     {"'x'", "2 scales"});
   ExpectInvalid(Load(GraphOf({Q("x", "a", "no"), Dq("a", "y", "no")}, {FloatTensor("no", {}, {-1})})).status(),
                 {"'x'", "scale 0 is -1"});
+  const float inf = std::numeric_limits<float>::infinity();
+  ExpectInvalid(Load(GraphOf({Q("x", "a", "far"), Dq("a", "y", "far")}, {FloatTensor("far", {}, {inf})})).status(),
+                {"q_a", "infinite", "mask by a finite number"});
   ExpectInvalid(
       Load({{OnnxNode("Relu", "r", {"x"}, {"y"})}, {}, {OnnxValue("x", {4})}, {OnnxValue("y", {4})}}).status(),
       {"no QuantizeLinear", "encodings"});
