@@ -116,7 +116,8 @@ TEST_F(Shapes, SlicesQuotientsAndSums) {
       "Slice", {shape_, builder_.Ints({1}), builder_.Ints({100}), builder_.Ints({0}), builder_.Ints({1})});
   const ValueId half = builder_.Node("Div", {tail, builder_.Ints({2})});
   const ValueId sum = builder_.Node("Add", {half, builder_.Ints({0, 2})});
-  Reshape({Dimension(0), builder_.Node("Sub", {sum, builder_.Ints({1})}), builder_.Node("Cast", {Dimension(2)})});
+  Reshape({Dimension(0), builder_.Node("Sub", {sum, builder_.Ints({1})}),
+           builder_.Node("Cast", {Dimension(2)}, {{"to", int64_t{7}}})});
   Graph& graph = builder_.graph();
   ASSERT_TRUE(FoldShapes(graph).ok());
   EXPECT_EQ(Integers(graph, graph.nodes[0], 1), (std::vector<int64_t>{-1, 2, 3, 4}));
