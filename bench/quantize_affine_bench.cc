@@ -38,7 +38,8 @@ void Register(const lq::kernels::Variant<lq::kernels::QuantizeAffineFn>& variant
                  .stream = stream});
   };
   const std::string name = std::string("quantize_affine/") + variant.name + "/" + c.name + "/" + scales.name;
-  lq::bench::RegisterBulk({name, c.in_bits, c.bits, run, &variant == &lq::kernels::QuantizeAffineVariants().front()});
+  const bool is_best = &variant == &lq::kernels::QuantizeAffineVariants().front();
+  lq::bench::RegisterBulk({name, c.in_bits, c.bits, run, is_best, c.in_type});
 }
 
 const bool kRegistered = [] {

@@ -82,6 +82,7 @@ class CodesKernel {
  public:
   using In = small_floats::Element<kIn>;
   using Out = T;
+  using Results = Out*;
 
   CodesKernel(const QuantizeAffineArgs& args, int64_t limit)
       : args_(args),
@@ -161,7 +162,48 @@ class CodesKernel {
     for (size_t i = 0; i < n; i += hn::Lanes(D32())) Store(hn::Load(D32(), codes + i), out + i, n - i);
   }
 
+  // Signed codes of a byte or less without an offset need no lower bound of x (blocks of 32: 12.6 against 11.0 G
+  // elements/s): far below it the quotient has an error, infinities make it NaN, but what is converted is below the
+  // grid in any case, saturates on the way to a byte, and the grid's own bound costs an operation for four vectors.
+  HWY_INLINE bool IsSaturating() const { return kMaySaturate && IsSigned() && runs_.HasNoOffset(); }
+
+  // Rows, too, and one bound of x does for all elements, as long as their scales are so near to each other that what is
+  // within it is less than 2^31 units of the smallest.
+  HWY_INLINE bool IsSaturatingRow() const {
+    constexpr float kNear = 0x1p20f;
+    return kMaySaturate && IsSigned() && row_.IsPlain() && row_.FirstOffset() == 0 &&
+           row_.MostScale() <= kNear * row_.LeastScale();
+  }
+  HWY_INLINE VF32 HighOfRow() const { return hn::Set(DF32(), row_.MostScale() * std::max(units_.last, 0.0f)); }
+
+  // The codes of four vectors, a byte to each, in groups of four in the order that packing leaves. kMayExceed: units
+  // may be above qmax.
+  template <bool kMayExceed>
+  HWY_INLINE V32 Saturated4(VF32 t0, VF32 t1, VF32 t2, VF32 t3) const {
+#if LQ_LOWEST_FOR_NAN
+    const hn::Repartition<int16_t, D32> d16;
+    const hn::Repartition<int8_t, D32> d8;
+    const auto round = [](VF32 t) HWY_ATTR { return V32{_mm512_cvtps_epi32(t.raw)}; };
+    const auto first = hn::ReorderDemote2To(d16, round(t0), round(t1));
+    const auto second = hn::ReorderDemote2To(d16, round(t2), round(t3));
+    auto codes = hn::Max(hn::ReorderDemote2To(d8, first, second), hn::Set(d8, static_cast<int8_t>(args_.qmin)));
+    if constexpr (kMayExceed) codes = hn::Min(codes, hn::Set(d8, static_cast<int8_t>(args_.qmax)));
+    return hn::BitCast(D32(), codes);
+#else
+    (void)t0, (void)t1, (void)t2, (void)t3;
+    return hn::Zero(D32());
+#endif
+  }
+
+  HWY_INLINE const RunScales& runs() const { return runs_; }
+  HWY_INLINE const RowScales& row() const { return row_; }
+
  private:
+  static constexpr bool kMaySaturate = LQ_LOWEST_FOR_NAN && sizeof(T) == 1 && kRule == Rule::kDivide;
+  HWY_INLINE bool IsSigned() const {
+    return args_.type == CodeType::kS8 || args_.type == CodeType::kS4 || args_.type == CodeType::kS2;
+  }
+
   HWY_INLINE int32_t Base(int32_t offset) const { return CodeBase<kRule>(offset, static_cast<int32_t>(args_.qmin)); }
 
   // F: VF32 or Broadcast.
@@ -216,14 +258,6 @@ class CodesKernel {
               codes(3, l, low_l, high_l), base, out);
   }
 
-  // Signed codes of a byte or less without an offset need no lower bound of x (blocks of 32: 12.6 against 11.0 G
-  // elements/s): far below it the quotient has an error, infinities make it NaN, but what is converted is below the
-  // grid in any case, saturates on the way to a byte, and the grid's own bound costs an operation for four vectors.
-  static constexpr bool kMaySaturate = LQ_LOWEST_FOR_NAN && sizeof(T) == 1 && kRule == Rule::kDivide;
-  HWY_INLINE bool IsSigned() const {
-    return args_.type == CodeType::kS8 || args_.type == CodeType::kS4 || args_.type == CodeType::kS2;
-  }
-  HWY_INLINE bool IsSaturating() const { return kMaySaturate && IsSigned() && runs_.HasNoOffset(); }
   HWY_INLINE void StoreSaturated(const In* in, size_t k, size_t l, Out* out) const {
     const DF32 df;
     const size_t lanes = hn::Lanes(df);
@@ -233,20 +267,14 @@ class CodesKernel {
       return Quotient<kRule>(below, runs_.AtScale(run), runs_.AtInverse(run), hn::Zero(df), hn::Zero(df));
     };
     const VF32 high_k = runs_.High(k), high_l = runs_.High(l);
-    StoreSaturated4(units(0, k, high_k), units(1, k, high_k), units(2, l, high_l), units(3, l, high_l), out);
+    StoreSaturated4<false>(units(0, k, high_k), units(1, k, high_k), units(2, l, high_l), units(3, l, high_l), out);
   }
 
-  // Rows, too, and one bound of x does for all elements, as long as their scales are so near to each other that what is
-  // within it is less than 2^31 units of the smallest.
-  HWY_INLINE bool IsSaturatingRow() const {
-    constexpr float kNear = 0x1p20f;
-    return kMaySaturate && IsSigned() && row_.FirstOffset() == 0 && row_.MostScale() <= kNear * row_.LeastScale();
-  }
   // Whole groups of vectors. Returns the number of elements done.
   HWY_INLINE size_t SaturatedRow(const In* in, size_t n, const float* scales, const float* inverses, Out* out) const {
     const DF32 df;
     const size_t lanes = hn::Lanes(df);
-    const VF32 high = hn::Set(df, row_.MostScale() * std::max(units_.last, 0.0f)), zero = hn::Zero(df);
+    const VF32 high = HighOfRow(), zero = hn::Zero(df);
     const auto units = [&](size_t i) HWY_ATTR {
       const VF32 below = quantize::Smaller(high, small_floats::Load<kIn>(df, in + i, lanes));
       return Quotient<kRule>(below, hn::LoadU(df, scales + i), hn::LoadU(df, inverses + i), zero, zero);
@@ -255,27 +283,17 @@ class CodesKernel {
     const bool ahead = ahead_;
     for (; i + 4 * lanes <= n; i += 4 * lanes) {
       if (ahead) stream::PrefetchAhead(in + i, 4 * lanes * sizeof(In));
-      StoreSaturated4(units(i), units(i + lanes), units(i + 2 * lanes), units(i + 3 * lanes), out + i);
+      StoreSaturated4<true>(units(i), units(i + lanes), units(i + 2 * lanes), units(i + 3 * lanes), out + i);
     }
     return i;
   }
 
+  template <bool kMayExceed>
   HWY_INLINE void StoreSaturated4(VF32 t0, VF32 t1, VF32 t2, VF32 t3, Out* out) const {
-#if LQ_LOWEST_FOR_NAN
-    const hn::Repartition<int16_t, D32> d16;
-    const hn::Repartition<int8_t, D32> d8;
-    const auto round = [](VF32 t) HWY_ATTR { return V32{_mm512_cvtps_epi32(t.raw)}; };
-    const auto first = hn::ReorderDemote2To(d16, round(t0), round(t1));
-    const auto second = hn::ReorderDemote2To(d16, round(t2), round(t3));
-    const auto low = hn::Set(d8, static_cast<int8_t>(args_.qmin)), high = hn::Set(d8, static_cast<int8_t>(args_.qmax));
-    const auto codes = hn::Min(hn::Max(hn::ReorderDemote2To(d8, first, second), low), high);
     // Four codes of each vector in turn.
     alignas(64) static constexpr int32_t kOrder[16] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
-    const V32 ordered = hn::TableLookupLanes(hn::BitCast(D32(), codes), hn::SetTableIndices(D32(), kOrder));
-    hn::StoreU(ordered, D32(), reinterpret_cast<int32_t*>(out));
-#else
-    (void)t0, (void)t1, (void)t2, (void)t3, (void)out;
-#endif
+    const V32 codes = Saturated4<kMayExceed>(t0, t1, t2, t3);
+    hn::StoreU(hn::TableLookupLanes(codes, hn::SetTableIndices(D32(), kOrder)), D32(), reinterpret_cast<int32_t*>(out));
   }
 
   // bits(i, left): the vector of those from i on.

@@ -21,7 +21,7 @@ namespace HWY_NAMESPACE {
 
 namespace affine {
 
-// Kernel has, for elements of types In and Out:
+// Kernel has, for elements of type In and pointers to results, Results:
 //   bool PrepareRuns(scale, offset, n)  for the next n <= 64 runs; false: not for Uniform
 //   void Uniform(in, n, k, out)         n elements of the k-th of these runs
 //   void Runs(in, run, k, runs, out)    whole runs from the k-th on
@@ -33,7 +33,7 @@ template <class Kernel>
 class AffineLoop {
  public:
   using In = typename Kernel::In;
-  using Out = typename Kernel::Out;
+  using Results = typename Kernel::Results;
 
   // `n`: all elements of the calls to Run.
   AffineLoop(const AffineLayout& layout, size_t n, Kernel& kernel)
@@ -49,7 +49,7 @@ class AffineLoop {
   }
 
   // The next `count` elements.
-  void Run(const In* in, size_t count, Out* out) {
+  void Run(const In* in, size_t count, Results out) {
     while (count != 0) {
       const size_t taken = mode_ == Mode::kRuns  ? TakeRun(in, count, out)
                            : mode_ == Mode::kRow ? TakeRow(in, count, out)
@@ -82,7 +82,7 @@ class AffineLoop {
     }
   }
 
-  size_t TakeRun(const In* in, size_t count, Out* out) {
+  size_t TakeRun(const In* in, size_t count, Results out) {
     if (at_ == group_) NextGroup();
     if (fast_ && within_ == 0 && count >= run_) {
       const size_t runs = std::min(group_ - at_, count / run_);
@@ -114,14 +114,14 @@ class AffineLoop {
     fast_ = kernel_.PrepareRuns(layout_.scale + first_, layout_.offset + first_, group_);
   }
 
-  size_t TakeRow(const In* in, size_t count, Out* out) {
+  size_t TakeRow(const In* in, size_t count, Results out) {
     const size_t taken = std::min(row_ - within_, count);
     kernel_.Row(in, taken, within_, out);
     within_ = within_ + taken == row_ ? 0 : within_ + taken;
     return taken;
   }
 
-  size_t TakeBatch(const In* in, size_t count, Out* out) {
+  size_t TakeBatch(const In* in, size_t count, Results out) {
     const size_t taken = std::min(kGroup, count);
     for (size_t i = 0; i < taken; ++i) {
       scale_[i] = layout_.scale[at_];

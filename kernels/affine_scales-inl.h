@@ -131,7 +131,7 @@ class RunScales {
 // Of the elements of a row, each with its own.
 class RowScales {
  public:
-  // The arrays must stay. False if one of the elements is not for the fast rules.
+  // The arrays, and *this, must stay where they are. False if one of the elements is not for the fast rules.
   bool Fill(const float* scales, const int32_t* offsets, size_t n, const Units& units) {
     const DF32 df;
     scale_ = scales;
@@ -146,8 +146,11 @@ class RowScales {
       const VF32 s = LoadScales(scales + i, n - i);
       Widen(hn::BitCast(D32(), s), least_scale, most_scale);
       Widen(LoadOffsets(offsets, i, n - i), least_offset, most_offset);
-      if (has_inverse) hn::Store(hn::Div(one, s), df, inverse_ + i);
+      if (!has_inverse) continue;
+      hn::Store(s, df, aligned_ + i);
+      hn::Store(hn::Div(one, s), df, inverse_ + i);
     }
+    if (has_inverse) scale_ = aligned_;
     has_inverse_ = has_inverse;
     same_offset_ = AreAll(*offsets, least_offset, most_offset);
     least_scale_ = hn::ReduceMin(df, hn::BitCast(df, least_scale));
@@ -181,7 +184,7 @@ class RowScales {
   }
 
  private:
-  // A row whose reciprocals are kept: 16 KiB of the stack.
+  // A row whose reciprocals are kept, and its scales, which need not lie at whole lines: 32 KiB of the stack.
   static constexpr size_t kInverses = 4096;
 
   const float* scale_ = nullptr;
@@ -189,7 +192,7 @@ class RowScales {
   Units units_{};
   bool has_inverse_ = false, same_offset_ = false;
   float least_scale_ = 1, most_scale_ = 1;
-  alignas(64) float inverse_[kInverses + 16];
+  alignas(64) float aligned_[kInverses + 16], inverse_[kInverses + 16];
 };
 
 }  // namespace affine

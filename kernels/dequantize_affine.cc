@@ -37,6 +37,7 @@ class Kernel {
  public:
   using In = T;
   using Out = small_floats::Element<kType>;
+  using Results = Out*;
 
   // stream: runs begin at whole lines of the output, and their stores go around the caches.
   Kernel(const DequantizeAffineArgs& args, bool stream) : args_(args), stream_(stream) {

@@ -67,13 +67,16 @@ HWY_INLINE bool RoundsAlike(float scale, const FloatGrid& grid) {
 // exact_division-inl.h gives up bits below 2^-26, which here are far below half a step, 2^-25 at least. x is clamped
 // before the division instead of after it: that moves a quotient at the limit by 2^-24 of itself, and rounding takes it
 // to the limit, a value of the grid with few digits, all the same.
+HWY_INLINE bool MayCorrect(const FloatGrid& grid) {
+  return grid.limit <= 0x1p22f && grid.min_exponent - grid.mantissa_bits >= -24;
+}
+
 template <GridKind kKind, FloatType kIn, FloatType kRound>
 Division DivisionOf(float scale, const FloatGrid& grid) {
   if (scale < exact_division::kSmallestDivisor || scale > exact_division::kLargestDivisor) return Division::kDivided;
   if ((hwy::BitCastScalar<uint32_t>(scale) & 0x7FFFFF) == 0) return Division::kMultiplied;
   if (kKind != GridKind::kPlain || kRound == FloatType::kBF16) return Division::kDivided;
-  const bool corrected = grid.limit <= 0x1p22f && grid.min_exponent - grid.mantissa_bits >= -24;
-  if (!corrected) return Division::kDivided;
+  if (!MayCorrect(grid)) return Division::kDivided;
   return kRound == FloatType::kF32 && RoundsAlike<kIn>(scale, grid) ? Division::kMultiplied : Division::kCorrected;
 }
 

@@ -9,6 +9,7 @@
 
 #include "kernels/affine_codes-inl.h"
 #include "kernels/affine_loop-inl.h"
+#include "kernels/affine_nibbles-inl.h"
 #include "kernels/affine_rules-inl.h"
 #include "kernels/contracts_quantize.h"
 #include "kernels/packed_codes-inl.h"
@@ -68,10 +69,31 @@ HWY_NOINLINE void Run(const QuantizeAffineArgs& args, int64_t limit) {
   if (args.stream) hwy::FlushStream();
 }
 
+#if LQ_LOWEST_FOR_NAN
+HWY_NOINLINE void RunNibbles(const QuantizeAffineArgs& args, int64_t limit) {
+  affine::NibblesKernel kernel(args, limit);
+  affine::AffineLoop<affine::NibblesKernel> loop(args.layout, args.n, kernel);
+  const auto* in = static_cast<const float*>(args.in);
+  auto* out = static_cast<uint8_t*>(args.out);
+  if (!args.stream) return loop.Run(in, args.n, affine::Nibbles(out));
+  constexpr size_t kChunk = 2048;
+  alignas(64) uint8_t bytes[kChunk / 2];
+  for (size_t i = 0; i < args.n; i += kChunk) {
+    const size_t n = std::min(kChunk, args.n - i);
+    loop.Run(in + i, n, affine::Nibbles(bytes));
+    stream::Copy(bytes, out + i / 2, (n + 1) / 2);
+  }
+  hwy::FlushStream();
+}
+#endif
+
 // Codes of a byte or less, the loop for which converts float16 and bfloat16 itself where that is the common case.
 template <Rule kRule>
 void RunBytes(const QuantizeAffineArgs& args, int64_t limit) {
   if constexpr (kRule == Rule::kDivide) {
+#if LQ_LOWEST_FOR_NAN
+    if (limit >= 0 && affine::NibblesKernel::Takes(args)) return RunNibbles(args, limit);
+#endif
     if (args.in_type == FloatType::kF16) return Run<kRule, uint8_t, FloatType::kF16>(args, limit);
     if (args.in_type == FloatType::kBF16) return Run<kRule, uint8_t, FloatType::kBF16>(args, limit);
   }

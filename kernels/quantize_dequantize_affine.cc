@@ -37,6 +37,7 @@ class Kernel {
  public:
   using In = small_floats::Element<kType>;
   using Out = In;
+  using Results = Out*;
 
   // stream: runs begin at whole lines of the output, and their stores go around the caches.
   Kernel(const QuantizeDequantizeAffineArgs& args, int64_t limit, bool stream)
@@ -121,6 +122,18 @@ class Kernel {
     const DF32 df;
     const VF32 low = runs_.Low(k), high = runs_.High(k);
     const VF32 first = hn::Set(df, units_.First(runs_.Offset(k))), shift = hn::Set(df, args_.shift);
+#if HWY_NATIVE_FMA
+    if constexpr (kRule == Rule::kDivideF16 || kRule == Rule::kDivideBF16) {
+      const VF32 s = exact_division::Get(scale), back = hn::Mul(s, hn::Set(df, -affine::kMagic));
+      VF32 one = hn::Set(df, 1.0f);
+      LQ_OPAQUE(one);  // no addition is to be made of it
+      const auto by_products = [&](VF32 x) HWY_ATTR {
+        const VF32 t = affine::Quotient<kRule>(affine::Inside<kKeepNan>(x, low, high), scale, inverse, shift, first);
+        return affine::ValueByProducts(t, s, one, back);
+      };
+      return ForEach(in, n, by_products, out);
+    }
+#endif
     const auto rounded = [&](VF32 x) HWY_ATTR {
       const VF32 t = affine::Quotient<kRule>(affine::Inside<kKeepNan>(x, low, high), scale, inverse, shift, first);
       return affine::Value<kRule>(t, scale, shift, first);

@@ -6,10 +6,13 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <type_traits>
 
 #include "kernels/contracts_float.h"
 #include "kernels/float_quotient-inl.h"
+#include "kernels/float_runs-inl.h"
 #include "kernels/half_steps-inl.h"
 #include "kernels/round_float-inl.h"
 #include "kernels/scale_chunks.h"
@@ -54,6 +57,7 @@ HWY_INLINE void RunChunk(const Element<kIn>* in, const ScaleChunk& chunk, const 
   if constexpr (kUniform && kIn == kOut) {
     for (; i + 2 * lanes <= chunk.count; i += 2 * lanes) {
       VF32 a, b;
+      if (kIn == FloatType::kF32 && rounding.direct) stream::PrefetchAhead(in + i, 2 * lanes * sizeof(*in));
       small_floats::LoadPair<kIn>(df, in + i, a, b);
       small_floats::StorePair<kOut>(df, value(a), value(b), out + i, rounding.direct);
     }
@@ -102,22 +106,116 @@ HWY_INLINE void RunPiece(const Element<kIn>* in, const ScaleChunk& piece, const 
   }
 }
 
-// Whether chunks begin at whole lines of the output. Floats by way of stream::Lines are at a stream's speed anyway.
+// Runs that lie side by side, `run` elements of each.
+template <FloatType kType>
+HWY_INLINE void RunSlowly(const Element<kType>* in, size_t run, const float* scales, size_t runs,
+                          const float_runs::Rounding& rounding, Element<kType>* out) {
+  for (size_t k = 0; k < runs; ++k, in += run, out += run) {
+    const ScaleChunk chunk = {0, run, scales + k, true};
+    RunAnyChunk<GridKind::kPlain, kType, kType, FloatType::kF32>(
+        in, chunk, {rounding.grid, Division::kDivided, rounding.around}, out);
+  }
+}
+
+// Whether chunks begin at whole lines of the output.
 template <FloatType kIn, FloatType kOut>
 bool GoesDirect(const QuantizeDequantizeFloatArgs& args) {
   constexpr size_t kLineElements = 32;
-  if (kIn != kOut || kIn == FloatType::kF32 || !args.stream || !stream::IsAligned(args.out)) return false;
+  if (kIn != kOut || !args.stream || !stream::IsAligned(args.out)) return false;
   return args.layout.count == 1 || args.layout.run % kLineElements == 0;
 }
 
+// Runs of whole pairs of vectors, all of them complete.
+template <FloatType kType>
+void RunGroups(const QuantizeDequantizeFloatArgs& args, const float_runs::Rounding& rounding) {
+  constexpr size_t kPiece = 128;  // elements that are worth a push
+  const auto* in = static_cast<const Element<kType>*>(args.in);
+  auto* out = static_cast<Element<kType>*>(args.out);
+  const AffineLayout layout = args.layout;
+  const size_t run = layout.run, all = args.n / run;
+  const bool by_lines = args.stream && !rounding.around;
+  const size_t most = by_lines ? std::max<size_t>(1, kPiece / run) : float_runs::kGroup;
+  affine::RunScales divisors;
+  stream::Lines lines(out);
+  for (size_t done = 0, first = 0; done < all;) {
+    const size_t group = std::min({float_runs::kGroup, layout.count - first, all - done});
+    const bool fast = float_runs::Fill(layout.scale + first, group, rounding.grid.limit, divisors);
+    for (size_t k = 0; k < group; k += most) {
+      const size_t runs = std::min(most, group - k), i = (done + k) * run;
+      auto* to = by_lines ? static_cast<Element<kType>*>(lines.next()) : out + i;
+      if (fast) {
+        float_runs::RunAll<kType>({in + i, run, k, runs, to}, divisors, rounding);
+      } else {
+        RunSlowly<kType>(in + i, run, layout.scale + first + k, runs, rounding, to);
+      }
+      if (by_lines) lines.Push(runs * run * sizeof(*out));
+    }
+    done += group;
+    first = first + group == layout.count ? 0 : first + group;
+  }
+  if (by_lines) lines.Finish();
+  if (rounding.around) hwy::FlushStream();
+}
+
+// Rows of elements with a scale each. False: nothing done, as one of the scales is not for it.
+template <FloatType kType>
+bool RunRows(const QuantizeDequantizeFloatArgs& args, const float_runs::Rounding& rounding) {
+  constexpr size_t kPiece = 128;  // elements that are worth a push
+  const auto* in = static_cast<const Element<kType>*>(args.in);
+  auto* out = static_cast<Element<kType>*>(args.out);
+  const size_t row = args.layout.count;
+  float_runs::Row divisors;
+  if (!divisors.Fill(args.layout.scale, std::min(row, args.n))) return false;
+  const bool by_lines = args.stream && !rounding.around;
+  stream::Lines lines(out);
+  for (size_t i = 0, at = 0; i < args.n;) {
+    const size_t n = std::min({by_lines ? kPiece : row, row - at, args.n - i});
+    divisors.Run<kType>(in + i, n, at, rounding, by_lines ? static_cast<Element<kType>*>(lines.next()) : out + i);
+    if (by_lines) lines.Push(n * sizeof(*out));
+    i += n;
+    at = at + n == row ? 0 : at + n;
+  }
+  if (by_lines) lines.Finish();
+  if (rounding.around) hwy::FlushStream();
+  return true;
+}
+
+// Layouts with loops of their own. False: nothing done.
+template <FloatType kType>
+bool RunShortRuns(const QuantizeDequantizeFloatArgs& args, const FloatGrid& grid) {
+  const AffineLayout& layout = args.layout;
+  if (layout.count == 1 || !float_quotient::MayCorrect(grid)) return false;
+  float_runs::Rounding rounding = {grid, round_float::Overflows(grid), args.stream, GoesDirect<kType, kType>(args)};
+  if (layout.run == 1) {
+    const bool whole_lines = kType == FloatType::kF32 && layout.count % 16 == 0 && stream::IsAligned(args.out);
+    rounding.around = args.stream && whole_lines;
+    constexpr size_t kShortRow = 64;
+    return layout.count >= kShortRow && layout.count <= float_runs::Row::kMost && RunRows<kType>(args, rounding);
+  }
+  if (layout.run % float_runs::kPair != 0 || layout.run > ScaleChunks::kMost || args.n % layout.run != 0) return false;
+  RunGroups<kType>(args, rounding);
+  return true;
+}
+
+// Elements in front of the first whole line of the output, without which it may go around the caches.
+template <FloatType kIn, FloatType kOut>
+size_t HeadOf(const QuantizeDequantizeFloatArgs& args) {
+  constexpr size_t kLine = 64, kSize = sizeof(Element<kOut>);
+  const size_t past = reinterpret_cast<uintptr_t>(args.out) % kLine;
+  if (kIn != kOut || !args.stream || args.layout.count != 1 || past % kSize != 0) return 0;
+  return std::min(args.n, (kLine - past) % kLine / kSize);
+}
+
+// All but what has loops of its own.
 template <GridKind kKind, FloatType kIn, FloatType kOut, FloatType kRound>
-void Run(const QuantizeDequantizeFloatArgs& args) {
+void RunChunks(const QuantizeDequantizeFloatArgs& args, const FloatGrid& grid) {
   const auto* in = static_cast<const Element<kIn>*>(args.in);
   auto* out = static_cast<Element<kOut>*>(args.out);
-  const FloatGrid grid = args.grid;  // stores through floats could change args
-  constexpr size_t kPiece = 128;     // elements: of float, 0.94 of a stream; 256 0.82, 512 0.76
-  constexpr size_t kSteps = 512;     // by steps: 0.97; 256 0.87, 128 0.80
+  constexpr size_t kPiece = 128;  // elements: of float by way of stream::Lines, 0.94 of a stream; 256 0.82, 512 0.76
+  constexpr size_t kSteps = 512;  // by steps: 0.97; 256 0.87, 128 0.80
+  static_assert(ScaleChunks::kSpread <= kPiece);  // only uniform chunks are cut
   const bool direct = GoesDirect<kIn, kOut>(args), by_lines = args.stream && !direct;
+  const bool in_pieces = args.stream && !(direct && kIn == FloatType::kF32);
   StepsOf<kIn, kOut, kRound> steps;
   const bool by_steps = args.layout.count == 1 && steps.Fill(*args.layout.scale, grid, args.n);
   stream::Lines lines(out);
@@ -125,10 +223,10 @@ void Run(const QuantizeDequantizeFloatArgs& args) {
   ScaleChunk chunk;
   while (chunks.Next(chunk)) {
     const Rounding rounding = {grid, float_quotient::DivisionOf<kKind, kIn, kRound>(*chunk.scale, grid), direct};
-    const size_t end = chunk.begin + chunk.count, most = by_steps ? kSteps : args.stream ? kPiece : chunk.count;
+    const size_t end = chunk.begin + chunk.count, most = by_steps ? kSteps : in_pieces ? kPiece : chunk.count;
     for (size_t i = chunk.begin; i < end; i += most) {
       const ScaleChunk piece = {i, std::min(most, end - i), chunk.scale, chunk.uniform};
-      if (args.stream) stream::PrefetchAhead(in + i, piece.count * sizeof(*in));
+      if (in_pieces) stream::PrefetchAhead(in + i, piece.count * sizeof(*in));
       auto* to = by_lines ? static_cast<Element<kOut>*>(lines.next()) : out + i;
       RunPiece<kKind, kIn, kOut, kRound>(in + i, piece, rounding, steps, to);
       if (by_lines) lines.Push(piece.count * sizeof(*out));
@@ -136,6 +234,25 @@ void Run(const QuantizeDequantizeFloatArgs& args) {
   }
   if (by_lines) lines.Finish();
   if (direct) hwy::FlushStream();
+}
+
+template <GridKind kKind, FloatType kIn, FloatType kOut, FloatType kRound>
+void Run(const QuantizeDequantizeFloatArgs& args) {
+  const FloatGrid grid = args.grid;  // stores through floats could change args
+  if constexpr (kKind == GridKind::kPlain && kIn == kOut && kRound == FloatType::kF32) {
+    if (RunShortRuns<kIn>(args, grid)) return;
+  }
+  const size_t head = HeadOf<kIn, kOut>(args);
+  QuantizeDequantizeFloatArgs rest = args;
+  if (head != 0) {
+    rest.n = head, rest.stream = false;
+    RunChunks<kKind, kIn, kOut, kRound>(rest, grid);
+    rest = args;
+    rest.in = static_cast<const Element<kIn>*>(args.in) + head;
+    rest.out = static_cast<Element<kOut>*>(args.out) + head;
+    rest.n = args.n - head;
+  }
+  RunChunks<kKind, kIn, kOut, kRound>(rest, grid);
 }
 
 template <FloatType kIn, FloatType kOut>

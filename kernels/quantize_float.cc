@@ -4,11 +4,15 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 
 #include "kernels/contracts_float.h"
 #include "kernels/float_codes-inl.h"
 #include "kernels/float_quotient-inl.h"
+#include "kernels/float_runs-inl.h"
 #include "kernels/packed_codes-inl.h"
 #include "kernels/round_float-inl.h"
 #include "kernels/saturated_codes-inl.h"
@@ -33,6 +37,8 @@ using round_float::VF32;
 using small_floats::Element;
 using D32 = hn::RebindToSigned<DF32>;
 using V32 = hn::Vec<D32>;
+
+constexpr size_t kPast = 64;  // stores go that far past the last code of a chunk
 
 // The code of r, a value of the grid, infinity or NaN, in any format.
 HWY_INLINE V32 CodeOf(VF32 r, const FloatGrid& grid, const FloatCode& code) {
@@ -148,9 +154,62 @@ HWY_INLINE void Write(const QuantizeFloatArgs& args, uint8_t* codes, size_t begi
   if (args.stream) lines.Push(bytes);
 }
 
+// Whether RunRuns takes the layout: chunks of whole runs.
+bool HasShortRuns(const QuantizeFloatArgs& args) {
+  const AffineLayout& layout = args.layout;
+  return layout.count > 1 && ScaleChunks::kMost % layout.run == 0 && args.n % layout.run == 0 &&
+         saturated_codes::TakesRun(layout.run) && saturated_codes::TakesFormat(args.grid) &&
+         float_quotient::MayCorrect(args.grid);
+}
+
+// Up to float_runs::kGroup whole runs, whose scales begin at group.scale.
+template <FloatType kIn>
+HWY_INLINE void RunGroup(const QuantizeFloatArgs& args, const saturated_codes::Magics& magics, ScaleChunk group,
+                         uint8_t* codes) {
+  const size_t run = args.layout.run;
+  const auto* in = static_cast<const Element<kIn>*>(args.in) + group.begin;
+  affine::RunScales divisors;
+  size_t done = 0;
+  // A zero_point takes the sign of quotients that are 0: of none but those of 0 where scales are up to 1/2.
+  const bool keeps_signs =
+      !args.zero_point || std::all_of(group.scale, group.scale + group.count / run, [](float s) { return s <= 0.5f; });
+  if (keeps_signs && float_runs::Fill(group.scale, group.count / run, args.grid.limit, divisors)) {
+    done = args.zero_point ? saturated_codes::RunRuns<kIn, true>(args, magics, in, group.count, divisors, codes)
+                           : saturated_codes::RunRuns<kIn, false>(args, magics, in, group.count, divisors, codes);
+  }
+  for (; done < group.count; done += run) {
+    RunAnyChunk<kIn, FloatType::kF32>(args, magics, {group.begin + done, run, group.scale + done / run, true},
+                                      codes + done);
+  }
+}
+
+template <FloatType kIn>
+void RunGroups(const QuantizeFloatArgs& args) {
+  constexpr size_t kMost = ScaleChunks::kMost;
+  const AffineLayout layout = args.layout;
+  const saturated_codes::Magics magics(args.grid);
+  stream::Lines lines(args.out);
+  alignas(64) uint8_t buffer[kMost + kPast] = {};
+  for (size_t begin = 0, first = 0; begin < args.n; begin += kMost) {
+    const size_t count = std::min(kMost, args.n - begin);
+    auto* const codes = args.stream && !args.packed ? static_cast<uint8_t*>(lines.next()) : buffer;
+    for (size_t at = 0; at < count;) {
+      const size_t runs = std::min({float_runs::kGroup, layout.count - first, (count - at) / layout.run});
+      RunGroup<kIn>(args, magics, {begin + at, runs * layout.run, layout.scale + first, false}, codes + at);
+      at += runs * layout.run;
+      first = first + runs == layout.count ? 0 : first + runs;
+    }
+    Write(args, codes, begin, count, lines);
+  }
+  if (args.stream) lines.Finish();
+}
+
 template <FloatType kIn, FloatType kRound>
 void Run(const QuantizeFloatArgs& args) {
-  constexpr size_t kMost = ScaleChunks::kMost, kPast = 64;  // stores go that far past the last code
+  if constexpr (kRound == FloatType::kF32) {
+    if (HasShortRuns(args)) return RunGroups<kIn>(args);
+  }
+  constexpr size_t kMost = ScaleChunks::kMost;
   static_assert(kMost % packed_codes::kGroup == 0 && kMost + kPast <= stream::Lines::kMost);
   const saturated_codes::Magics magics(args.grid);
   stream::Lines lines(args.out);

@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/affine_scales-inl.h"
 #include "kernels/contracts_float.h"
 #include "kernels/exact_division-inl.h"
 #include "kernels/round_float-inl.h"
@@ -117,21 +118,26 @@ HWY_INLINE hn::Vec<D16> UpperHalves(VF32 a, VF32 b) {
   return hn::ConcatOdd(D16(), hn::BitCast(D16(), b), hn::BitCast(D16(), a));
 }
 
-// Writes the codes of the first of n elements of one scale, which exact_division-inl.h takes. Returns how many: a
-// multiple of four vectors, or 0 if one of them is infinite or NaN. kZeroPoint: 0 is added, which takes the sign of -0.
-// Signs come from the bytes that hold them: shuffles, of which the loop has few, instead of arithmetic, of which it has
-// much.
-template <FloatType kIn, bool kZeroPoint>
-HWY_INLINE size_t Run(const QuantizeFloatArgs& args, const Magics& shared_magics, const small_floats::Element<kIn>* in,
-                      size_t n, float scale, uint8_t* out) {
+// Scale, reciprocal and limit of the elements of a vector. F: VF32 or exact_division::Broadcast.
+template <class F>
+struct Divisor {
+  F scale, inverse;
+  VF32 limit;
+};
+
+// Writes the codes of the first of n elements, whose scales exact_division-inl.h takes. Returns how many: a multiple of
+// four vectors, or 0 if one of them is infinite or NaN. divisor_of(i, v): of the v-th vector of the four from i on.
+// kZeroPoint: 0 is added, which takes the sign of -0. Signs come from the bytes that hold them: shuffles, of which the
+// loop has few, instead of arithmetic, of which it has much.
+template <FloatType kIn, bool kZeroPoint, class DivisorOf>
+HWY_INLINE size_t RunEach(const QuantizeFloatArgs& args, const Magics& shared_magics,
+                          const small_floats::Element<kIn>* in, size_t n, const DivisorOf& divisor_of, uint8_t* out) {
   const DF32 df;
   const D32 d;
   const D16 d16;
   const D8 d8;
   const size_t lanes = hn::Lanes(df), done = n / (4 * lanes) * (4 * lanes);
-  const int mantissa_bits = args.grid.mantissa_bits, bits = args.code.exponent_bits + mantissa_bits;
-  const VF32 divisor = hn::Set(df, scale), inverse = hn::Set(df, 1.0f / scale);
-  const VF32 limit = hn::Set(df, args.grid.limit * scale);
+  const int bits = args.code.exponent_bits + args.grid.mantissa_bits;
   const Magics magics = shared_magics;
   const auto unsigned_bits = hn::Set(d8, static_cast<uint8_t>((1 << bits) - 1));
   const auto sign_bit = hn::Set(d8, static_cast<uint8_t>(1 << bits));
@@ -141,11 +147,11 @@ HWY_INLINE size_t Run(const QuantizeFloatArgs& args, const Magics& shared_magics
     const VF32 x = small_floats::Load<kIn>(df, in + i, lanes);
     return kZeroPoint ? hn::Add(x, hn::Zero(df)) : x;
   };
-  const auto code = [&](VF32 x) HWY_ATTR {  // of the magnitude, in the low byte
-    const VF32 inside = Inside(x, limit);
-    const VF32 nearly = hn::Mul(inside, inverse);  // on the way to the quotient
+  const auto code = [&](VF32 x, const auto& divisor) HWY_ATTR {  // of the magnitude, in the low byte
+    const VF32 inside = Inside(x, divisor.limit);
+    const VF32 nearly = hn::Mul(inside, exact_division::Get(divisor.inverse));  // on the way to the quotient
     const VF32 magic = hn::BitCast(df, magics(hn::BitCast(d, nearly)));
-    return hn::BitCast(d, hn::Add(exact_division::Quotient(inside, divisor, inverse), magic));
+    return hn::BitCast(d, hn::Add(exact_division::Quotient(inside, divisor.scale, divisor.inverse), magic));
   };
   for (size_t i = 0; i < done; i += 4 * lanes) {
     if (ahead) stream::PrefetchAhead(in + i, 4 * lanes * sizeof(*in));
@@ -155,13 +161,49 @@ HWY_INLINE size_t Run(const QuantizeFloatArgs& args, const Magics& shared_magics
     const auto signs = hn::ConcatOdd(d8, hn::BitCast(d8, upper23), hn::BitCast(d8, upper01));
     // Of a byte's neighbour nothing comes as far as its sign.
     const auto moved = hn::BitCast(d8, hn::ShiftRightSame(hn::BitCast(d16, signs), 7 - bits));
-    const auto low = hn::OrderedTruncate2To(d16, code(x0), code(x1));
-    const auto high = hn::OrderedTruncate2To(d16, code(x2), code(x3));
+    const auto low = hn::OrderedTruncate2To(d16, code(x0, divisor_of(i, 0)), code(x1, divisor_of(i, 1)));
+    const auto high = hn::OrderedTruncate2To(d16, code(x2, divisor_of(i, 2)), code(x3, divisor_of(i, 3)));
     const auto magnitudes = hn::And(hn::OrderedTruncate2To(d8, low, high), unsigned_bits);
     hn::StoreU(hn::OrAnd(magnitudes, moved, sign_bit), d8, out + i);
   }
   constexpr uint16_t kInfinity = 0x7F80;  // the upper half of it
   return hn::AllTrue(d16, hn::Lt(largest, hn::Set(d16, uint16_t{2 * kInfinity}))) ? done : 0;
+}
+
+// One scale.
+template <FloatType kIn, bool kZeroPoint>
+HWY_INLINE size_t Run(const QuantizeFloatArgs& args, const Magics& magics, const small_floats::Element<kIn>* in,
+                      size_t n, float scale, uint8_t* out) {
+  const DF32 df;
+  const Divisor<VF32> divisor = {hn::Set(df, scale), hn::Set(df, 1.0f / scale), hn::Set(df, args.grid.limit * scale)};
+  const auto divisor_of = [&](size_t, size_t) HWY_ATTR { return divisor; };
+  return RunEach<kIn, kZeroPoint>(args, magics, in, n, divisor_of, out);
+}
+
+// Runs of two vectors, or of a multiple of four.
+HWY_INLINE bool TakesRun(size_t run) {
+  const size_t lanes = hn::Lanes(DF32());
+  return run == 2 * lanes || run % (4 * lanes) == 0;
+}
+
+// Whole runs with a scale each, those of `divisors`.
+template <FloatType kIn, bool kZeroPoint>
+HWY_INLINE size_t RunRuns(const QuantizeFloatArgs& args, const Magics& magics, const small_floats::Element<kIn>* in,
+                          size_t n, const affine::RunScales& divisors, uint8_t* out) {
+  const size_t pair = 2 * hn::Lanes(DF32()), run = args.layout.run;
+  const auto at = [&](size_t k) HWY_ATTR {
+    return Divisor<exact_division::Broadcast>{divisors.AtScale(k), divisors.AtInverse(k), divisors.High(k)};
+  };
+  if (run == pair) {
+    const auto divisor_of = [&](size_t i, size_t v) HWY_ATTR { return at(i / pair + v / 2); };
+    return RunEach<kIn, kZeroPoint>(args, magics, in, n, divisor_of, out);
+  }
+  for (size_t k = 0; k * run < n; ++k) {
+    const auto divisor_of = [&](size_t, size_t) HWY_ATTR { return at(k); };
+    const size_t i = k * run;
+    if (RunEach<kIn, kZeroPoint>(args, magics, in + i, run, divisor_of, out + i) == 0) return i;
+  }
+  return n;
 }
 
 }  // namespace saturated_codes

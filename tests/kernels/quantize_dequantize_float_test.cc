@@ -50,14 +50,17 @@ void CheckVariants(const Case& test, const FloatLayout& layout, FloatBuffer& in,
   }
 }
 
-void CheckRandom(size_t n, Random& random) {
-  const Case test = {RandomFormat(random), random.Chance(0.7), kTypes[random.Size(0, std::size(kTypes) - 1)]};
+void CheckRandom(const Types& types, const FloatLayout& layout, Random& random) {
+  const Case test = {RandomFormat(random), random.Chance(0.7), types};
   if (!test.IsLegal()) return;
-  const FloatLayout layout(n, random);
   const Guard guard = RandomGuard(random);
-  FloatBuffer in(n, test.types.in, guard);
-  for (size_t i = 0; i < n; ++i) in.Set(i, RandomFloatValue(random, test.format, layout.ScaleOf(i)));
+  FloatBuffer in(layout.n, test.types.in, guard);
+  for (size_t i = 0; i < layout.n; ++i) in.Set(i, RandomFloatValue(random, test.format, layout.ScaleOf(i)));
   CheckVariants(test, layout, in, guard, random.Chance(0.5));
+}
+
+void CheckRandom(size_t n, Random& random) {
+  CheckRandom(kTypes[random.Size(0, std::size(kTypes) - 1)], FloatLayout(n, random), random);
 }
 
 TEST(QuantizeDequantizeFloat, RandomLayouts) {
@@ -69,6 +72,20 @@ TEST(QuantizeDequantizeFloat, RandomLayouts) {
 TEST(QuantizeDequantizeFloat, SmallSizes) {
   Random random(51);
   for (size_t n = 0; n <= 200 && !HasFatalFailure(); ++n) CheckRandom(n, random);
+}
+
+// Whole runs of whole vectors, and rows of elements with a scale each.
+TEST(QuantizeDequantizeFloat, RunsAndRows) {
+  constexpr size_t kRuns[] = {1, 8, 16, 32, 64, 96, 160, 1024, 1056};
+  constexpr Types kSame[] = {kTypes[0], kTypes[0], kTypes[1], kTypes[4]};
+  Random random(54);
+  for (size_t i = 0; i < Cases(200) && !HasFatalFailure(); ++i) {
+    const size_t run = kRuns[random.Size(0, std::size(kRuns) - 1)];
+    const size_t count = run == 1 ? random.LogSize(2, 4200) : random.LogSize(2, 140);
+    const size_t most = 8000 / run, runs = random.LogSize(1, most);
+    const size_t n = random.Chance(0.8) ? runs * run : random.LogSize(1, 8000);
+    CheckRandom(kSame[random.Size(0, std::size(kSame) - 1)], FloatLayout(n, count, run, random), random);
+  }
 }
 
 void SetEveryHalf(FloatType type, FloatBuffer& in) {

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "tests/support/float_case.h"
 
 namespace lq::testing {
@@ -41,23 +43,38 @@ void CheckVariants(const Case& test, const FloatLayout& layout, FloatBuffer& in,
   }
 }
 
-void CheckRandom(size_t n, Random& random) {
+void CheckRandom(const FloatLayout& layout, Random& random) {
   Case test = {
       kCoded[random.Size(0, std::size(kCoded) - 1)], random.Chance(0.6), random.Chance(0.5), false, random.Chance(0.3),
       static_cast<FloatType>(random.Int(0, 2)),      FloatType::kF32};
   test.packed = test.format.bits() == 4 && random.Chance(0.7);
   if (random.Chance(0.5)) test.arithmetic = test.in;
-  const FloatLayout layout(n, random);
   const Guard guard = RandomGuard(random);
-  FloatBuffer in(n, test.in, guard);
-  for (size_t i = 0; i < n; ++i) in.Set(i, RandomFloatValue(random, test.format, layout.ScaleOf(i)));
+  FloatBuffer in(layout.n, test.in, guard);
+  const bool finite = random.Chance(0.6);  // others take a slower way, as do their neighbours
+  for (size_t i = 0; i < layout.n; ++i) {
+    in.Set(i, RandomFloatValue(random, test.format, layout.ScaleOf(i)));
+    if (finite && !std::isfinite(in.Get(i))) in.Set(i, layout.ScaleOf(i));
+  }
   CheckVariants(test, layout, in, guard);
 }
+
+void CheckRandom(size_t n, Random& random) { CheckRandom(FloatLayout(n, random), random); }
 
 TEST(QuantizeFloat, RandomLayouts) {
   Random random(53);
   ASSERT_FALSE(QuantizeFloatVariants().empty());
   for (size_t i = 0; i < Cases(400) && !HasFatalFailure(); ++i) CheckRandom(random.LogSize(1, 2000), random);
+}
+
+TEST(QuantizeFloat, Runs) {
+  constexpr size_t kRuns[] = {8, 16, 32, 64, 96, 128, 256, 1024};
+  Random random(55);
+  for (size_t i = 0; i < Cases(200) && !HasFatalFailure(); ++i) {
+    const size_t run = kRuns[random.Size(0, std::size(kRuns) - 1)], runs = random.LogSize(1, 6000 / run);
+    const size_t n = random.Chance(0.8) ? runs * run : random.LogSize(1, 6000);
+    CheckRandom(FloatLayout(n, random.LogSize(2, 140), run, random), random);
+  }
 }
 
 TEST(QuantizeFloat, SmallSizes) {

@@ -98,6 +98,15 @@ struct FloatLayout {
                                          : std::ldexp(random.Float(0.5f, 2.0f), static_cast<int>(random.Int(-8, 8))));
     layout = {scale.data(), nullptr, count, run};
   }
+  // Of `count` scales, few of them beyond those that kernels have a fast way for.
+  FloatLayout(size_t elements, size_t count, size_t run, Random& random) : n(elements) {
+    const float share = random.Chance(0.3) ? 0.02f : 0.0f;
+    for (size_t i = 0; i < count; ++i) {
+      const auto exponent = static_cast<int>(random.Chance(share) ? random.Int(-80, 70) : random.Int(-20, 8));
+      scale.push_back(std::ldexp(random.Float(0.5f, 2.0f), exponent));
+    }
+    layout = {scale.data(), nullptr, count, run};
+  }
   FloatLayout(const FloatLayout&) = delete;
 
   float ScaleOf(size_t i) const { return scale[i / layout.run % scale.size()]; }
