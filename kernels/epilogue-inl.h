@@ -69,10 +69,10 @@ struct FastWay {
 };
 
 // U of a vector of sums.
-HWY_INLINE V32 FixedPoint(V32 acc, V32 start, hn::Vec<DF32> mul, hn::Vec<DF32> add) {
+HWY_INLINE V32 FixedPoint(V32 acc, hn::Vec<DF32> mul, hn::Vec<DF32> add) {
   const D32 d;
   const DF32 df;
-  const auto u = hn::MulAdd(hn::ConvertTo(df, hn::Add(acc, start)), mul, add);
+  const auto u = hn::MulAdd(hn::ConvertTo(df, acc), mul, add);
 #if HWY_ARCH_X86
   // What does not fit becomes -2^31, whose low half asks for redoing: it is 128 times the grid away, hence rare.
   return hn::ConvertInRangeTo(d, u);
@@ -80,6 +80,10 @@ HWY_INLINE V32 FixedPoint(V32 acc, V32 start, hn::Vec<DF32> mul, hn::Vec<DF32> a
   const auto limit = hn::Set(df, 2147450880.0f);  // 2^31 - 2^15
   return hn::ConvertInRangeTo(d, hn::Min(hn::Max(u, hn::Neg(limit)), limit));
 #endif
+}
+
+HWY_INLINE V32 FixedPoint(V32 acc, V32 start, hn::Vec<DF32> mul, hn::Vec<DF32> add) {
+  return FixedPoint(hn::Add(acc, start), mul, add);
 }
 
 // Of the channels from i on.
