@@ -139,20 +139,13 @@ HWY_INLINE void Accumulate(const DepthwiseTaps& taps, const int8_t* HWY_RESTRICT
   }
 }
 
-// U of epilogue-inl.h.
-HWY_INLINE V32 FixedPoint(V32 acc, VF32 mul, VF32 add) {
-  const DF32 df;
-  const auto u = hn::MulAdd(hn::ConvertTo(df, acc), mul, add);
-  const auto limit = hn::Set(df, 2147450880.0f);  // 2^31 - 2^15
-  return hn::ConvertInRangeTo(D32(), hn::Min(hn::Max(u, hn::Neg(limit)), limit));
-}
-
 // The high halves of four vectors of a quad, saturated to u8, in the order of the lanes.
 HWY_INLINE V8 PackLanes(const V32 (&u)[4]) {
   const D8 d8;
   const hn::Repartition<int16_t, D8> d16;
-  const auto a = hn::OddEven(hn::BitCast(d16, u[1]), hn::BitCast(d16, hn::ShiftRight<16>(u[0])));
-  const auto b = hn::OddEven(hn::BitCast(d16, u[3]), hn::BitCast(d16, hn::ShiftRight<16>(u[2])));
+  const auto high = hn::Set(D32(), static_cast<int32_t>(0xFFFF0000));
+  const auto a = hn::BitCast(d16, hn::IfVecThenElse(high, u[1], hn::ShiftRight<16>(u[0])));
+  const auto b = hn::BitCast(d16, hn::IfVecThenElse(high, u[3], hn::ShiftRight<16>(u[2])));
   const auto order = hn::Dup128VecFromValues(d8, 0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15);
   return hn::TableLookupBytes(hn::ReorderDemote2To(d8, a, b), order);
 }
@@ -174,7 +167,9 @@ HWY_INLINE void ToCodes(const DepthwiseChunk& chunk, V8 lo, V8 hi, Sums<kRows>& 
     LQ_OPAQUE(mul);
     LQ_OPAQUE(add);
     LQ_UNROLL for (size_t r = 0; r < kRows; ++r) {
-      LQ_UNROLL for (size_t n = 0; n < kVectors; ++n) { sums.acc[r][n][j] = FixedPoint(sums.acc[r][n][j], mul, add); }
+      LQ_UNROLL for (size_t n = 0; n < kVectors; ++n) {
+        sums.acc[r][n][j] = epilogue::FixedPoint(sums.acc[r][n][j], mul, add);
+      }
     }
   }
   LQ_UNROLL for (size_t r = 0; r < kRows; ++r) {

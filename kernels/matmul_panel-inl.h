@@ -102,13 +102,15 @@ HWY_INLINE void MultiplyStripOfPlanes(const TileArgs& t, size_t rows, bool few, 
 template <size_t kPlanes>
 static HWY_NOINLINE void MultiplyPanel(const MatmulArgs& args, const PanelRows& rows, const int8_t* panel, size_t n0) {
   constexpr size_t kRowSums = kPlanes * kPanelChannels;
-  const size_t groups = PanelGroups(args.n, n0), strip_rows = StripRows(groups) / kPlanes;
+  const size_t groups = PanelGroups(args.n, n0);
+  size_t strip_rows = StripRows(groups) / kPlanes;
   HWY_ALIGN int32_t acc[kFinishRows * kRowSums];
   const Patches one_line = {rows.count, 0, rows.count, 0, 1, (args.k + 3) / 4 * 4, 0};
   const Patches& patches = rows.patches == nullptr ? one_line : *rows.patches;
   TileArgs t = {rows.a, rows.a_stride, panel, groups * 64, patches.run_bytes / 4, acc, patches.runs, patches.run_step};
 #if LQ_NATIVE_DOT
   const bool in_registers = FitsRegisters<kPlanes>(args, n0);
+  if (kPlanes == 1 && in_registers) strip_rows = codes::StripRows(groups);
 #endif
   const bool few = rows.count * kPlanes < tile::kMinRows;
   for (size_t line = 0, done = 0, waiting = 0; done + waiting < rows.count; ++line) {
@@ -136,12 +138,27 @@ static HWY_NOINLINE void MultiplyPanel(const MatmulArgs& args, const PanelRows& 
   }
 }
 
+// Rows of which the codes that are read and written stay in L1 for all panels of the call: what a panel writes of a
+// cache line that it shares with another one is then there for that. All rows where few would fit.
+inline size_t RowsInL1(const MatmulArgs& args, size_t rows) {
+  constexpr size_t kBytes = 16384, kLeast = 56;
+  const size_t fit = kBytes / (args.k + args.n) / kLeast * kLeast;
+  return args.n_end - args.n_begin > kPanelChannels && args.patches == nullptr && fit > 0 ? fit : rows;
+}
+
 // All panels of the call.
 template <size_t kPlanes>
 static void MultiplyPanels(const MatmulArgs& args, const PanelRows& rows) {
   const int8_t* w = static_cast<const int8_t*>(args.w);
-  for (size_t n0 = args.n_begin; n0 < args.n_end; n0 += kPanelChannels) {
-    MultiplyPanel<kPlanes>(args, rows, w + PanelS8Offset(n0, args.k), n0);
+  const size_t step = kPlanes == 1 ? RowsInL1(args, rows.count) : rows.count;
+  PanelRows part = rows;
+  for (size_t row = 0; row < rows.count; row += step) {
+    part.count = std::min(step, rows.count - row);
+    for (size_t n0 = args.n_begin; n0 < args.n_end; n0 += kPanelChannels) {
+      MultiplyPanel<kPlanes>(args, part, w + PanelS8Offset(n0, args.k), n0);
+    }
+    part.a += part.count * part.a_stride;
+    part.first += part.count;
   }
 }
 

@@ -67,11 +67,12 @@ size_t Conv2d::Impl::PatchStride(const AnyGemm& gemm) const {
   return RoundUp(gemm.k() * ElementBytes(), 4) + kPatchSlack;
 }
 
-// By pixels where these are many: then no patch is gathered twice, and what a task reads of the image stays in the
-// second-level cache for all channels. Else, as linear layers, by channels.
+// By pixels where these are many: then no patch is gathered twice, and what a task reads of the image and writes stays
+// in the second-level cache for all channels. Else, as linear layers, by channels.
 template <class AnyGemm>
 Partition Conv2d::Impl::Cut(const AnyGemm& gemm, const Shape& out, size_t workers) const {
-  const size_t m = Pixels(out), row_bytes = ReadsImage() ? in_channels * ElementBytes() : PatchStride(gemm);
+  const size_t m = Pixels(out), out_bytes = gemm.n() > kernels::kPanelChannels ? gemm.n() : 0;
+  const size_t row_bytes = (ReadsImage() ? in_channels * ElementBytes() : PatchStride(gemm)) + out_bytes;
   const size_t max_rows = std::max<size_t>(kTaskRows, kPatchBytes / row_bytes);
   const size_t tasks = workers == 1 ? 1 : kTasksPerWorker * workers;
   if (m < tasks * kTaskRows) return MakePartition(m, gemm.n(), CostOf(gemm) * gemm.k(), workers, max_rows);
@@ -197,10 +198,12 @@ void Conv2d::Impl::RunDepthwise(const Depthwise& layer, const Image& image, Exec
   const kernels::Window& w = image.window;
   const size_t images = static_cast<size_t>(image.out_shape[0]);
   const size_t image_work = w.out_height * w.out_width * w.channels * w.kernel_height * w.kernel_width;
-  // Tasks are bands of rows of one image, so that small images go whole and large ones are shared.
-  const size_t bands = executor.workers() == 1 || static_cast<double>(image_work) < kSerialDepthwise
-                           ? 1
-                           : std::min(w.out_height, 2 * executor.workers());
+  // Tasks are bands of rows of one image, so that small images go whole and large ones are shared. A kernel goes
+  // through its band once for each 64 channels: what it reads should stay in the second-level cache.
+  const size_t in_bytes = w.in_height * w.in_width * w.channels * ElementBytes();
+  const size_t wanted =
+      executor.workers() == 1 || static_cast<double>(image_work) < kSerialDepthwise ? 1 : 2 * executor.workers();
+  const size_t bands = std::min(w.out_height, std::max(wanted, in_bytes / kPatchBytes));
   const bool serial = static_cast<double>(image_work) * static_cast<double>(images) < kSerialDepthwise;
   const auto run = [&](size_t index, size_t) {
     const size_t i = index / bands, band = index % bands;

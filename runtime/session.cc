@@ -68,8 +68,10 @@ Status CheckEmpty(const PlannedStep& step, std::span<const Shape> in, const Shap
   return OkStatus();
 }
 
-// From the stage that writes a tensor to the last one that reads it: steps of a fork run at the same time.
-std::vector<Lifetime> Lifetimes(const Plan& plan, const std::vector<Shape>& shapes, std::span<const Stage> stages) {
+// From the stage that writes a tensor to the last one that reads it: steps of a fork run at the same time. Nothing for
+// those that lie in the bytes of turns.
+std::vector<Lifetime> Lifetimes(const Plan& plan, const std::vector<Shape>& shapes, std::span<const Stage> stages,
+                                std::span<const size_t> turn_places) {
   std::vector<Lifetime> lifetimes(plan.tensors.size());
   for (size_t stage = 0; stage < stages.size(); ++stage) {
     for (size_t s = stages[stage].begin; s < stages[stage].end; ++s) {
@@ -80,7 +82,7 @@ std::vector<Lifetime> Lifetimes(const Plan& plan, const std::vector<Shape>& shap
   }
   for (size_t t = 0; t < lifetimes.size(); ++t) {
     const PlanTensor& tensor = plan.tensors[t];
-    const bool ours = tensor.place == PlanTensor::Place::kWorkspace;
+    const bool ours = tensor.place == PlanTensor::Place::kWorkspace && turn_places[t] == kNoTurn;
     lifetimes[t].bytes = ours ? static_cast<size_t>(shapes[t].NumElements()) * SizeOf(tensor.dtype()) : 0;
   }
   return lifetimes;
@@ -90,7 +92,10 @@ std::vector<Lifetime> Lifetimes(const Plan& plan, const std::vector<Shape>& shap
 size_t LargestScratch(const Plan& plan, const std::vector<Shape>& shapes, std::span<const Stage> stages,
                       size_t workers) {
   size_t scratch = 0;
-  for (const Stage& stage : stages) scratch = std::max(scratch, stage.lanes.size() * stage.lane_scratch);
+  for (const Stage& stage : stages) {
+    scratch = std::max(scratch, stage.lanes.size() * stage.lane_scratch);
+    if (stage.turns) scratch = std::max(scratch, workers * stage.turns->bytes);
+  }
   for (const PlannedStep& step : plan.steps) {
     std::vector<Shape> in;
     for (size_t input : step.inputs) in.push_back(shapes[input]);
@@ -191,8 +196,10 @@ Result<Workspace> Session::NewWorkspace(std::span<const Shape> input_shapes, siz
     return InvalidArgument(fmt::format("a workspace for {} workers, but {} are the most", workers, kMostWorkers));
   }
   const int64_t rows = input_shapes.empty() || input_shapes[0].rank() == 0 ? 1 : input_shapes[0][0];
-  std::vector<Stage> stages = MakeSchedule(plan, shapes, workers);
-  const MemoryPlan memory = PlanMemory(Lifetimes(plan, shapes, stages));
+  std::vector<Turns> turns = FindTurns(plan, shapes, workers);
+  std::vector<size_t> turn_places = PlanTurns(plan, shapes, turns);
+  std::vector<Stage> stages = MakeSchedule(plan, shapes, turns, workers);
+  const MemoryPlan memory = PlanMemory(Lifetimes(plan, shapes, stages, turn_places));
   const size_t scratch = LargestScratch(plan, shapes, stages, workers);
   // Half of the machine's memory: what is asked for is touched at once.
   const uint64_t most = MemoryBudget::HalfOfMemory();
@@ -209,11 +216,12 @@ Result<Workspace> Session::NewWorkspace(std::span<const Shape> input_shapes, siz
   impl->scratch = impl->memory.span().subspan(memory.bytes);
   impl->lanes.resize(workers);
   impl->stages = std::move(stages);
+  impl->turn_places = std::move(turn_places);
   impl->input_shapes.assign(input_shapes.begin(), input_shapes.end());
   impl->output_shapes.resize(impl_->outputs.size());
   for (size_t t = 0; t < plan.tensors.size(); ++t) {
     TensorView view{plan.tensors[t].dtype(), shapes[t], {}};
-    if (plan.tensors[t].place == PlanTensor::Place::kWorkspace) {
+    if (plan.tensors[t].place == PlanTensor::Place::kWorkspace && impl->turn_places[t] == kNoTurn) {
       const size_t bytes = static_cast<size_t>(shapes[t].NumElements()) * SizeOf(view.dtype);
       view.bytes = impl->memory.span().subspan(memory.offsets[t], bytes);
     }
@@ -253,24 +261,58 @@ Status Session::Impl::CheckRun(std::span<const ConstTensorView> in, std::span<co
   return OkStatus();
 }
 
+ConstTensorView Session::Impl::Input(size_t tensor, const Arrays& arrays) const {
+  const PlanTensor& t = plan.tensors[tensor];
+  return t.place == PlanTensor::Place::kGraphInput ? arrays.in[t.index]
+                                                   : ConstTensorView(arrays.workspace.tensors[tensor]);
+}
+
+TensorView Session::Impl::Output(size_t tensor, const Arrays& arrays) const {
+  const PlanTensor& t = plan.tensors[tensor];
+  return t.place == PlanTensor::Place::kGraphOutput ? arrays.out[t.index] : arrays.workspace.tensors[tensor];
+}
+
 Status Session::Impl::RunStep(size_t index, const Arrays& arrays, std::span<std::byte> scratch,
                               Executor& executor) const {
   const PlannedStep& step = plan.steps[index];
-  const std::vector<TensorView>& tensors = arrays.workspace.tensors;
-  if (tensors[step.output].shape.NumElements() == 0) return OkStatus();
+  const TensorView output = Output(step.output, arrays);
+  if (output.shape.NumElements() == 0) return OkStatus();
   std::array<ConstTensorView, kMostInputs> views;
-  for (size_t i = 0; i < step.inputs.size(); ++i) {
-    const PlanTensor& tensor = plan.tensors[step.inputs[i]];
-    views[i] = tensor.place == PlanTensor::Place::kGraphInput ? arrays.in[tensor.index]
-                                                              : ConstTensorView(tensors[step.inputs[i]]);
-  }
-  const PlanTensor& target = plan.tensors[step.output];
-  const TensorView output =
-      target.place == PlanTensor::Place::kGraphOutput ? arrays.out[target.index] : tensors[step.output];
+  for (size_t i = 0; i < step.inputs.size(); ++i) views[i] = Input(step.inputs[i], arrays);
   return step.step->Run({std::span(views).first(step.inputs.size()), output, scratch, executor});
 }
 
+Status Session::Impl::RunInTurn(size_t index, const Turn& turn, const Arrays& arrays) const {
+  const size_t images = turn.end - turn.begin;
+  const auto part = [&](size_t tensor, auto view) {
+    const size_t bytes = static_cast<size_t>(view.shape.NumElements()) / turn.turns.images * SizeOf(view.dtype);
+    const size_t place = arrays.workspace.turn_places[tensor];
+    view.shape = WithImages(view.shape, images);
+    view.bytes = place == kNoTurn ? view.bytes.subspan(turn.begin * bytes, images * bytes)
+                                  : decltype(view.bytes)(turn.memory.subspan(place, images * bytes));
+    return view;
+  };
+  const PlannedStep& step = plan.steps[index];
+  std::array<ConstTensorView, kMostInputs> views;
+  for (size_t i = 0; i < step.inputs.size(); ++i) views[i] = part(step.inputs[i], Input(step.inputs[i], arrays));
+  return step.step->Run({std::span(views).first(step.inputs.size()), part(step.output, Output(step.output, arrays)),
+                         turn.memory.subspan(turn.turns.tensor_bytes), SerialExecutor()});
+}
+
+Status Session::Impl::RunTurns(const Turns& turns, const Arrays& arrays, Executor& executor) const {
+  const std::span<Status> ends = arrays.workspace.lanes;
+  std::fill(ends.begin(), ends.end(), OkStatus());
+  executor.ForEach(turns.count, [&](size_t i, size_t worker) {
+    const Turn turn{turns, turns.First(i), turns.First(i + 1),
+                    arrays.workspace.scratch.subspan(worker * turns.bytes, turns.bytes)};
+    for (size_t s = turns.begin; s < turns.end && ends[worker].ok(); ++s) ends[worker] = RunInTurn(s, turn, arrays);
+  });
+  for (const Status& end : ends) LQ_RETURN_IF_ERROR(end);
+  return OkStatus();
+}
+
 Status Session::Impl::RunStage(const Stage& stage, const Arrays& arrays, Executor& executor) const {
+  if (stage.turns) return RunTurns(*stage.turns, arrays, executor);
   if (stage.lanes.empty()) return RunStep(stage.begin, arrays, executor);
   const std::span<Status> ends = std::span(arrays.workspace.lanes).first(stage.lanes.size());
   executor.ForEach(ends.size(), [&](size_t lane, size_t) {

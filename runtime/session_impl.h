@@ -19,10 +19,13 @@ struct Workspace::Impl {
   uint64_t session = 0;  // the id of the session that it belongs to
   size_t workers = 1;
   AlignedBuffer memory;
-  std::vector<TensorView> tensors;  // of the plan; graph inputs and outputs without memory, with their ONNX shapes
+  // Of the plan; graph inputs and outputs without memory, with their ONNX shapes; what lies in turns without memory.
+  std::vector<TensorView> tensors;
+  std::vector<size_t> turn_places;  // of PlanTurns
+  AlignedBuffer whole;              // those tensors, where an inspector has asked for them
   std::span<std::byte> scratch;
   std::vector<Stage> stages;
-  std::vector<Status> lanes;  // how the lanes of a fork ended
+  std::vector<Status> lanes;  // how the lanes of a fork, or the workers' turns, ended
   std::vector<Shape> input_shapes, output_shapes;
 };
 
@@ -50,8 +53,18 @@ struct Session::Impl {
     return RunStep(index, arrays, arrays.workspace.scratch, executor);
   }
   Status RunStage(const Stage& stage, const Arrays& arrays, Executor& executor) const;
+  // Images [begin, end) of turns; memory: turns.bytes of its worker.
+  struct Turn {
+    const Turns& turns;
+    size_t begin, end;
+    std::span<std::byte> memory;
+  };
+  Status RunInTurn(size_t index, const Turn& turn, const Arrays& arrays) const;
 
  private:
+  ConstTensorView Input(size_t tensor, const Arrays& arrays) const;
+  TensorView Output(size_t tensor, const Arrays& arrays) const;
+  Status RunTurns(const Turns& turns, const Arrays& arrays, Executor& executor) const;
   Status RunStep(size_t index, const Arrays& arrays, std::span<std::byte> scratch, Executor& executor) const;
 };
 

@@ -31,12 +31,35 @@ void Observe(const PlanTensor& tensor, const TensorView& view, const Layout& lay
 
 }  // namespace
 
+Status SessionInspector::HoldWhole(Workspace& workspace) {
+  Workspace::Impl& impl = *workspace.impl_;
+  size_t bytes = 0;
+  const auto take = [&](const TensorView& view) {
+    const size_t at = bytes, n = static_cast<size_t>(view.shape.NumElements()) * SizeOf(view.dtype);
+    bytes += RoundUp(n, kAlignment);
+    return std::pair(at, n);
+  };
+  for (size_t t = 0; t < impl.tensors.size(); ++t) {
+    if (impl.turn_places[t] != kNoTurn) take(impl.tensors[t]);
+  }
+  if (bytes == 0 || impl.whole.size() > 0) return OkStatus();
+  LQ_ASSIGN_OR_RETURN(impl.whole, AlignedBuffer::Make("tensors of all images", bytes));
+  bytes = 0;
+  for (size_t t = 0; t < impl.tensors.size(); ++t) {
+    if (impl.turn_places[t] == kNoTurn) continue;
+    const auto place = take(impl.tensors[t]);
+    impl.tensors[t].bytes = impl.whole.span().subspan(place.first, place.second);
+  }
+  return OkStatus();
+}
+
 Status SessionInspector::Run(const Session& session, std::span<const ConstTensorView> inputs,
                              std::span<const TensorView> outputs, Workspace& workspace, Executor& executor,
                              const Observer& observer) {
   const Session::Impl& impl = *session.impl_;
   Workspace::Impl& memory = *workspace.impl_;
   LQ_RETURN_IF_ERROR(impl.CheckRun(inputs, outputs, memory, executor));
+  LQ_RETURN_IF_ERROR(HoldWhole(workspace));
   const Session::Impl::Arrays arrays{inputs, outputs, memory};
   for (size_t i = 0; i < impl.plan.steps.size(); ++i) {
     LQ_RETURN_IF_ERROR(impl.RunStep(i, arrays, executor));
@@ -61,10 +84,27 @@ Status SessionInspector::Time(const Session& session, std::span<const ConstTenso
     return InvalidArgument(fmt::format("{} times for {} steps", seconds.size(), impl.plan.steps.size()));
   }
   const Session::Impl::Arrays arrays{inputs, outputs, *workspace.impl_};
-  for (size_t i = 0; i < impl.plan.steps.size(); ++i) {
+  const auto timed = [&](size_t step, double share, auto run) {
     const double start = measure::Now();
-    LQ_RETURN_IF_ERROR(impl.RunStep(i, arrays, executor));
-    seconds[i] = measure::Now() - start;
+    Status status = run();
+    seconds[step] += (measure::Now() - start) * share;
+    return status;
+  };
+  std::fill(seconds.begin(), seconds.end(), 0.0);
+  for (const Stage& stage : workspace.impl_->stages) {
+    const size_t turns = stage.turns ? stage.turns->count : 1;
+    for (size_t i = 0; i < turns; ++i) {
+      for (size_t s = stage.begin; s < stage.end; ++s) {
+        if (!stage.turns) {
+          LQ_RETURN_IF_ERROR(timed(s, 1, [&] { return impl.RunStep(s, arrays, executor); }));
+          continue;
+        }
+        const Session::Impl::Turn turn{*stage.turns, stage.turns->First(i), stage.turns->First(i + 1),
+                                       workspace.impl_->scratch};
+        const double share = 1 / static_cast<double>(executor.workers());
+        LQ_RETURN_IF_ERROR(timed(s, share, [&] { return impl.RunInTurn(s, turn, arrays); }));
+      }
+    }
   }
   return OkStatus();
 }
@@ -75,6 +115,9 @@ std::vector<std::string> SessionInspector::Lanes(const Workspace& workspace) {
   size_t fork = 0;
   for (const Stage& stage : stages) {
     if (!stage.lanes.empty()) ++fork;
+    for (size_t step = stage.begin; stage.turns && step < stage.end; ++step) {
+      names[step] = fmt::format("1/{}", stage.turns->count);
+    }
     for (size_t lane = 0; lane < stage.lanes.size(); ++lane) {
       for (size_t step : stage.lanes[lane]) names[step] = fmt::format("{}.{}", fork, lane + 1);
     }

@@ -23,16 +23,21 @@ class SessionInspector {
   static Status Run(const Session& session, std::span<const ConstTensorView> inputs,
                     std::span<const TensorView> outputs, Workspace& workspace, Executor& executor,
                     const Observer& observer);
-  // As Session::Run, but one step after the other; `seconds`, one for each of session.steps(), gets the time of each.
+  // As Session::Run, but one step after the other; `seconds`, one for each of session.steps(), gets the time of each;
+  // of steps that run in turns the sum of all turns on one worker, divided by the number of workers.
   static Status Time(const Session& session, std::span<const ConstTensorView> inputs,
                      std::span<const TensorView> outputs, Workspace& workspace, Executor& executor,
                      std::span<double> seconds);
   // For each step "fork.lane", numbers from 1: in Session::Run the lanes of a fork run at the same time, each on one
-  // worker. "" for a step by itself, on all workers.
+  // worker. "1/turns" for a step of turns (runtime/plan/turns.h), "" for a step by itself, on all workers.
   static std::vector<std::string> Lanes(const Workspace& workspace);
   // How far the tensors behind layers that sum floats may be off: LayerInfo::float_error of the layers since the last
   // encoded tensor, added up, for encoded tensors and for graph outputs. No entry: not at all.
   static std::map<ValueId, double> FloatErrors(const Session& session);
+
+ private:
+  // Gives what lies in turns memory for all images.
+  static Status HoldWhole(Workspace& workspace);
 };
 
 }  // namespace lq

@@ -47,8 +47,14 @@ Result<std::vector<double>> TimeLayers(const SessionRows& rows, Workspace& works
 }
 
 std::string ExplainLanes(const std::vector<std::string>& lanes) {
-  if (std::all_of(lanes.begin(), lanes.end(), [](const std::string& lane) { return lane.empty(); })) return "";
-  return "fork.lane: in a run the lanes of a fork go at the same time, each on one thread\n";
+  const auto any_has = [&](char c) {
+    return std::any_of(lanes.begin(), lanes.end(),
+                       [c](const std::string& lane) { return lane.find(c) != std::string::npos; });
+  };
+  std::string text;
+  if (any_has('.')) text += "fork.lane: in a run the lanes of a fork go at the same time, each on one thread\n";
+  if (any_has('/')) text += "1/turns: so much of the batch goes through these steps at a time, on one thread\n";
+  return text;
 }
 
 std::string LayerTimesTable(const std::vector<StepInfo>& steps, const std::vector<std::string>& lanes,
@@ -71,7 +77,10 @@ std::string LayerTimesTable(const std::vector<StepInfo>& steps, const std::vecto
                   lanes[i], step.layer.variant});
   }
   const std::string forks = ExplainLanes(lanes);
-  return table.ToString() + (forks.empty() ? "" : forks + "here each step ran by itself, on all threads\n");
+  return table.ToString() + (forks.empty() ? ""
+                                           : forks +
+                                                 "here each step ran by itself: on all threads, or in turns on one, "
+                                                 "its time divided by their number\n");
 }
 
 }  // namespace lq::cli

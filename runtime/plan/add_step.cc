@@ -56,6 +56,7 @@ class AddStep final : public Step {
   }
 
   LayerInfo info() const override { return {"add/" + kernel_.name, kernel_.why_not_better, "", 0}; }
+  bool KeepsImagesApart() const override { return IsActivation(0) && IsActivation(1); }
 
  private:
   using Operands = std::array<Shape, 2>;

@@ -47,6 +47,7 @@ class QuantizeStep final : public Step {
   }
 
   LayerInfo info() const override { return {"quantize_affine/" + kernel_.name, kernel_.why_not_better, "", 0}; }
+  bool KeepsImagesApart() const override { return true; }
 
  private:
   // Codes on the encoding's own grid; what lies beyond it becomes the largest one.
@@ -140,6 +141,7 @@ class OutputStep final : public Step {
     if (!encoding_) return {};
     return {"dequantize_affine/" + kernel_.name, kernel_.why_not_better, "", 0};
   }
+  bool KeepsImagesApart() const override { return true; }
 
  private:
   // Codes on the encoding's own grid.

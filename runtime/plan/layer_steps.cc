@@ -57,6 +57,7 @@ class LinearStep final : public Step {
     return OkStatus();
   }
   LayerInfo info() const override { return layer_.info(); }
+  bool KeepsImagesApart() const override { return true; }
   double Microseconds(std::span<const Shape> in, const Shape& out) const override {
     constexpr double kByte = 1 / 80e3;  // of weights, from the caches: a few rows take as long as one
     const LayerInfo& info = layer_.info();
@@ -98,6 +99,7 @@ class Conv2dStep final : public Step {
   }
   Status Run(const StepRun& run) const override { return conv_.Run(run.in[0], run.out, run.scratch, run.executor); }
   LayerInfo info() const override { return conv_.info(); }
+  bool KeepsImagesApart() const override { return true; }
   double Microseconds(std::span<const Shape> in, const Shape& out) const override {
     // A byte for each product of codes with codes of 8 bits; four for one of floats, which takes as long as four.
     const auto bytes = static_cast<double>(conv_.info().packed_bytes);

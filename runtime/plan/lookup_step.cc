@@ -35,6 +35,7 @@ class LookupStep final : public Step {
     if (tables_.size() > kTableSize) return {"table per channel", "", "", tables_.size()};
     return {"lookup/" + kernel_.name, kernel_.why_not_better, "", tables_.size()};
   }
+  bool KeepsImagesApart() const override { return true; }
 
  private:
   std::vector<uint8_t> tables_;
@@ -59,6 +60,7 @@ class WideLookupStep final : public Step {
   }
 
   LayerInfo info() const override { return {"table of 16 bits", "", "", table_.size() * sizeof(uint16_t)}; }
+  bool KeepsImagesApart() const override { return true; }
 
  private:
   template <class In, class Out>

@@ -136,6 +136,8 @@ class MovementStep final : public Step {
     return OkStatus();
   }
 
+  bool KeepsImagesApart() const override { return true; }
+
  private:
   Movement movement_;
 };

@@ -84,6 +84,8 @@ class PoolStep : public Step {
     return OkStatus();
   }
 
+  bool KeepsImagesApart() const override { return true; }
+
   double Microseconds(std::span<const Shape> in, const Shape& out) const override {
     constexpr double kCell = 0.03e-3;
     const auto cells = static_cast<double>(spec_.global ? in[0].NumElements() : out.NumElements());

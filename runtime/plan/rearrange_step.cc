@@ -139,6 +139,8 @@ class ConcatStep final : public Step {
     return OkStatus();
   }
 
+  bool KeepsImagesApart() const override { return true; }
+
  private:
   // The axis in the plan's order.
   size_t PlanAxis(size_t rank) const {

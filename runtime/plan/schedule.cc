@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "runtime/aligned_buffer.h"
+#include "runtime/partition.h"
 
 namespace lq {
 namespace {
@@ -113,19 +114,20 @@ double TimeAlone(double cost, size_t workers) {
   return cost < kSerialLayer ? cost : kDispatch + cost / static_cast<double>(workers);
 }
 
-// Where the best stage that ends behind each step begins: least[j] is the least time for the steps before j.
-std::vector<size_t> BestBegins(const Plan& plan, std::span<const double> costs, size_t workers) {
+// Steps [first, last): where the best stage that ends behind each of them begins. least[j] is the least time for the
+// steps before first + j.
+std::vector<size_t> BestBegins(const Plan& plan, std::span<const double> costs, Range range, size_t workers) {
   const std::vector<size_t> writers = Writers(plan);
-  const size_t steps = costs.size();
+  const size_t steps = range.end - range.begin;
   std::vector<double> least(steps + 1, kNever);
   std::vector<size_t> begins(steps + 1, 0);
   least[0] = 0;
   for (size_t begin = 0; begin < steps; ++begin) {
-    Branches branches(plan, costs, begin);
+    Branches branches(plan, costs, range.begin + begin);
     for (size_t end = begin + 1; end <= std::min(steps, begin + kMostSteps); ++end) {
       branches.Add(writers);
       if (end > begin + 1 && branches.total() > kLongestFork) break;
-      const double time = end == begin + 1 ? TimeAlone(costs[begin], workers) : branches.Time(workers);
+      const double time = end == begin + 1 ? TimeAlone(costs[range.begin + begin], workers) : branches.Time(workers);
       if (least[begin] + time >= least[end]) continue;
       least[end] = least[begin] + time;
       begins[end] = begin;
@@ -144,27 +146,41 @@ size_t LargestScratch(const Plan& plan, std::span<const Shape> shapes, const Sta
   return RoundUp(bytes, kAlignment);
 }
 
-}  // namespace
-
-std::vector<Stage> MakeSchedule(const Plan& plan, std::span<const Shape> shapes, size_t workers) {
-  std::vector<Stage> stages;
+// The stages of steps that take no turns, behind those of `stages`.
+void AddStages(const Plan& plan, std::span<const Shape> shapes, Range range, size_t workers,
+               std::vector<Stage>& stages) {
   if (workers == 1) {
-    for (size_t s = 0; s < plan.steps.size(); ++s) stages.push_back({s, s + 1});
-    return stages;
+    for (size_t s = range.begin; s < range.end; ++s) stages.push_back({s, s + 1});
+    return;
   }
   const std::vector<double> costs = Costs(plan, shapes);
-  const std::vector<size_t> begins = BestBegins(plan, costs, workers), writers = Writers(plan);
-  for (size_t end = plan.steps.size(); end > 0; end = begins[end]) {
-    Stage stage{begins[end], end};
-    if (end - stage.begin > 1) {
+  const std::vector<size_t> begins = BestBegins(plan, costs, range, workers), writers = Writers(plan);
+  const auto first = static_cast<ptrdiff_t>(stages.size());
+  for (size_t last = range.end - range.begin; last > 0; last = begins[last]) {
+    Stage stage{range.begin + begins[last], range.begin + last};
+    if (stage.end - stage.begin > 1) {
       Branches branches(plan, costs, stage.begin);
-      for (size_t s = stage.begin; s < end; ++s) branches.Add(writers);
+      for (size_t s = stage.begin; s < stage.end; ++s) branches.Add(writers);
       stage.lanes = branches.Lanes(workers);
       stage.lane_scratch = LargestScratch(plan, shapes, stage);
     }
     stages.push_back(std::move(stage));
   }
-  std::reverse(stages.begin(), stages.end());
+  std::reverse(stages.begin() + first, stages.end());
+}
+
+}  // namespace
+
+std::vector<Stage> MakeSchedule(const Plan& plan, std::span<const Shape> shapes, std::span<const Turns> turns,
+                                size_t workers) {
+  std::vector<Stage> stages;
+  size_t begin = 0;
+  for (const Turns& t : turns) {
+    AddStages(plan, shapes, {begin, t.begin}, workers, stages);
+    stages.push_back({t.begin, t.end, {}, 0, t});
+    begin = t.end;
+  }
+  AddStages(plan, shapes, {begin, plan.steps.size()}, workers, stages);
   return stages;
 }
 

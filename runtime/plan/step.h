@@ -53,6 +53,9 @@ class Step : protected Layout {
   virtual size_t ScratchBytes(std::span<const Shape> in, size_t workers) const;
   virtual Status Run(const StepRun& run) const = 0;
   virtual LayerInfo info() const;
+  // Whether each slice of the output's first dimension depends on the same slices of the inputs only, if they have the
+  // same number of them: Run may then get some of them.
+  virtual bool KeepsImagesApart() const { return false; }
   // About how long Run takes on one worker of today's CPUs. Decides what runs at the same time, never a result.
   virtual double Microseconds(std::span<const Shape> in, const Shape& out) const;
 

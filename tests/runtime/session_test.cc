@@ -136,7 +136,7 @@ TEST_F(SessionTest, UnknownTargetIsNamed) {
 // Images through branches that part and join again, every tensor encoded; the tensors that nothing reads are outputs.
 class BranchingGraph {
  public:
-  BranchingGraph(testing::Random& random, size_t nodes) : random_(random) {
+  BranchingGraph(testing::Random& random, const Shape& shape, size_t nodes) : random_(random), shape_(shape) {
     tensors_.push_back(builder_.Input(shape_, Activation()));
     std::vector<size_t> readers(1, 0);
     for (size_t i = 0; i < nodes; ++i) {
@@ -193,7 +193,7 @@ class BranchingGraph {
   }
 
   testing::Random& random_;
-  const Shape shape_{random_.Int(1, 2), random_.Int(2, 16), random_.Int(3, 12), random_.Int(3, 12)};
+  const Shape shape_;
   testing::GraphBuilder builder_;
   std::vector<ValueId> tensors_;
 };
@@ -222,14 +222,12 @@ std::vector<float> RunWhole(const Session& session, const testing::InputTensor& 
   return values;
 }
 
-// Branches that run at the same time, one after the other, and in the wrong order.
-TEST(SessionBranches, EqualSimulatorOnAnyExecutor) {
-  const size_t cases = testing::Cases(40);
-  size_t forks = 0;
-  for (size_t i = 0; i < cases; ++i) {
-    SCOPED_TRACE("graph " + std::to_string(i) + " seed " + std::to_string(testing::Seed()));
-    testing::Random random(710000 + i);
-    BranchingGraph branching(random, random.Size(3, 20));
+// Of all tensors of the session's outputs, one after the other; runs a network that was drawn on everything.
+class SessionSchedule : public ::testing::Test {
+ protected:
+  // Counts the schedules for which `counts` holds of a step's place in them (SessionInspector::Lanes).
+  template <class Counts>
+  void Check(BranchingGraph& branching, const Counts& counts) {
     const std::shared_ptr<const Graph> graph = branching.Share();
     const testing::InputTensor input = branching.Input();
     const testing::Simulated simulated = testing::Simulate(graph, {input});
@@ -244,7 +242,7 @@ TEST(SessionBranches, EqualSimulatorOnAnyExecutor) {
       Result<Workspace> workspace = session->NewWorkspace(input.shape[0], workers);
       ASSERT_TRUE(workspace.ok()) << workspace.status().message();
       const std::vector<std::string> lanes = SessionInspector::Lanes(*workspace);
-      forks += std::any_of(lanes.begin(), lanes.end(), [](const std::string& lane) { return !lane.empty(); });
+      counted_ += std::any_of(lanes.begin(), lanes.end(), counts);
       testing::ThreadExecutor threads(workers);
       testing::ReverseExecutor reverse(workers);
       ASSERT_EQ(RunWhole(*session, input, *workspace, threads), expected) << workers << " threads";
@@ -252,7 +250,35 @@ TEST(SessionBranches, EqualSimulatorOnAnyExecutor) {
       ASSERT_EQ(RunWhole(*session, input, *workspace, SerialExecutor()), expected) << "a schedule for " << workers;
     }
   }
-  EXPECT_GT(forks, cases);  // of three schedules of each graph
+
+  size_t counted_ = 0;
+};
+
+// Branches that run at the same time, one after the other, and in the wrong order.
+TEST_F(SessionSchedule, BranchesEqualSimulatorOnAnyExecutor) {
+  const size_t cases = testing::Cases(40);
+  for (size_t i = 0; i < cases; ++i) {
+    SCOPED_TRACE("graph " + std::to_string(i) + " seed " + std::to_string(testing::Seed()));
+    testing::Random random(710000 + i);
+    const Shape shape{random.Int(1, 2), random.Int(2, 16), random.Int(3, 12), random.Int(3, 12)};
+    BranchingGraph branching(random, shape, random.Size(3, 20));
+    Check(branching, [](const std::string& lane) { return lane.find('.') != std::string::npos; });
+  }
+  EXPECT_GT(counted_, cases);  // of three schedules of each graph
+}
+
+// Some images at a time through several steps, by each worker; now and then too large for one worker's cache.
+TEST_F(SessionSchedule, TurnsEqualSimulatorOnAnyExecutor) {
+  const size_t cases = testing::Cases(16);
+  for (size_t i = 0; i < cases; ++i) {
+    SCOPED_TRACE("graph " + std::to_string(i) + " seed " + std::to_string(testing::Seed()));
+    testing::Random random(720000 + i);
+    Shape shape{random.Int(2, 9), random.Int(4, 24), random.Int(5, 16), random.Int(5, 16)};
+    if (i % 8 == 0) shape = {2, random.Int(22, 26), 110, 110};
+    BranchingGraph branching(random, shape, i % 8 == 0 ? 2 : random.Size(3, 9));
+    Check(branching, [](const std::string& lane) { return lane.find('/') != std::string::npos; });
+  }
+  EXPECT_GT(counted_, cases / 2);  // of four schedules of each graph
 }
 
 }  // namespace
