@@ -24,6 +24,7 @@ Result<bool> TidyGraph(Graph& graph) {
   LQ_RETURN_IF_ERROR(FoldConstants(graph));
   LQ_RETURN_IF_ERROR(RemoveDeadNodes(graph));
   LQ_RETURN_IF_ERROR(SortNodes(graph));
+  LQ_ASSIGN_OR_RETURN(const bool has_lstm, TranslateDynamicLstm(graph));
   LQ_RETURN_IF_ERROR(FoldShapes(graph));
   LQ_RETURN_IF_ERROR(ExpandOperators(graph));
   TruncateQuotients(graph);
@@ -40,7 +41,7 @@ Result<bool> TidyGraph(Graph& graph) {
   }
   LQ_RETURN_IF_ERROR(ExpandEinsum(graph));
   LQ_RETURN_IF_ERROR(CheckOperators(graph));
-  return is_dynamic || has_floats || has_formats || !quantizers.entries.empty();
+  return has_lstm || is_dynamic || has_floats || has_formats || !quantizers.entries.empty();
 }
 
 // AIMET names only tensors of the file, though some of them feed no output.

@@ -8,7 +8,9 @@
 #include <set>
 #include <utility>
 
+#include "runtime/axis.h"
 #include "runtime/passes/dynamic_operand.h"
+#include "runtime/passes/length_nodes.h"
 #include "runtime/passes/new_values.h"
 #include "runtime/passes/node_inputs.h"
 #include "runtime/passes/passes.h"
@@ -22,19 +24,24 @@ constexpr int64_t kMostFilled = 1 << 20;  // numbers of a constant that a dynami
 
 class ShapeFolder {
  public:
-  explicit ShapeFolder(Graph& graph) : graph_(graph), shapes_(graph), numbers_(graph, shapes_) {}
+  explicit ShapeFolder(Graph& graph)
+      : graph_(graph), shapes_(graph), numbers_(graph, shapes_), lengths_(graph, shapes_) {}
 
   Status Run() {
+    FindStates();
     std::vector<Node> kept;
     for (Node& node : graph_.nodes) {
+      ExpandTile(node);
       if (MakesZeros(node)) {
         zeros_.insert(node.outputs[0]);
+        lengths_.Exclude(node.outputs[0]);
         if (node.op == "QuantizeLinear") zero_points_[node.outputs[0]] = ZeroPoint(node);
         makers_[node.outputs[0]] = graph_.Describe(node);
         continue;
       }
       if (!FillsMatrix(node) && RepeatsConstant(node)) {
         repeated_.insert(node.outputs[0]);
+        lengths_.Exclude(node.outputs[0]);
         makers_[node.outputs[0]] = graph_.Describe(node);
         node = MakeNode("Identity", node.name, {node.inputs[0]}, node.outputs[0]);
       }
@@ -44,7 +51,8 @@ class ShapeFolder {
         makers_[node.outputs[0]] = graph_.Describe(node);
         continue;
       }
-      if (Fill(node, kept)) continue;
+      if (Fill(node, kept) || AddZeros(node, kept)) continue;
+      GatherSlice(node, kept);
       if (std::optional<Node> positions = PositionsOf(node, kept); positions.has_value()) node = *std::move(positions);
       for (size_t i = 0; i < node.inputs.size(); ++i) LQ_RETURN_IF_ERROR(Replace(node, i));
       LQ_RETURN_IF_ERROR(FollowRepeated(node));
@@ -57,19 +65,38 @@ class ShapeFolder {
   }
 
  private:
+  static bool MovesState(const Node& node) {
+    constexpr const char* kMovements[] = {"Cast",  "Expand",  "Identity",  "Reshape",
+                                          "Slice", "Squeeze", "Transpose", "Unsqueeze"};
+    return std::find(std::begin(kMovements), std::end(kMovements), node.op) != std::end(kMovements);
+  }
+
+  // What becomes the first states of LSTM and GRU.
+  void FindStates() {
+    for (auto node = graph_.nodes.rbegin(); node != graph_.nodes.rend(); ++node) {
+      const bool quantizes = node->op == "QuantizeLinear" || node->op == "DequantizeLinear";
+      if (node->op == "LSTM" || node->op == "GRU") {
+        for (size_t i = 5; i < 7 && i < node->inputs.size(); ++i) states_.insert(node->inputs[i]);
+      } else if ((quantizes || MovesState(*node)) && !node->inputs.empty() && !node->outputs.empty() &&
+                 states_.count(node->outputs[0]) != 0) {
+        states_.insert(node->inputs[0]);
+      }
+    }
+    states_.erase(kAbsent);
+  }
+
   // The states at the begin of a sequence, of which LSTM and GRU take zeros by themselves. Of a dynamic batch no
   // constant could hold them. Quantized they stay zeros: 0 is on every grid.
   bool MakesZeros(const Node& node) const {
-    constexpr const char* kMovements[] = {"Cast",  "Expand",  "Identity",  "Reshape",
-                                          "Slice", "Squeeze", "Transpose", "Unsqueeze"};
-    if (!node.domain.empty() || node.outputs.size() != 1 || node.outputs[0] == kAbsent || node.inputs.empty()) {
+    if (!node.domain.empty() || node.outputs.size() != 1 || node.outputs[0] == kAbsent || node.inputs.empty() ||
+        states_.count(node.outputs[0]) == 0) {
       return false;
     }
     if (zeros_.count(node.inputs[0]) != 0) {
       if (node.op == "QuantizeLinear") return true;
       const auto codes = zero_points_.find(node.inputs[0]);
       if (codes != zero_points_.end()) return node.op == "DequantizeLinear" && codes->second == ZeroPoint(node);
-      return std::find(std::begin(kMovements), std::end(kMovements), node.op) != std::end(kMovements);
+      return MovesState(node);
     }
     const size_t shape = node.op == "Expand" ? 1 : 0;
     const std::optional<Numbers> dims = numbers_.Input(node, shape);
@@ -128,6 +155,7 @@ class ShapeFolder {
     });
     if (all && (is_one_of(kQuantizers) || is_one_of(kBroadcasting))) {
       repeated_.insert(node.outputs[0]);
+      lengths_.Exclude(node.outputs[0]);
       makers_[node.outputs[0]] = graph_.Describe(node);
       return OkStatus();
     }
@@ -150,18 +178,7 @@ class ShapeFolder {
     if (!start || !limit || !delta || start->values.size() != 1 || limit->values.size() != 1 || delta->Only() != 1) {
       return std::nullopt;
     }
-    const Dim& first = start->values[0];
-    const std::optional<Place> length = PlaceOf(shapes_.Difference(limit->values[0], first), before);
-    Node positions = MakeNode("Positions", node.name, {}, node.outputs[0]);
-    if (!length.has_value()) return std::nullopt;
-    positions.inputs = {length->value};
-    positions.attributes["axis"] = length->axis;
-    if (first == Dim{0}) return positions;
-    const std::optional<Place> offset = PlaceOf(first, before);
-    if (!offset.has_value()) return std::nullopt;
-    positions.inputs.push_back(offset->value);
-    positions.attributes["start_axis"] = offset->axis;
-    return positions;
+    return lengths_.PositionsFrom(start->values[0], limit->values[0], node.outputs[0], before);
   }
 
   // The lengths that an Expand of one number, or a ConstantOfShape, fills: of masks. Null for other nodes, and where
@@ -194,72 +211,92 @@ class ShapeFolder {
       value = std::get_if<Constant>(&found->second);
     }
     const Dims dims = lengths->values;
-    if (value == nullptr || value->f32.size() + value->s64.size() != 1 || value->shape.rank() > dims.size()) {
+    if (value != nullptr && (value->f32.size() + value->s64.size() != 1 || value->shape.rank() > dims.size())) {
       return false;
     }
     std::vector<int64_t> fixed;
-    std::vector<std::pair<size_t, Place>> open;  // dimension, and what has its length
+    std::vector<LengthNodes::Line> lines;
     for (size_t d = 0; d < dims.size(); ++d) {
       fixed.push_back(IsDynamic(dims[d]) ? 1 : dims[d].factor);
       if (!IsDynamic(dims[d])) continue;
-      const std::optional<Place> place = PlaceOf(dims[d], kept);
+      const std::optional<LengthNodes::Place> place = lengths_.PlaceOf(dims[d], kept);
       if (!place.has_value()) return false;
-      open.emplace_back(d, *place);
+      lines.push_back({d, *place});
     }
     const Shape shape(fixed);
     if (shape.NumElements() < 0 || shape.NumElements() > kMostFilled) return false;
-    const float number = value->f32.empty() ? static_cast<float>(value->s64[0]) : value->f32[0];
+    float number = 0;  // of a ConstantOfShape that names none
+    if (value != nullptr) number = value->f32.empty() ? static_cast<float>(value->s64[0]) : value->f32[0];
     Constant filled{DType::kF32, shape, std::vector<float>(static_cast<size_t>(shape.NumElements()), number), {}};
-    ValueId sum = AddConstant(graph_, node.name + " filled", std::move(filled));
-    for (const auto& [d, place] : open) {
-      const ValueId line = ZerosAlong(place, dims.size() - d, node.name, kept);
-      const bool last = d == open.back().first;
-      const ValueId out = last ? node.outputs[0] : AddValue(graph_, node.name + " of a dynamic length");
-      kept.push_back(MakeNode("Add", node.name, {sum, line}, out));
-      shapes_.Infer(kept.back());
-      sum = out;
-    }
+    const ValueId constant = AddConstant(graph_, node.name + " filled", std::move(filled));
+    lengths_.AddLines(constant, lines, dims.size(), node.outputs[0], kept);
     return true;
   }
 
-  // An axis of this dynamic length, of an input or of what these nodes make.
-  struct Place {
-    ValueId value;
-    int64_t axis;
-  };
-  std::optional<Place> PlaceOf(const Dim& length, const std::vector<Node>& nodes) {
-    std::vector<ValueId> values = graph_.inputs;
-    for (const Node& node : nodes) {
-      const bool makes_codes = node.op.rfind('Q', 0) == 0 || node.op.rfind("Dynamic", 0) == 0;  // only values are read
-      if (!makes_codes) values.insert(values.end(), node.outputs.begin(), node.outputs.end());
+  // A Tile of axes of length 1 is an Expand.
+  void ExpandTile(Node& node) {
+    if (node.op != "Tile" || !node.domain.empty() || node.outputs.size() != 1 || !numbers_.IsComputed(node, 1)) return;
+    const std::optional<Dims> x = shapes_.Of(node.inputs[0]);
+    Dims target = numbers_.At(node.inputs[1]).values;
+    if (!x.has_value() || x->size() != target.size() || std::none_of(target.begin(), target.end(), IsDynamic)) return;
+    for (size_t d = 0; d < target.size(); ++d) {
+      if (target[d] != Dim{1} && (*x)[d] != Dim{1}) return;
+      if (target[d] == Dim{1}) target[d] = (*x)[d];
     }
-    for (ValueId id : values) {
-      const bool is_activation = id != kAbsent && repeated_.count(id) == 0 && zeros_.count(id) == 0;
-      const std::optional<Dims> dims = is_activation && !length.is_number() ? shapes_.Of(id) : std::nullopt;
-      for (size_t d = 0; dims.has_value() && d < dims->size(); ++d) {
-        if ((*dims)[d] == length) return Place{id, static_cast<int64_t>(d)};
-      }
-    }
-    return std::nullopt;
+    node.op = "Expand";
+    node.inputs[1] = AddValue(graph_, node.name + " lengths");
+    makers_[node.inputs[1]] = graph_.Describe(node);
+    numbers_.Set(node.inputs[1], Numbers{std::move(target), true});
   }
 
-  // Zeros of `rank` dimensions, of which the first is as long as this axis and the others are 1.
-  ValueId ZerosAlong(const Place& place, size_t rank, const std::string& name, std::vector<Node>& kept) {
-    const auto append = [&](const char* op, std::vector<ValueId> inputs) {
-      const ValueId out = AddValue(graph_, name + " of a dynamic length");
-      kept.push_back(MakeNode(op, name, std::move(inputs), out));
-      return out;
-    };
-    const ValueId positions = append("Positions", {place.value});
-    kept.back().attributes["axis"] = place.axis;
-    const ValueId zero = AddConstant(graph_, name + " zero", Constant{DType::kF32, Shape{1}, {0}, {}});
-    const ValueId zeros = append("Mul", {positions, zero});
-    std::vector<int64_t> column(rank, 1);
-    column[0] = -1;
-    const ValueId target = AddIntegers(graph_, name + " column", std::move(column));
-    const ValueId line = append("Reshape", {zeros, target});
-    for (size_t k = kept.size() - 3; k < kept.size(); ++k) shapes_.Infer(kept[k]);
-    return line;
+  // The begin of an axis, up to a dynamic length that is not its own, as of a table of positions: rows that a Gather
+  // takes.
+  void GatherSlice(Node& node, std::vector<Node>& kept) {
+    if (node.op != "Slice" || !node.domain.empty() || node.outputs.size() != 1 || !numbers_.IsComputed(node, 2)) return;
+    const std::optional<Dims> x = shapes_.Of(node.inputs[0]);
+    const std::optional<Numbers> starts = numbers_.Input(node, 1), ends = numbers_.Input(node, 2),
+                                 axes = numbers_.Input(node, 3), steps = numbers_.Input(node, 4);
+    const bool has_step = HasInput(node, 4), steps_by_one = !has_step || (steps.has_value() && steps->Only() == 1);
+    if (!x || !starts || !axes || !axes->Only() || starts->values.size() != 1 || ends->values.size() != 1) return;
+    const std::optional<size_t> axis = FindAxis(*axes->Only(), x->size());
+    const Dim &begin = starts->values[0], &end = ends->values[0];
+    if (!axis.has_value() || !steps_by_one || !IsDynamic(end) || !shapes_.IsLength(end) || end == (*x)[*axis]) return;
+    const ValueId rows = AddValue(graph_, node.name + " rows");
+    std::optional<Node> positions = lengths_.PositionsFrom(begin, end, rows, kept);
+    if (!positions.has_value()) return;
+    shapes_.Infer(*positions);
+    kept.push_back(*std::move(positions));
+    node = MakeNode("Gather", node.name, {node.inputs[0], rows}, node.outputs[0]);
+    node.attributes["axis"] = static_cast<int64_t>(*axis);
+  }
+
+  // An Expand of axes of length 1 to dynamic lengths: zeros of them are added. False: another node, or lengths that no
+  // tensor has.
+  bool AddZeros(const Node& node, std::vector<Node>& kept) {
+    if (node.op != "Expand" || !node.domain.empty() || node.outputs.size() != 1 || !numbers_.IsComputed(node, 1)) {
+      return false;
+    }
+    const std::optional<Dims> x = shapes_.Of(node.inputs[0]);
+    const Dims target = numbers_.At(node.inputs[1]).values;
+    if (!x.has_value() || x->size() > target.size() || target.size() > Shape::kMaxRank) return false;
+    std::vector<LengthNodes::Line> lines;
+    std::vector<int64_t> fixed;
+    for (size_t d = 0; d < target.size(); ++d) {
+      const size_t missing = target.size() - x->size();
+      const Dim own = d < missing ? Dim{1} : (*x)[d - missing];
+      fixed.push_back(IsDynamic(target[d]) ? 1 : target[d].factor);
+      if (!IsDynamic(target[d]) || target[d] == own) continue;
+      const std::optional<LengthNodes::Place> place = lengths_.PlaceOf(target[d], kept);
+      if (own != Dim{1} || !place.has_value()) return false;
+      lines.push_back({d, *place});
+    }
+    if (lines.empty()) return false;
+    const ValueId shape = AddIntegers(graph_, node.name + " fixed lengths", std::move(fixed)),
+                  expanded = AddValue(graph_, node.name + " of fixed lengths");
+    kept.push_back(MakeNode("Expand", node.name, {node.inputs[0], shape}, expanded));
+    shapes_.Infer(kept.back());
+    lengths_.AddLines(expanded, lines, target.size(), node.outputs[0], kept);
+    return true;
   }
 
   // An operator takes the numbers as a constant. What is dynamic goes where the operator can say it.
@@ -319,8 +356,10 @@ class ShapeFolder {
   Graph& graph_;
   ShapeInference shapes_;
   ShapeNumbers numbers_;
+  LengthNodes lengths_;
   std::set<ValueId> rounded_;               // constants behind quantizers
   std::set<ValueId> repeated_;              // of a batch of 1 here
+  std::set<ValueId> states_;                // at the begin of a sequence
   std::set<ValueId> zeros_;                 // of a shape that is not known, or codes of them
   std::map<ValueId, ValueId> zero_points_;  // of codes of zeros: their quantizer's, the code itself
   std::map<ValueId, std::string> makers_;   // for messages

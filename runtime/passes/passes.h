@@ -15,6 +15,10 @@ Status FoldConstants(Graph& graph);
 Status RemoveDeadNodes(Graph& graph);
 // Topological order by Kahn's algorithm, no recursion. Errors: a cycle, a value that nothing produces, two producers.
 Status SortNodes(Graph& graph);
+// DynamicQuantizeLSTM of ONNX Runtime becomes an LSTM with the weights that its codes stand for, and a note: input and
+// states stay floats, which ONNX Runtime rounds to 8 bits, by ranges that depend on its threads. Returns whether there
+// are any. Errors: weights, scales or zero points that are computed, or do not fit.
+Result<bool> TranslateDynamicLstm(Graph& graph);
 // Integers that nodes compute from Shape, of tensors whose shapes the file declares or ShapeInference knows, become
 // constants. Dynamic lengths, the batch among them, may be dimensions of a Reshape: one that follows from the others,
 // or those that its input has in the same place; an Expand, Resize or Slice may keep them. A Range over one becomes

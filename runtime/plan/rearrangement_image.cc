@@ -97,29 +97,30 @@ class Resize final : public Rearrangement {
     }
     return out;
   }
+  // In float32, as ONNX Runtime: 1 / (1 / 3) is 3, though the scale is a little above a third.
   ptrdiff_t Place(const Input& in, size_t axis, int64_t i) const override {
-    const auto length = static_cast<double>(in.shape[axis]), result = static_cast<double>(Length(in.shape, axis));
-    const double scale = spec_.sizes.empty() ? double{spec_.scales[axis]} : result / length;
-    double at = 0;
+    const auto length = static_cast<float>(in.shape[axis]), result = static_cast<float>(Length(in.shape, axis));
+    const float scale = spec_.sizes.empty() ? spec_.scales[axis] : result / length, o = static_cast<float>(i);
+    float at = 0;
     switch (spec_.coordinates) {
       case Coordinates::kAsymmetric:
-        at = static_cast<double>(i) / scale;
+        at = o / scale;
         break;
       case Coordinates::kHalfPixel:
-        at = (static_cast<double>(i) + 0.5) / scale - 0.5;
+        at = (o + 0.5f) / scale - 0.5f;
         break;
       case Coordinates::kPytorchHalfPixel:
-        at = result > 1 ? (static_cast<double>(i) + 0.5) / scale - 0.5 : 0;
+        at = result > 1 ? (o + 0.5f) / scale - 0.5f : 0;
         break;
       case Coordinates::kAlignCorners:
-        at = result > 1 ? static_cast<double>(i) * (length - 1) / (result - 1) : 0;
+        at = result > 1 ? o * (length - 1) / (result - 1) : 0;
         break;
     }
     return std::clamp(static_cast<int64_t>(Rounded(at)), int64_t{0}, in.shape[axis] - 1) * in.strides[axis];
   }
 
  private:
-  double Scaled(const Shape& in, size_t d) const { return static_cast<double>(in[d]) * double{spec_.scales[d]}; }
+  double Scaled(const Shape& in, size_t d) const { return static_cast<float>(in[d]) * spec_.scales[d]; }
   int64_t Length(const Shape& in, size_t d) const {
     if (!spec_.sizes.empty()) return spec_.sizes[d] == -1 ? in[d] : spec_.sizes[d];
     return static_cast<int64_t>(Scaled(in, d));

@@ -47,7 +47,7 @@ class ResizeOperator final : public ElementOperator {
     Shape out = shape;
     bool fits = (spec_.sizes.empty() ? spec_.scales.size() : spec_.sizes.size()) == shape.rank();
     for (size_t d = 0; fits && d < shape.rank(); ++d) {
-      const double length = spec_.sizes.empty()    ? std::floor(double(shape[d]) * double(spec_.scales[d]))
+      const double length = spec_.sizes.empty()    ? std::floor(double(static_cast<float>(shape[d]) * spec_.scales[d]))
                             : spec_.sizes[d] == -1 ? double(shape[d])
                                                    : double(spec_.sizes[d]);
       fits = shape[d] >= 1 && length >= 1 && length <= double(Shape::kMaxDim);

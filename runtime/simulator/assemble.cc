@@ -197,12 +197,14 @@ struct Resizing {
   std::vector<int64_t> sizes;  // the sizes
 };
 
-// The source of element `o` of an axis that goes from `in` to `out` elements (ONNX Resize, mode nearest).
-int64_t NearestSource(const Resizing& node, int64_t o, int64_t in, int64_t out, double scale) {
-  double at = double(o) / scale;
-  if (node.coordinates == "half_pixel") at = (double(o) + 0.5) / scale - 0.5;
-  if (node.coordinates == "pytorch_half_pixel") at = out > 1 ? (double(o) + 0.5) / scale - 0.5 : 0;
-  if (node.coordinates == "align_corners") at = out > 1 ? double(o) * double(in - 1) / double(out - 1) : 0;
+// The source of element `o` of an axis that goes from `in` to `out` elements (ONNX Resize, mode nearest), in float32 as
+// ONNX Runtime computes it: which element is nearest hangs on the last bit.
+int64_t NearestSource(const Resizing& node, int64_t o, int64_t in, int64_t out, float scale) {
+  float place = float(o) / scale;
+  if (node.coordinates == "half_pixel") place = (float(o) + 0.5f) / scale - 0.5f;
+  if (node.coordinates == "pytorch_half_pixel") place = out > 1 ? (float(o) + 0.5f) / scale - 0.5f : 0;
+  if (node.coordinates == "align_corners") place = out > 1 ? float(o) * float(in - 1) / float(out - 1) : 0;
+  const double at = place;
   double nearest = std::ceil(at - 0.5);  // round_prefer_floor
   if (node.rounding == "round_prefer_ceil") nearest = std::floor(at + 0.5);
   if (node.rounding == "floor") nearest = std::floor(at);
@@ -217,16 +219,16 @@ Result<SimTensor> RunResize(const Resizing& node, const SimTensor& x) {
                                        node.sizes.size(), x.shape.ToString()));
   }
   Shape out = x.shape;
-  std::vector<double> scales(rank);
+  std::vector<float> scales(rank);
   for (size_t d = 0; d < rank; ++d) {
     double length = double(x.shape[d]);
-    if (node.sizes.empty()) length = std::floor(length * double(node.scales[d]));
+    if (node.sizes.empty()) length = std::floor(double(float(x.shape[d]) * node.scales[d]));
     if (!node.sizes.empty() && node.sizes[d] != -1) length = double(node.sizes[d]);  // -1: as it is, see FoldShapes
     if (!(length >= 0 && length <= double(Shape::kMaxDim))) {
       return InvalidArgument(fmt::format("{}: a length of {} along axis {}", node.name, length, d));
     }
     out[d] = static_cast<int64_t>(length);
-    scales[d] = node.sizes.empty() ? double(node.scales[d]) : double(out[d]) / double(x.shape[d]);
+    scales[d] = node.sizes.empty() ? node.scales[d] : float(out[d]) / float(x.shape[d]);
   }
   return Rearrange(node.name, x, out, [&](const Position& p) {
     Position from(rank);

@@ -81,7 +81,7 @@ Result<SimTensor> RunInterpolation(const Interpolation& node, const SimTensor& x
   const bool by_scales = node.sizes.empty();
   bool fits = (by_scales ? node.scales.size() : node.sizes.size()) == rank && x.size() > 0;
   for (size_t d = 0; fits && d < rank; ++d) {
-    const double length = by_scales             ? std::floor(double(x.shape[d]) * double(node.scales[d]))
+    const double length = by_scales             ? std::floor(double(float(x.shape[d]) * node.scales[d]))
                           : node.sizes[d] == -1 ? double(x.shape[d])  // as it is, see FoldShapes
                                                 : double(node.sizes[d]);
     fits = length >= 1 && length <= double(Shape::kMaxDim);

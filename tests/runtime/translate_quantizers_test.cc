@@ -96,6 +96,53 @@ TEST(TranslateExtendedTest, RefusesScaledBfloat16) {
   EXPECT_TRUE(TranslateExtendedQuantizers(half.builder.graph()).ok());  // Quark ignores it
 }
 
+// Codes (direction, input, gates) become weights (direction, gates, input).
+TEST(TranslateDynamicLstmTest, TakesTheWeightsThatTheCodesStandFor) {
+  const auto integers = [](GraphBuilder& builder, const Shape& shape, std::vector<int64_t> values) {
+    const ValueId id = builder.Ints(std::move(values));
+    builder.graph().value(id).constant->shape = shape;
+    return id;
+  };
+  for (const bool per_row : {false, true}) {
+    GraphBuilder builder;
+    const ValueId w = integers(builder, {1, 2, 4}, {1, 2, 3, 4, 5, 6, 7, 8}),
+                  r = integers(builder, {1, 1, 4}, {9, 8, 7, 6}), none = kAbsent;
+    const std::vector<float> scales = per_row ? std::vector<float>{1, 2, 4, 8} : std::vector<float>{0.5f};
+    const Shape shape{1, static_cast<int64_t>(scales.size())};
+    const ValueId scale = builder.Floats(shape, scales),
+                  zero = integers(builder, shape, std::vector<int64_t>(scales.size(), 1));
+    const ValueId x = builder.Input({3, 1, 2});
+    builder.Output(builder.Node("DynamicQuantizeLSTM",
+                                {x, w, r, none, none, none, none, none, scale, zero, scale, zero},
+                                {{"hidden_size", int64_t{1}}}));
+    Graph& graph = builder.graph();
+    graph.nodes[0].domain = "com.microsoft";
+    const Result<bool> found = TranslateDynamicLstm(graph);
+    ASSERT_TRUE(found.ok()) << found.status().message();
+    EXPECT_TRUE(*found);
+    EXPECT_EQ(graph.nodes[0].op, "LSTM");
+    EXPECT_EQ(graph.notes.size(), 1u);
+    const Constant &weight = *graph.value(graph.nodes[0].inputs[1]).constant,
+                   &state = *graph.value(graph.nodes[0].inputs[2]).constant;
+    EXPECT_EQ(weight.shape, (Shape{1, 4, 2}));
+    EXPECT_EQ(weight.f32, per_row ? (std::vector<float>{0, 4, 2, 10, 8, 24, 24, 56})
+                                  : (std::vector<float>{0, 2, 0.5f, 2.5f, 1, 3, 1.5f, 3.5f}));
+    EXPECT_EQ(state.f32, per_row ? (std::vector<float>{8, 14, 24, 40}) : (std::vector<float>{4, 3.5f, 3, 2.5f}));
+    EXPECT_TRUE(testing::Simulate(builder, {{{3, 1, 2}, std::vector<float>(6, 1)}}).status.ok());
+  }
+}
+
+TEST(TranslateDynamicLstmTest, RefusesWhatDoesNotFit) {
+  GraphBuilder builder;
+  const ValueId x = builder.Input({3, 1, 2}), one = builder.Ints({1}), scale = builder.Floats({1}, {1});
+  builder.Output(builder.Node("DynamicQuantizeLSTM",
+                              {x, one, one, kAbsent, kAbsent, kAbsent, kAbsent, kAbsent, scale, one, scale, one}));
+  builder.graph().nodes[0].domain = "com.microsoft";
+  ExpectUnsupported(TranslateDynamicLstm(builder.graph()).status(), {"DynamicQuantizeLSTM", "input 1"});
+  builder.graph().nodes[0].inputs.pop_back();
+  ExpectInvalid(TranslateDynamicLstm(builder.graph()).status(), {"11 inputs"});
+}
+
 class QOperators : public ::testing::Test {
  protected:
   ValueId Scale(float value) { return builder_.Floats({}, {value}); }
