@@ -83,16 +83,24 @@ Status ReferenceLayers::Add(const Graph& graph, ValueId id, const NamedArray& ar
                     "nearest code of {} (at most {:g} is rounding)",
                     array.name, codes.at, codes.farthest, Describe(encoding), MostRounding(encoding)));
   }
-  if (rows_ == 0) {
-    rows_ = rows;
-    rows_from_ = array.name;
-  }
-  if (rows != rows_) {
-    return InvalidArgument(
-        fmt::format("layer '{}' has {} rows, but layer '{}' has {}", array.name, rows, rows_from_, rows_));
-  }
-  layers_[id] = std::move(codes.codes);
+  layers_[id] = {std::move(codes.codes), rows};
   return OkStatus();
+}
+
+// Those of an input of the network, or of most layers.
+void ReferenceLayers::CountRows(const Graph& graph) {
+  std::map<int64_t, size_t> layers_with;
+  for (const auto& [id, layer] : layers_) ++layers_with[layer.rows];
+  const auto fewer = [](const auto& a, const auto& b) { return a.second < b.second; };
+  rows_ = std::max_element(layers_with.begin(), layers_with.end(), fewer)->first;
+  for (ValueId id : graph.inputs) {
+    if (const auto found = layers_.find(id); found != layers_.end()) rows_ = found->second.rows;
+  }
+  for (const auto& [id, layer] : layers_) {
+    if (layer.rows == rows_) continue;
+    notes_.push_back(fmt::format("'{}' has {} rows, others {}: compared as a whole, where a run is of all rows",
+                                 graph.value(id).name, layer.rows, rows_));
+  }
 }
 
 Result<ReferenceLayers> ReferenceLayers::Make(const Graph& graph, std::span<const NamedArray> arrays) {
@@ -115,20 +123,23 @@ Result<ReferenceLayers> ReferenceLayers::Make(const Graph& graph, std::span<cons
   if (result.layers_.empty()) {
     return InvalidArgument(fmt::format("none of the {} layers is an encoded activation of the network", arrays.size()));
   }
+  result.CountRows(graph);
   return result;
 }
 
 std::vector<ValueId> ReferenceLayers::Ids() const {
   std::vector<ValueId> ids;
-  for (const auto& [id, codes] : layers_) ids.push_back(id);
+  for (const auto& [id, layer] : layers_) ids.push_back(id);
   return ids;
 }
 
 std::span<const int32_t> ReferenceLayers::Codes(ValueId id, Rows rows) const {
   const auto found = layers_.find(id);
   if (found == layers_.end()) return {};
-  const size_t row = found->second.size() / static_cast<size_t>(rows_);
-  return std::span(found->second).subspan(static_cast<size_t>(rows.first) * row, static_cast<size_t>(rows.count) * row);
+  const Layer& layer = found->second;
+  if (layer.rows != rows_) return rows.count == rows_ ? std::span(layer.codes) : std::span<const int32_t>();
+  const size_t row = layer.codes.size() / static_cast<size_t>(rows_);
+  return std::span(layer.codes).subspan(static_cast<size_t>(rows.first) * row, static_cast<size_t>(rows.count) * row);
 }
 
 }  // namespace lq
