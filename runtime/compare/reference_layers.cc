@@ -58,6 +58,13 @@ std::optional<ValueId> Find(const Graph& graph, const std::string& name) {
   return std::nullopt;
 }
 
+// Whether the network computes it: passes leave out the first states of recurrent operators, which are zeros.
+bool IsMade(const Graph& graph, ValueId id) {
+  const auto has = [id](const std::vector<ValueId>& ids) { return std::find(ids.begin(), ids.end(), id) != ids.end(); };
+  return has(graph.inputs) ||
+         std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) { return has(node.outputs); });
+}
+
 // Constants are no activations.
 bool IsEncodedActivation(const Graph& graph, const Constants& constants, ValueId id) {
   const std::optional<Encoding>& encoding = graph.value(id).encoding;
@@ -87,14 +94,16 @@ Status ReferenceLayers::Add(const Graph& graph, ValueId id, const NamedArray& ar
   return OkStatus();
 }
 
-// Those of an input of the network, or of most layers.
+// Those of an input of the network, of an output, or of most layers.
 void ReferenceLayers::CountRows(const Graph& graph) {
   std::map<int64_t, size_t> layers_with;
   for (const auto& [id, layer] : layers_) ++layers_with[layer.rows];
   const auto fewer = [](const auto& a, const auto& b) { return a.second < b.second; };
   rows_ = std::max_element(layers_with.begin(), layers_with.end(), fewer)->first;
-  for (ValueId id : graph.inputs) {
-    if (const auto found = layers_.find(id); found != layers_.end()) rows_ = found->second.rows;
+  for (const std::vector<ValueId>* boundary : {&graph.outputs, &graph.inputs}) {
+    for (ValueId id : *boundary) {
+      if (const auto found = layers_.find(id); found != layers_.end()) rows_ = found->second.rows;
+    }
   }
   for (const auto& [id, layer] : layers_) {
     if (layer.rows == rows_) continue;
@@ -109,7 +118,7 @@ Result<ReferenceLayers> ReferenceLayers::Make(const Graph& graph, std::span<cons
   size_t without_encoding = 0;
   for (const NamedArray& array : arrays) {
     const std::optional<ValueId> id = Find(graph, array.name);
-    if (!id.has_value()) {
+    if (!id.has_value() || (!graph.value(*id).constant.has_value() && !IsMade(graph, *id))) {
       result.notes_.push_back(fmt::format("'{}' is not compared: the network has no tensor of that name", array.name));
     } else if (IsEncodedActivation(graph, constants, *id)) {
       LQ_RETURN_IF_ERROR(result.Add(graph, *id, array));

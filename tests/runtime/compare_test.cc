@@ -213,6 +213,20 @@ TEST(ReferenceLayersTest, OtherLeadingDimensionsAreComparedAsAWhole) {
   EXPECT_NE(layers->notes()[0].find("'Clip1_output' has 3 rows, others 2"), std::string::npos);
 }
 
+// A tensor of the file that no node makes any more: a state of zeros.
+TEST(ReferenceLayersTest, NotesWhatTheNetworkDoesNotCompute) {
+  Network network;
+  const ValueId state = network.builder.Node("ConstantOfShape", {}, {}, PerTensor{{8, false}, 0.5f, 0});
+  network.builder.graph().nodes.pop_back();
+  const auto layers = network.Make({MakeArray<float>("input0", DType::kF32, {1, 2}, {0, 0}),
+                                    MakeArray<float>("ConstantOfShape3_output", DType::kF32, {1, 2}, {0, 0})});
+  ASSERT_TRUE(layers.ok()) << layers.status().message();
+  EXPECT_EQ(layers->size(), 1u);
+  EXPECT_TRUE(layers->Codes(state, {0, 1}).empty());
+  ASSERT_EQ(layers->notes().size(), 1u);
+  EXPECT_NE(layers->notes()[0].find("'ConstantOfShape3_output' is not compared"), std::string::npos);
+}
+
 TEST(ReferenceLayersTest, RefusesScalars) {
   Network network;
   ExpectInvalid(network.Make({MakeArray<float>("input0", DType::kF32, {}, {0})}).status(), {"'input0'", "no rows"});
