@@ -83,6 +83,7 @@ Result<Model> Model::Load(const std::string& onnx_path, const std::string& encod
   }
   LQ_RETURN_IF_ERROR(InFile(onnx_path, FoldAliases(graph)));
   LQ_RETURN_IF_ERROR(InFile(onnx_path, FoldNodes(graph)));
+  NoteTiedWeights(graph);
   LQ_RETURN_IF_ERROR(InFile(onnx_path, WidenImages(graph)));
   return Model(std::make_shared<const Graph>(std::move(graph)));
 }

@@ -105,6 +105,7 @@ Result<int> RunValidate(const ValidateOptions& options) {
                       fmt::format("{} of the {} rows of the layers are left: they fill no batch of the network",
                                   validation->rows_left, reference.rows()));
   }
+  data.notes.insert(data.notes.begin(), graph.notes.begin(), graph.notes.end());
   NoteBiasCodes(graph, session, data.notes);
   data.notes.insert(data.notes.end(), reference.notes().begin(), reference.notes().end());
   PrintNotes(data.notes);

@@ -58,6 +58,13 @@ std::optional<ValueId> Find(const Graph& graph, const std::string& name) {
   return std::nullopt;
 }
 
+// Whether the network computes it: passes leave out the first states of recurrent operators, which are zeros.
+bool IsMade(const Graph& graph, ValueId id) {
+  const auto has = [id](const std::vector<ValueId>& ids) { return std::find(ids.begin(), ids.end(), id) != ids.end(); };
+  return has(graph.inputs) ||
+         std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) { return has(node.outputs); });
+}
+
 // Constants are no activations.
 bool IsEncodedActivation(const Graph& graph, const Constants& constants, ValueId id) {
   const std::optional<Encoding>& encoding = graph.value(id).encoding;
@@ -83,16 +90,26 @@ Status ReferenceLayers::Add(const Graph& graph, ValueId id, const NamedArray& ar
                     "nearest code of {} (at most {:g} is rounding)",
                     array.name, codes.at, codes.farthest, Describe(encoding), MostRounding(encoding)));
   }
-  if (rows_ == 0) {
-    rows_ = rows;
-    rows_from_ = array.name;
-  }
-  if (rows != rows_) {
-    return InvalidArgument(
-        fmt::format("layer '{}' has {} rows, but layer '{}' has {}", array.name, rows, rows_from_, rows_));
-  }
-  layers_[id] = std::move(codes.codes);
+  layers_[id] = {std::move(codes.codes), rows};
   return OkStatus();
+}
+
+// Those of an input of the network, of an output, or of most layers.
+void ReferenceLayers::CountRows(const Graph& graph) {
+  std::map<int64_t, size_t> layers_with;
+  for (const auto& [id, layer] : layers_) ++layers_with[layer.rows];
+  const auto fewer = [](const auto& a, const auto& b) { return a.second < b.second; };
+  rows_ = std::max_element(layers_with.begin(), layers_with.end(), fewer)->first;
+  for (const std::vector<ValueId>* boundary : {&graph.outputs, &graph.inputs}) {
+    for (ValueId id : *boundary) {
+      if (const auto found = layers_.find(id); found != layers_.end()) rows_ = found->second.rows;
+    }
+  }
+  for (const auto& [id, layer] : layers_) {
+    if (layer.rows == rows_) continue;
+    notes_.push_back(fmt::format("'{}' has {} rows, others {}: compared as a whole, where a run is of all rows",
+                                 graph.value(id).name, layer.rows, rows_));
+  }
 }
 
 Result<ReferenceLayers> ReferenceLayers::Make(const Graph& graph, std::span<const NamedArray> arrays) {
@@ -101,7 +118,7 @@ Result<ReferenceLayers> ReferenceLayers::Make(const Graph& graph, std::span<cons
   size_t without_encoding = 0;
   for (const NamedArray& array : arrays) {
     const std::optional<ValueId> id = Find(graph, array.name);
-    if (!id.has_value()) {
+    if (!id.has_value() || (!graph.value(*id).constant.has_value() && !IsMade(graph, *id))) {
       result.notes_.push_back(fmt::format("'{}' is not compared: the network has no tensor of that name", array.name));
     } else if (IsEncodedActivation(graph, constants, *id)) {
       LQ_RETURN_IF_ERROR(result.Add(graph, *id, array));
@@ -115,20 +132,23 @@ Result<ReferenceLayers> ReferenceLayers::Make(const Graph& graph, std::span<cons
   if (result.layers_.empty()) {
     return InvalidArgument(fmt::format("none of the {} layers is an encoded activation of the network", arrays.size()));
   }
+  result.CountRows(graph);
   return result;
 }
 
 std::vector<ValueId> ReferenceLayers::Ids() const {
   std::vector<ValueId> ids;
-  for (const auto& [id, codes] : layers_) ids.push_back(id);
+  for (const auto& [id, layer] : layers_) ids.push_back(id);
   return ids;
 }
 
 std::span<const int32_t> ReferenceLayers::Codes(ValueId id, Rows rows) const {
   const auto found = layers_.find(id);
   if (found == layers_.end()) return {};
-  const size_t row = found->second.size() / static_cast<size_t>(rows_);
-  return std::span(found->second).subspan(static_cast<size_t>(rows.first) * row, static_cast<size_t>(rows.count) * row);
+  const Layer& layer = found->second;
+  if (layer.rows != rows_) return rows.count == rows_ ? std::span(layer.codes) : std::span<const int32_t>();
+  const size_t row = layer.codes.size() / static_cast<size_t>(rows_);
+  return std::span(layer.codes).subspan(static_cast<size_t>(rows.first) * row, static_cast<size_t>(rows.count) * row);
 }
 
 }  // namespace lq

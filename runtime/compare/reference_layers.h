@@ -18,8 +18,9 @@ namespace lq {
 class ReferenceLayers {
  public:
   // Arrays by ONNX tensor name; their leading dimension counts rows. Integers are codes, floats values. Arrays that are
-  // no encoded activation become notes. Errors: arrays of different numbers of rows, codes outside the grid, values off
-  // it ("the encodings do not match the layers"), none that matches.
+  // no encoded activation become notes. An array with another leading dimension (recurrent networks have the steps of
+  // time in front) is compared where all rows run at once. Errors: codes outside the grid, values off it ("the
+  // encodings do not match the layers"), none that matches.
   static Result<ReferenceLayers> Make(const Graph& graph, std::span<const NamedArray> arrays);
 
   int64_t rows() const { return rows_; }
@@ -32,11 +33,16 @@ class ReferenceLayers {
   std::span<const int32_t> Codes(ValueId id, Rows rows) const;
 
  private:
-  Status Add(const Graph& graph, ValueId id, const NamedArray& array);
+  struct Layer {
+    std::vector<int32_t> codes;
+    int64_t rows;
+  };
 
-  std::map<ValueId, std::vector<int32_t>> layers_;
+  Status Add(const Graph& graph, ValueId id, const NamedArray& array);
+  void CountRows(const Graph& graph);
+
+  std::map<ValueId, Layer> layers_;
   int64_t rows_ = 0;
-  std::string rows_from_;  // the tensor that set rows_
   std::vector<std::string> notes_;
 };
 

@@ -12,6 +12,7 @@
 #include "runtime/passes/passes.h"
 #include "runtime/simulator/operators.h"
 #include "runtime/status_macros.h"
+#include "runtime/transpose.h"
 
 namespace lq {
 namespace {
@@ -68,6 +69,10 @@ class NodeFolder {
         LQ_RETURN_IF_ERROR(Fold(node));
         continue;
       }
+      if (TurnsWeight(node)) {
+        Turn(node);
+        continue;
+      }
       for (size_t i = 0; i < node.inputs.size(); ++i) {
         if (simulator::TakesConstant(node, i) || !HoldsIntegers(node.inputs[i])) continue;
         LQ_ASSIGN_OR_RETURN(node.inputs[i], AsFloats(node, node.inputs[i]));
@@ -79,20 +84,48 @@ class NodeFolder {
   }
 
  private:
-  // Constants without encodings, or what only moves quantized ones: exporters cut the weights of an LSTM into gates.
+  // Constants without encodings, or of one scale for the whole tensor: aimet_onnx quantizes masks and factors too, and
+  // exporters cut the weights of an LSTM into gates.
   bool HoldsConstants(const Node& node) const {
     return std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
       if (id == kAbsent) return true;
       const Value& value = graph_.value(id);
       if (!value.constant.has_value()) return false;
       if (!value.encoding.has_value()) return true;
-      return MovesOnly(node) && value.constant->dtype == DType::kF32 &&
-             std::holds_alternative<PerTensor>(*value.encoding);
+      return value.constant->dtype == DType::kF32 && std::holds_alternative<PerTensor>(*value.encoding);
     });
+  }
+
+  // A weight with scales for channels or blocks: the quantizer names the matrix before it is turned.
+  bool TurnsWeight(const Node& node) const {
+    if (!IsFoldable(node) || node.op != "Transpose" || node.inputs.size() != 1 || node.inputs[0] == kAbsent)
+      return false;
+    const Value& weight = graph_.value(node.inputs[0]);
+    const bool is_matrix = weight.constant.has_value() && weight.constant->dtype == DType::kF32 &&
+                           weight.constant->shape.rank() == 2 &&
+                           node.Ints("perm", {1, 0}) == std::vector<int64_t>{1, 0};
+    return is_matrix && weight.encoding.has_value() && !graph_.value(node.outputs[0]).encoding.has_value();
+  }
+
+  // Elements and axes; scales lie by channel and block, whatever the axes are.
+  void Turn(const Node& node) {
+    const Value& weight = graph_.value(node.inputs[0]);
+    const auto move = [](auto& encoding) {
+      if constexpr (requires { encoding.axis; }) encoding.axis = 1 - encoding.axis;
+      if constexpr (requires { encoding.block_axis; }) std::swap(encoding.channel_axis, encoding.block_axis);
+    };
+    Encoding encoding = *weight.encoding;
+    std::visit(move, encoding);
+    const Shape& shape = weight.constant->shape;
+    Constant turned{DType::kF32, Shape{shape[1], shape[0]}, {}, {}};
+    turned.f32 = Transposed(weight.constant->f32, static_cast<size_t>(shape[0]), static_cast<size_t>(shape[1]));
+    graph_.value(node.outputs[0]).encoding = std::move(encoding);
+    graph_.value(node.outputs[0]).constant = std::move(turned);
   }
 
   // The encoding that all operands and the result of a movement share: then the elements move as they are.
   std::optional<PerTensor> SharedEncoding(const Node& node) const {
+    if (!MovesOnly(node)) return std::nullopt;
     std::vector<const Encoding*> encodings;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       if (node.inputs[i] == kAbsent || simulator::TakesConstant(node, i)) continue;
@@ -200,6 +233,8 @@ class NodeFolder {
       constant.dtype = DType::kS64;
       constant.s64 = is_real ? std::vector<int64_t>(result.real.begin(), result.real.end())
                              : std::vector<int64_t>(result.f32.begin(), result.f32.end());
+    } else if (is_real && graph_.value(node.outputs[0]).encoding.has_value()) {
+      constant.f32.assign(result.real.begin(), result.real.end());  // what it rounds
     } else if (is_real) {
       constant.dtype = DType::kF64;
       constant.f64 = std::move(result.real);

@@ -87,6 +87,9 @@ Status AttachEncodings(const EncodingsFile& file, Graph& graph);
 // and all of them have encodings. They round what X was before its own encoding: an activation loses that to a value of
 // its own, a constant is copied. Only for encodings of a file: a QDQ graph runs as it is written.
 void SplitCopies(Graph& graph);
+// Notes embeddings and heads of the same floats, rounded already by the quantizer of one of them: where AIMET exports
+// tied weights it keeps no others, and rounds the floats themselves when it simulates the second one.
+void NoteTiedWeights(Graph& graph);
 // Another name of a constant (an Identity of it) becomes that constant, or where it has an encoding of its own a
 // constant of its own: the values of the first, on the grid of its encoding if it has one, quantized again. Error: that
 // grid is one of blocks.

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <vector>
+
 namespace lq {
 namespace {
 
@@ -15,19 +18,48 @@ std::optional<WeightAxes> AxesIn(const Node& node, size_t rank) {
   return std::nullopt;
 }
 
+// Reads the constant as its input number `input`, its axes in this order (empty: as they are).
+struct Reader {
+  const Node* node;
+  size_t input;
+  std::vector<int64_t> order = {};
+};
+
+// In place of a Transpose (exports without constant folding turn the weights of linear layers) what reads its result.
+std::vector<Reader> ReadersOf(const Graph& graph, const ConstantUses& uses, ValueId id, size_t rank) {
+  std::vector<Reader> readers;
+  for (const Use& use : uses.UsesOf(id)) {
+    const Node& node = graph.nodes[use.node];
+    const std::vector<int64_t> order = node.Ints("perm", {});
+    const bool turns = node.op == "Transpose" && node.domain.empty() && order.size() == rank &&
+                       std::all_of(order.begin(), order.end(),
+                                   [&](int64_t axis) { return axis >= 0 && axis < static_cast<int64_t>(rank); });
+    if (!turns) readers.push_back({&node, use.input});
+    if (!turns) continue;
+    for (const Use& behind : uses.UsesOf(node.outputs[0])) {
+      readers.push_back({&graph.nodes[behind.node], behind.input, order});
+    }
+  }
+  return readers;
+}
+
 }  // namespace
 
 Result<ConstantRole> FindConstantRole(const Graph& graph, const ConstantUses& uses, ValueId id, const Shape& shape) {
   const std::string& name = graph.value(id).name;
   ConstantRole role;
-  for (const Use& use : uses.UsesOf(id)) {
-    const Node& node = graph.nodes[use.node];
-    const std::optional<WeightAxes> axes = AxesIn(node, shape.rank());
-    if (use.input == 2 && axes.has_value()) role.is_bias = true;
-    if (use.input != 1 || !axes.has_value()) continue;
+  for (const Reader& reader : ReadersOf(graph, uses, id, shape.rank())) {
+    const Node& node = *reader.node;
+    std::optional<WeightAxes> axes = AxesIn(node, shape.rank());
+    if (reader.input == 2 && axes.has_value()) role.is_bias = true;
+    if (reader.input != 1 || !axes.has_value()) continue;
     if (axes->channel >= shape.rank() || *axes->block >= shape.rank()) {
       return InvalidArgument(fmt::format("tensor '{}': {} dimensions, {}, are too few for a weight of {}", name,
                                          shape.rank(), shape.ToString(), graph.Describe(node)));
+    }
+    if (!reader.order.empty()) {
+      axes =
+          WeightAxes{static_cast<size_t>(reader.order[axes->channel]), static_cast<size_t>(reader.order[*axes->block])};
     }
     if (role.axes.has_value() && *role.axes != *axes) {
       return Unsupported(fmt::format("tensor '{}': its channels are axis {} for one reader, axis {} for {}", name,

@@ -23,7 +23,8 @@ struct ConstantRole {
   bool is_bias = false;            // of a Conv or Gemm
 };
 
-// Conv: 0 and 1; Gemm: transB ? 0 and 1 : 1 and 0; MatMul: last and second to last; of rank 1: channel axis 0.
+// Conv: 0 and 1; Gemm: transB ? 0 and 1 : 1 and 0; MatMul: last and second to last; of rank 1: channel axis 0. Axes are
+// those of the constant, also where the layer reads it through a Transpose.
 // Errors: readers that disagree, axes that the tensor does not have.
 Result<ConstantRole> FindConstantRole(const Graph& graph, const ConstantUses& uses, ValueId id, const Shape& shape);
 

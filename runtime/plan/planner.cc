@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <variant>
 
 #include "runtime/output_arrays.h"
 #include "runtime/plan/layout.h"
@@ -85,7 +87,9 @@ Status Planner::PlanNode(size_t index) {
   if (node.op == "Conv") return PlanConv(node);
   if (node.op == "ConvTranspose") return PlanConvTranspose(node);
   const Constant* second = node.op == "MatMul" ? constants_.Find(node.inputs[1]) : nullptr;
-  if (node.op == "MatMul" && (second == nullptr || second->shape.rank() != 2)) return PlanProduct(node);
+  if (node.op == "MatMul" && (second == nullptr || second->shape.rank() != 2 || IsWide(node.inputs[1]))) {
+    return PlanProduct(node);
+  }
   if (node.op == "Gemm" || node.op == "MatMul") return PlanMatrix(node);
   if (node.op == "Add") return PlanAdd(node);
   if (node.op == "AveragePool" || node.op == "GlobalAveragePool") return PlanAverage(node);
@@ -96,6 +100,13 @@ Status Planner::PlanNode(size_t index) {
   if (IsMovement(node)) return PlanMovement(node);
   if (node.op == "LSTM" || node.op == "GRU") return PlanValues(node);  // with inputs that may be left out
   return PlanElementwise(node);
+}
+
+// Of 16 bits with an offset, as of a constant that the tool takes for an activation: no layer holds such integers.
+bool Planner::IsWide(ValueId weight) const {
+  const std::optional<Encoding>& encoding = constants_.EncodingOf(weight);
+  const auto* e = encoding.has_value() ? std::get_if<PerTensor>(&*encoding) : nullptr;
+  return e != nullptr && (e->grid.qmin() + e->offset < INT16_MIN || e->grid.qmax() + e->offset > INT16_MAX);
 }
 
 PlanTensor Planner::NewTensor(const std::optional<PerTensor>& encoding, bool is_real) {

@@ -44,6 +44,7 @@ class Planner {
   Status PlanMatrix(const Node& node);   // Gemm, MatMul
   Status PlanProduct(const Node& node);  // MatMul of activations
   Result<Chain> ProductChain(const Node& node) const;
+  bool IsWide(ValueId weight) const;
   Status PlanAdd(const Node& node);
   Status PlanAverage(const Node& node);
   Status PlanUnary(const Node& node);

@@ -144,7 +144,8 @@ T Combine(Arithmetic op, T a, T b) {
     case Arithmetic::kPow:
       break;
   }
-  return b == 2 ? a * a : std::pow(a, b);
+  const T exponent = static_cast<float>(b);  // as the tools have it: see the simulator
+  return exponent == 2 ? a * a : std::pow(a, exponent);
 }
 
 class ArithmeticOperator final : public ElementOperator {

@@ -73,6 +73,13 @@ RunNode RunReal(const NodeContext& context, double (*operation)(double, double))
   };
 }
 
+// The exponent is the float32 that the tools compute with: 2, quantized, is 255 * (2 / 255) there, but as a real number
+// none that a number below 0 has a power of.
+double Power(double x, double exponent) {
+  const double e = static_cast<float>(exponent);
+  return e == 2 ? x * x : std::pow(x, e);
+}
+
 }  // namespace
 
 Result<RunNode> PrepareArithmetic(const NodeContext& context) {
@@ -85,7 +92,7 @@ Result<RunNode> PrepareArithmetic(const NodeContext& context) {
   if (op == "Div") return Run(context, [](auto a, auto b) { return a / b; });
   if (op == "Min") return Run(context, smaller);
   if (op == "Max") return Run(context, larger);
-  if (op == "Pow") return RunReal(context, [](double x, double e) { return e == 2 ? x * x : std::pow(x, e); });
+  if (op == "Pow") return RunReal(context, Power);
   return Unsupported(fmt::format("{}: no arithmetic of that name", context.Name()));
 }
 

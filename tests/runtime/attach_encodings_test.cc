@@ -100,6 +100,17 @@ TEST(AttachEncodingsTest, ChannelAxisFollowsTheConsumer) {
   EXPECT_EQ(encoding.grid, (Grid{8, true}));
   Graph batched = LayerGraph("MatMul", {3, 4, 6});
   EXPECT_EQ(Attached<PerChannel>(batched, FileOf({PerChannelEntry("w", 6)}), "w").axis, 2u);
+  Graph turned = LayerGraph("MatMul", {6, 4});  // (6, 4), which a Transpose makes (4, 6)
+  Node& layer = turned.nodes.back();
+  turned.values.emplace_back().name = "turned";
+  Node transpose;
+  transpose.op = "Transpose";
+  transpose.inputs = {layer.inputs[1]};
+  transpose.outputs = {static_cast<ValueId>(turned.values.size() - 1)};
+  transpose.attributes["perm"] = std::vector<int64_t>{1, 0};
+  layer.inputs[1] = transpose.outputs[0];
+  turned.nodes.insert(turned.nodes.begin(), transpose);
+  EXPECT_EQ(Attached<PerChannel>(turned, FileOf({PerChannelEntry("w", 6)}), "w").axis, 0u);
   ExpectInvalid(AttachTo(LayerGraph("Conv", {6, 4, 1, 1}), PerChannelEntry("w", 4)),
                 {"'w'", "4 scales", "(6, 4, 1, 1)", "6"});
 }

@@ -193,13 +193,36 @@ TEST(ReferenceLayersTest, ListsWhatMatchesNothing) {
   ExpectInvalid(network.Make({unknown, unencoded}).status(), {"none of the 2 layers"});
 }
 
-TEST(ReferenceLayersTest, RefusesDifferentNumbersOfRows) {
+// As of a recurrent network, with the steps of time in front.
+TEST(ReferenceLayersTest, OtherLeadingDimensionsAreComparedAsAWhole) {
   Network network;
-  ExpectInvalid(network
-                    .Make({MakeArray<float>("input0", DType::kF32, {1, 2}, {0, 0}),
-                           MakeArray<float>("Clip1_output", DType::kF32, {2, 1}, {0, 0})})
-                    .status(),
-                {"'Clip1_output' has 2 rows", "'input0' has 1"});
+  const auto layers = network.Make({MakeArray<float>("Clip1_output", DType::kF32, {3, 1}, {0, 0.25f, 0.5f}),
+                                    MakeArray<float>("input0", DType::kF32, {2, 2}, {0, 0, 0.5f, 0})});
+  ASSERT_TRUE(layers.ok()) << layers.status().message();
+  EXPECT_EQ(layers->rows(), 2);
+  EXPECT_EQ(ToVector(layers->Codes(network.input, {1, 1})), (std::vector<int32_t>{11, 10}));
+  EXPECT_EQ(ToVector(layers->Codes(network.result, {0, 2})), (std::vector<int32_t>{0, 1, 2}));
+  EXPECT_TRUE(layers->Codes(network.result, {0, 1}).empty());
+  ASSERT_EQ(layers->notes().size(), 1u);
+  EXPECT_NE(layers->notes()[0].find("'Clip1_output' has 3 rows, others 2"), std::string::npos);
+}
+
+// A tensor of the file that no node makes any more: a state of zeros.
+TEST(ReferenceLayersTest, NotesWhatTheNetworkDoesNotCompute) {
+  Network network;
+  const ValueId state = network.builder.Node("ConstantOfShape", {}, {}, PerTensor{{8, false}, 0.5f, 0});
+  network.builder.graph().nodes.pop_back();
+  const auto layers = network.Make({MakeArray<float>("input0", DType::kF32, {1, 2}, {0, 0}),
+                                    MakeArray<float>("ConstantOfShape3_output", DType::kF32, {1, 2}, {0, 0})});
+  ASSERT_TRUE(layers.ok()) << layers.status().message();
+  EXPECT_EQ(layers->size(), 1u);
+  EXPECT_TRUE(layers->Codes(state, {0, 1}).empty());
+  ASSERT_EQ(layers->notes().size(), 1u);
+  EXPECT_NE(layers->notes()[0].find("'ConstantOfShape3_output' is not compared"), std::string::npos);
+}
+
+TEST(ReferenceLayersTest, RefusesScalars) {
+  Network network;
   ExpectInvalid(network.Make({MakeArray<float>("input0", DType::kF32, {}, {0})}).status(), {"'input0'", "no rows"});
 }
 

@@ -112,12 +112,66 @@ TEST_F(FoldNodesTest, MovesQuantizedConstants) {
   EXPECT_EQ(std::get<PerTensor>(builder_.graph().value(same).encoding.value()), fine);
 }
 
-// A constant with an encoding is a quantized tensor: other nodes on it stay.
-TEST_F(FoldNodesTest, LeavesEncodedConstants) {
-  const ValueId coded = builder_.Floats({1}, {0.3f}, PerTensor{{8, false}, 0.25f, 0});
-  builder_.Output(builder_.Node("Neg", {coded}));
-  ASSERT_TRUE(FoldNodes(builder_.graph()).ok());
-  EXPECT_EQ(builder_.graph().nodes.size(), 1u);
+// aimet_onnx quantizes what masks and factors are computed of, and what comes out.
+TEST_F(FoldNodesTest, ComputesWithQuantizedConstants) {
+  const PerTensor e{{8, false}, 0.25f, 0};
+  const ValueId root = builder_.Node("Sqrt", {builder_.Floats({1}, {8.9f}, e)}, {}, e);  // of 9
+  const Constant& folded = Folded(builder_.Node("Div", {builder_.Floats({1}, {1.1f}, e), root}));
+  ASSERT_EQ(folded.f32.size(), 1u);
+  EXPECT_EQ(folded.f32[0], 1.0f / 3.0f);
+  EXPECT_EQ(builder_.graph().value(root).constant->f32, (std::vector<float>{3}));
+  EXPECT_EQ(std::get<PerTensor>(builder_.graph().value(root).encoding.value()), e);
+}
+
+// Exports without constant folding turn the weight of a linear layer: its scales go with its rows.
+TEST_F(FoldNodesTest, TurnsWeights) {
+  const PerChannel rows{{8, true}, 0, {0.5f, 0.25f}, {0, 0}};
+  const PerBlock blocks{{4, true}, 0, 1, 2, {1, 2, 3, 4}, {0, 0, 0, 0}};
+  const ValueId weight = builder_.Floats({2, 3}, {1, 2, 3, 4, 5, 6}, rows);
+  const ValueId turned = builder_.Node("Transpose", {weight}, {{"perm", std::vector<int64_t>{1, 0}}});
+  const ValueId wide = builder_.Floats({2, 4}, {1, 2, 3, 4, 5, 6, 7, 8}, blocks);
+  const ValueId long_one = builder_.Node("Transpose", {wide}, {{"perm", std::vector<int64_t>{1, 0}}});
+  const Status status = FoldNodes(builder_.graph());
+  ASSERT_TRUE(status.ok()) << status.message();
+  EXPECT_TRUE(builder_.graph().nodes.empty());
+  const Value& by_channel = builder_.graph().value(turned);
+  EXPECT_EQ(by_channel.constant->shape, (Shape{3, 2}));
+  EXPECT_EQ(by_channel.constant->f32, (std::vector<float>{1, 4, 2, 5, 3, 6}));
+  EXPECT_EQ(std::get<PerChannel>(*by_channel.encoding), (PerChannel{{8, true}, 1, {0.5f, 0.25f}, {0, 0}}));
+  const PerBlock expected{{4, true}, 1, 0, 2, {1, 2, 3, 4}, {0, 0, 0, 0}};
+  EXPECT_EQ(std::get<PerBlock>(*builder_.graph().value(long_one).encoding), expected);
+}
+
+// What AIMET's export of a tied embedding holds: `values` in both, whatever their quantizers are.
+std::vector<std::string> NotesOnTied(std::vector<float> values, std::optional<Encoding> embedding,
+                                     std::optional<Encoding> head) {
+  GraphBuilder builder;
+  const ValueId table = builder.Floats({3, 2}, values, std::move(embedding));
+  const ValueId words = builder.Node("Gather", {table, builder.Input({4})}, {{"axis", int64_t{0}}});
+  std::vector<float> turned;
+  for (size_t i : {0, 2, 4, 1, 3, 5}) turned.push_back(values[i]);
+  builder.Output(builder.Node("MatMul", {words, builder.Floats({2, 3}, turned, std::move(head))}));
+  NoteTiedWeights(builder.graph());
+  return builder.graph().notes;
+}
+
+TEST(NoteTiedWeightsTest, NamesTheMatrixOfWhichTheFloatsAreLost) {
+  const PerTensor quarters{{8, false}, 0.25f, -100};
+  const PerChannel words{{8, true}, 1, {0.3f, 0.2f, 0.1f}, {0, 0, 0}};
+  const PerBlock block{{4, true}, 1, 0, 2, {0.3f, 0.2f, 0.1f}, {0, 0, 0}};
+  const std::vector<float> rounded{0.25f, -1, 2.5f, 0.75f, 1.25f, -3.25f}, by_word{0.3f, -0.6f, 0.4f, 0.2f, 0.1f, 0.7f},
+      raw{0.27f, -1.1f, 2.4f, 0.7f, 1.3f, -3.2f};
+  for (const std::optional<Encoding>& head :
+       {std::optional<Encoding>(words), std::optional<Encoding>(block), std::optional<Encoding>()}) {
+    const std::vector<std::string> notes = NotesOnTied(rounded, quarters, head);
+    ASSERT_EQ(notes.size(), 1u);
+    EXPECT_EQ(notes[0].rfind("'constant3' and 'constant0' are one tied matrix", 0), 0u) << notes[0];
+  }
+  const std::vector<std::string> notes = NotesOnTied(by_word, quarters, words);
+  ASSERT_EQ(notes.size(), 1u);
+  EXPECT_EQ(notes[0].rfind("'constant0' and 'constant3' are one tied matrix", 0), 0u) << notes[0];
+  EXPECT_TRUE(NotesOnTied(rounded, quarters, quarters).empty());  // both quantizers leave them as they are
+  EXPECT_TRUE(NotesOnTied(raw, quarters, words).empty());         // the floats are there
 }
 
 // Both ways of the same numbers: the simulator's outputs, bit by bit from the kernels.
