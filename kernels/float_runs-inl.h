@@ -110,6 +110,9 @@ class Row {
     return true;
   }
 
+  HWY_INLINE VF32 Scale(size_t at) const { return hn::LoadU(DF32(), scale_ + at); }
+  HWY_INLINE VF32 Inverse(size_t at) const { return hn::LoadU(DF32(), inverse_ + at); }
+
   // n elements, the first of them that of scale `at`.
   template <FloatType kType>
   HWY_INLINE void Run(const Element<kType>* in, size_t n, size_t at, const Rounding& rounding,
@@ -120,7 +123,7 @@ class Row {
     const bool overflows = rounding.overflows, far = rounding.far, around = rounding.around;
     const VF32 limit = hn::Set(df, grid.limit);
     const auto value = [&](VF32 x, size_t i) HWY_ATTR {
-      const VF32 scale = hn::LoadU(df, scale_ + at + i), inverse = hn::LoadU(df, inverse_ + at + i);
+      const VF32 scale = Scale(at + i), inverse = Inverse(at + i);
       const VF32 t = exact_division::Quotient(round_float::Limit(x, hn::Mul(scale, limit)), scale, inverse);
       return hn::Mul(round_float::RoundToGrid<round_float::GridKind::kPlain>(t, x, grid, overflows), scale);
     };
