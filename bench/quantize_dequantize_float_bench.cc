@@ -21,7 +21,7 @@ constexpr Case kCases[] = {
     {"float16", lq::kFloat16, FloatType::kF32, 32},           {"bfloat16", lq::kBFloat16, FloatType::kF32, 32},
     {"e4m3fn", lq::kFloat8E4M3Fn, FloatType::kF32, 32},       {"e5m2", lq::kFloat8E5M2, FloatType::kF32, 32},
     {"e2m1fn", lq::kFloat4E2M1Fn, FloatType::kF32, 32},       {"e4m3fn_f16", lq::kFloat8E4M3Fn, FloatType::kF16, 16},
-    {"e4m3fn_bf16", lq::kFloat8E4M3Fn, FloatType::kBF16, 16},
+    {"e4m3fn_bf16", lq::kFloat8E4M3Fn, FloatType::kBF16, 16}, {"e6m1", lq::FloatFormat{6, 1}, FloatType::kF32, 32},
 };
 
 void Register(const lq::kernels::Variant<lq::kernels::QuantizeDequantizeFloatFn>& variant, const Case& c,
@@ -41,7 +41,8 @@ const bool kRegistered = [] {
   for (const auto& variant : lq::kernels::QuantizeDequantizeFloatVariants()) {
     for (const Case& c : kCases) Register(variant, c, lq::bench::kBulkScales[0]);
     for (size_t i = 1; i < std::size(lq::bench::kBulkScales); ++i) {
-      for (const Case& c : {kCases[2], kCases[3], kCases[5]}) Register(variant, c, lq::bench::kBulkScales[i]);
+      for (const Case& c : {kCases[2], kCases[3], kCases[5], kCases[7]})
+        Register(variant, c, lq::bench::kBulkScales[i]);
     }
   }
   return true;

@@ -89,13 +89,50 @@ HWY_INLINE void RunChunk(const uint8_t* codes, const ScaleChunk& chunk, const De
   }
 }
 
+// Values on their way to the output: chunks of short runs are pushed several at a time.
+template <FloatType kOut>
+class Writer {
+ public:
+  explicit Writer(const DequantizeFloatArgs& args)
+      : args_(args), out_(static_cast<Element<kOut>*>(args.out)), lines_(args.out) {}
+
+  // Where the values of elements i .. i + n - 1 go, the next ones.
+  HWY_INLINE Element<kOut>* At(size_t i, size_t n) {
+    if (!args_.stream) return out_ + i;
+    if (waiting_ >= kPush) Push();
+    const size_t bytes = args_.packed ? n / 2 : n;
+    stream::PrefetchAhead(args_.in + (args_.packed ? i / 2 : i), bytes);
+    auto* to = static_cast<Element<kOut>*>(lines_.next()) + waiting_;
+    waiting_ += n;
+    return to;
+  }
+
+  void Finish() {
+    if (!args_.stream) return;
+    Push();
+    lines_.Finish();
+  }
+
+ private:
+  static constexpr size_t kPush = 128;  // elements
+
+  HWY_INLINE void Push() {
+    lines_.Push(waiting_ * sizeof(Element<kOut>));
+    waiting_ = 0;
+  }
+
+  const DequantizeFloatArgs& args_;
+  Element<kOut>* const out_;
+  stream::Lines lines_;
+  size_t waiting_ = 0;
+};
+
 template <FloatType kOut>
 void Run(const DequantizeFloatArgs& shared_args) {
   const DequantizeFloatArgs args = shared_args;  // stores cannot change it
   constexpr size_t kMost = ScaleChunks::kMost, kPiece = 256;
   static_assert(kMost % packed_codes::kGroup == 0);
-  auto* out = static_cast<Element<kOut>*>(args.out);
-  stream::Lines lines(out);
+  Writer<kOut> writer(args);
   ScaleChunks chunks(args.layout, args.n);
   ScaleChunk chunk;
   uint8_t unpacked[kMost];
@@ -106,14 +143,11 @@ void Run(const DequantizeFloatArgs& shared_args) {
     }
     for (size_t i = begin; i < end; i += kPiece) {
       const ScaleChunk piece = {i, std::min(kPiece, end - i), chunk.scale, chunk.uniform};
-      if (args.stream)
-        stream::PrefetchAhead(args.in + (args.packed ? i / 2 : i), args.packed ? piece.count / 2 : piece.count);
       const uint8_t* codes = args.packed ? unpacked + i % kMost : args.in + i;
-      RunChunk<kOut>(codes, piece, args, args.stream ? static_cast<Element<kOut>*>(lines.next()) : out + i);
-      if (args.stream) lines.Push(piece.count * sizeof(*out));
+      RunChunk<kOut>(codes, piece, args, writer.At(i, piece.count));
     }
   }
-  if (args.stream) lines.Finish();
+  writer.Finish();
 }
 
 }  // namespace dequantize_float

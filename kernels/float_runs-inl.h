@@ -59,20 +59,25 @@ HWY_INLINE bool Fill(const float* scales, size_t n, float limit, affine::RunScal
   return divisors.Fill(scales, kNoOffsets, n, {-limit, limit, limit});
 }
 
-template <FloatType kType>
+// kExact: as exact_division-inl.h divides.
+template <bool kExact, FloatType kType>
 HWY_INLINE void Run(const Runs<kType>& job, size_t run, const affine::RunScales& divisors, const Rounding& rounding) {
   const DF32 df;
   const size_t lanes = hn::Lanes(df);
   const FloatGrid grid = rounding.grid;  // stores cannot change these copies
   const bool overflows = rounding.overflows, far = rounding.far, around = rounding.around;
+  const VF32 limit = hn::Set(df, grid.limit);
   const Element<kType>* in = job.in;
   Element<kType>* out = job.out;
   for (size_t k = job.k; k < job.k + job.runs; ++k, in += run, out += run) {
     const VF32 low = divisors.Low(k), high = divisors.High(k);
-    const auto value = [&](VF32 x) HWY_ATTR {
+    const auto quotient = [&](VF32 x) HWY_ATTR {
+      if constexpr (!kExact) return round_float::Limit(hn::Div(x, divisors.Scale(k)), limit);
       const VF32 inside = quantize::Smaller(high, quantize::Larger(low, x));  // NaN stays
-      const VF32 t = exact_division::Quotient(inside, divisors.AtScale(k), divisors.AtInverse(k));
-      const VF32 r = round_float::RoundToGrid<round_float::GridKind::kPlain>(t, x, grid, overflows);
+      return exact_division::Quotient(inside, divisors.AtScale(k), divisors.AtInverse(k));
+    };
+    const auto value = [&](VF32 x) HWY_ATTR {
+      const VF32 r = round_float::RoundToGrid<round_float::GridKind::kPlain>(quotient(x), x, grid, overflows);
       return hn::Mul(r, exact_division::Get(divisors.AtScale(k)));
     };
     for (size_t i = 0; i < run; i += 2 * lanes) {
@@ -85,10 +90,10 @@ HWY_INLINE void Run(const Runs<kType>& job, size_t run, const affine::RunScales&
 }
 
 // Where the compiler knows a run's size nothing of the inner loop is left.
-template <FloatType kType>
+template <bool kExact, FloatType kType>
 HWY_INLINE void RunAll(const Runs<kType>& job, const affine::RunScales& divisors, const Rounding& rounding) {
-  if (job.run == kPair) return Run<kType>(job, kPair, divisors, rounding);
-  Run<kType>(job, job.run, divisors, rounding);
+  if (kExact && job.run == kPair) return Run<kExact>(job, kPair, divisors, rounding);
+  Run<kExact>(job, job.run, divisors, rounding);
 }
 
 // Scales of the elements of a row.
@@ -110,6 +115,9 @@ class Row {
     return true;
   }
 
+  HWY_INLINE VF32 Scale(size_t at) const { return hn::LoadU(DF32(), scale_ + at); }
+  HWY_INLINE VF32 Inverse(size_t at) const { return hn::LoadU(DF32(), inverse_ + at); }
+
   // n elements, the first of them that of scale `at`.
   template <FloatType kType>
   HWY_INLINE void Run(const Element<kType>* in, size_t n, size_t at, const Rounding& rounding,
@@ -120,7 +128,7 @@ class Row {
     const bool overflows = rounding.overflows, far = rounding.far, around = rounding.around;
     const VF32 limit = hn::Set(df, grid.limit);
     const auto value = [&](VF32 x, size_t i) HWY_ATTR {
-      const VF32 scale = hn::LoadU(df, scale_ + at + i), inverse = hn::LoadU(df, inverse_ + at + i);
+      const VF32 scale = Scale(at + i), inverse = Inverse(at + i);
       const VF32 t = exact_division::Quotient(round_float::Limit(x, hn::Mul(scale, limit)), scale, inverse);
       return hn::Mul(round_float::RoundToGrid<round_float::GridKind::kPlain>(t, x, grid, overflows), scale);
     };

@@ -106,17 +106,6 @@ HWY_INLINE void RunPiece(const Element<kIn>* in, const ScaleChunk& piece, const 
   }
 }
 
-// Runs that lie side by side, `run` elements of each.
-template <FloatType kType>
-HWY_INLINE void RunSlowly(const Element<kType>* in, size_t run, const float* scales, size_t runs,
-                          const float_runs::Rounding& rounding, Element<kType>* out) {
-  for (size_t k = 0; k < runs; ++k, in += run, out += run) {
-    const ScaleChunk chunk = {0, run, scales + k, true};
-    RunAnyChunk<GridKind::kPlain, kType, kType, FloatType::kF32>(
-        in, chunk, {rounding.grid, Division::kDivided, rounding.around}, out);
-  }
-}
-
 // Whether chunks begin at whole lines of the output.
 template <FloatType kIn, FloatType kOut>
 bool GoesDirect(const QuantizeDequantizeFloatArgs& args) {
@@ -139,15 +128,13 @@ void RunGroups(const QuantizeDequantizeFloatArgs& args, const float_runs::Roundi
   stream::Lines lines(out);
   for (size_t done = 0, first = 0; done < all;) {
     const size_t group = std::min({float_runs::kGroup, layout.count - first, all - done});
-    const bool fast = float_runs::Fill(layout.scale + first, group, rounding.grid.limit, divisors);
+    const bool in_range = float_runs::Fill(layout.scale + first, group, rounding.grid.limit, divisors);
+    const bool exact = in_range && float_quotient::MayCorrect(rounding.grid);
     for (size_t k = 0; k < group; k += most) {
       const size_t runs = std::min(most, group - k), i = (done + k) * run;
       auto* to = by_lines ? static_cast<Element<kType>*>(lines.next()) : out + i;
-      if (fast) {
-        float_runs::RunAll<kType>({in + i, run, k, runs, to}, divisors, rounding);
-      } else {
-        RunSlowly<kType>(in + i, run, layout.scale + first + k, runs, rounding, to);
-      }
+      const float_runs::Runs<kType> job = {in + i, run, k, runs, to};
+      exact ? float_runs::RunAll<true>(job, divisors, rounding) : float_runs::RunAll<false>(job, divisors, rounding);
       if (by_lines) lines.Push(runs * run * sizeof(*out));
     }
     done += group;
@@ -184,13 +171,14 @@ bool RunRows(const QuantizeDequantizeFloatArgs& args, const float_runs::Rounding
 template <FloatType kType>
 bool RunShortRuns(const QuantizeDequantizeFloatArgs& args, const FloatGrid& grid) {
   const AffineLayout& layout = args.layout;
-  if (layout.count == 1 || !float_quotient::MayCorrect(grid)) return false;
+  if (layout.count == 1) return false;
   float_runs::Rounding rounding = {grid, round_float::Overflows(grid), args.stream, GoesDirect<kType, kType>(args)};
   if (layout.run == 1) {
     const bool whole_lines = kType == FloatType::kF32 && layout.count % 16 == 0 && stream::IsAligned(args.out);
     rounding.around = args.stream && whole_lines;
     constexpr size_t kShortRow = 64;
-    return layout.count >= kShortRow && layout.count <= float_runs::Row::kMost && RunRows<kType>(args, rounding);
+    if (layout.count < kShortRow || layout.count > float_runs::Row::kMost) return false;
+    return float_quotient::MayCorrect(grid) && RunRows<kType>(args, rounding);
   }
   if (layout.run % float_runs::kPair != 0 || layout.run > ScaleChunks::kMost || args.n % layout.run != 0) return false;
   RunGroups<kType>(args, rounding);

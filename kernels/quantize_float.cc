@@ -154,12 +154,9 @@ HWY_INLINE void Write(const QuantizeFloatArgs& args, uint8_t* codes, size_t begi
   if (args.stream) lines.Push(bytes);
 }
 
-// Whether RunRuns takes the layout: chunks of whole runs.
-bool HasShortRuns(const QuantizeFloatArgs& args) {
-  const AffineLayout& layout = args.layout;
-  return layout.count > 1 && ScaleChunks::kMost % layout.run == 0 && args.n % layout.run == 0 &&
-         saturated_codes::TakesRun(layout.run) && saturated_codes::TakesFormat(args.grid) &&
-         float_quotient::MayCorrect(args.grid);
+// A zero_point takes the sign of quotients that are 0: of none but those of 0 where scales are up to 1/2.
+bool KeepsSigns(const QuantizeFloatArgs& args, const float* scales, size_t n) {
+  return !args.zero_point || std::all_of(scales, scales + n, [](float s) { return s <= 0.5f; });
 }
 
 // Up to float_runs::kGroup whole runs, whose scales begin at group.scale.
@@ -170,10 +167,8 @@ HWY_INLINE void RunGroup(const QuantizeFloatArgs& args, const saturated_codes::M
   const auto* in = static_cast<const Element<kIn>*>(args.in) + group.begin;
   affine::RunScales divisors;
   size_t done = 0;
-  // A zero_point takes the sign of quotients that are 0: of none but those of 0 where scales are up to 1/2.
-  const bool keeps_signs =
-      !args.zero_point || std::all_of(group.scale, group.scale + group.count / run, [](float s) { return s <= 0.5f; });
-  if (keeps_signs && float_runs::Fill(group.scale, group.count / run, args.grid.limit, divisors)) {
+  const size_t runs = group.count / run;
+  if (KeepsSigns(args, group.scale, runs) && float_runs::Fill(group.scale, runs, args.grid.limit, divisors)) {
     done = args.zero_point ? saturated_codes::RunRuns<kIn, true>(args, magics, in, group.count, divisors, codes)
                            : saturated_codes::RunRuns<kIn, false>(args, magics, in, group.count, divisors, codes);
   }
@@ -204,10 +199,56 @@ void RunGroups(const QuantizeFloatArgs& args) {
   if (args.stream) lines.Finish();
 }
 
+// Rows of whole groups of vectors, whose elements have a scale each. False: nothing done, as one of them is not for it.
+template <FloatType kIn>
+bool RunRows(const QuantizeFloatArgs& args) {
+  constexpr size_t kMost = ScaleChunks::kMost;
+  const size_t row = args.layout.count;
+  float_runs::Row divisors;
+  if (!KeepsSigns(args, args.layout.scale, row) || !divisors.Fill(args.layout.scale, row)) return false;
+  const saturated_codes::Magics magics(args.grid);
+  const auto* in = static_cast<const Element<kIn>*>(args.in);
+  stream::Lines lines(args.out);
+  alignas(64) uint8_t buffer[kMost + kPast] = {};
+  for (size_t begin = 0, k = 0; begin < args.n; begin += kMost) {
+    const size_t count = std::min(kMost, args.n - begin);
+    auto* const codes = args.stream && !args.packed ? static_cast<uint8_t*>(lines.next()) : buffer;
+    for (size_t at = 0, n; at < count; at += n, k = k + n == row ? 0 : k + n) {
+      n = std::min(row - k, count - at);
+      const auto* from = in + begin + at;
+      const size_t done = args.zero_point
+                              ? saturated_codes::RunRow<kIn, true>(args, magics, from, n, divisors, k, codes + at)
+                              : saturated_codes::RunRow<kIn, false>(args, magics, from, n, divisors, k, codes + at);
+      if (done == n) continue;
+      const ScaleChunk chunk = {begin + at, n, args.layout.scale + k, false};
+      RunChunk<false, Division::kDivided, kIn, FloatType::kF32>(args, chunk, codes + at);
+    }
+    Write(args, codes, begin, count, lines);
+  }
+  if (args.stream) lines.Finish();
+  return true;
+}
+
+// Layouts with loops of their own. False: nothing done.
+template <FloatType kIn>
+bool RunShortRuns(const QuantizeFloatArgs& args) {
+  const size_t count = args.layout.count, run = args.layout.run;
+  const bool fast = saturated_codes::TakesFormat(args.grid) && float_quotient::MayCorrect(args.grid);
+  if (count == 1 || !fast || args.n % run != 0) return false;
+  if (run == 1) {
+    constexpr size_t kFour = 4 * hn::MaxLanes(DF32());
+    const bool whole = count % kFour == 0 && args.n % kFour == 0 && count <= float_runs::Row::kMost;
+    return whole && RunRows<kIn>(args);
+  }
+  if (ScaleChunks::kMost % run != 0 || !saturated_codes::TakesRun(run)) return false;
+  RunGroups<kIn>(args);
+  return true;
+}
+
 template <FloatType kIn, FloatType kRound>
 void Run(const QuantizeFloatArgs& args) {
   if constexpr (kRound == FloatType::kF32) {
-    if (HasShortRuns(args)) return RunGroups<kIn>(args);
+    if (RunShortRuns<kIn>(args)) return;
   }
   constexpr size_t kMost = ScaleChunks::kMost;
   static_assert(kMost % packed_codes::kGroup == 0 && kMost + kPast <= stream::Lines::kMost);

@@ -21,6 +21,7 @@
 #include "kernels/affine_scales-inl.h"
 #include "kernels/contracts_float.h"
 #include "kernels/exact_division-inl.h"
+#include "kernels/float_runs-inl.h"
 #include "kernels/round_float-inl.h"
 #include "kernels/small_floats-inl.h"
 #include "kernels/stream_lines-inl.h"
@@ -204,6 +205,18 @@ HWY_INLINE size_t RunRuns(const QuantizeFloatArgs& args, const Magics& magics, c
     if (RunEach<kIn, kZeroPoint>(args, magics, in + i, run, divisor_of, out + i) == 0) return i;
   }
   return n;
+}
+
+// Elements with a scale each, the first of them that of scale `at`.
+template <FloatType kIn, bool kZeroPoint>
+HWY_INLINE size_t RunRow(const QuantizeFloatArgs& args, const Magics& magics, const small_floats::Element<kIn>* in,
+                         size_t n, const float_runs::Row& row, size_t at, uint8_t* out) {
+  const VF32 limit = hn::Set(DF32(), args.grid.limit);
+  const auto divisor_of = [&](size_t i, size_t v) HWY_ATTR {
+    const size_t k = at + i + v * hn::Lanes(DF32());
+    return Divisor<VF32>{row.Scale(k), row.Inverse(k), hn::Mul(row.Scale(k), limit)};
+  };
+  return RunEach<kIn, kZeroPoint>(args, magics, in, n, divisor_of, out);
 }
 
 }  // namespace saturated_codes

@@ -67,13 +67,15 @@ TEST(QuantizeFloat, RandomLayouts) {
   for (size_t i = 0; i < Cases(400) && !HasFatalFailure(); ++i) CheckRandom(random.LogSize(1, 2000), random);
 }
 
-TEST(QuantizeFloat, Runs) {
+TEST(QuantizeFloat, RunsAndRows) {
   constexpr size_t kRuns[] = {8, 16, 32, 64, 96, 128, 256, 1024};
   Random random(55);
   for (size_t i = 0; i < Cases(200) && !HasFatalFailure(); ++i) {
     const size_t run = kRuns[random.Size(0, std::size(kRuns) - 1)], runs = random.LogSize(1, 6000 / run);
     const size_t n = random.Chance(0.8) ? runs * run : random.LogSize(1, 6000);
     CheckRandom(FloatLayout(n, random.LogSize(2, 140), run, random), random);
+    const size_t row = random.LogSize(1, 68) * (random.Chance(0.9) ? 64 : 63);
+    CheckRandom(FloatLayout(random.Chance(0.9) ? random.LogSize(1, 100) * 64 : n, row, 1, random), random);
   }
 }
 
