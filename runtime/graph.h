@@ -27,6 +27,7 @@ struct Constant {
   std::vector<float> f32;
   Integers s64;
   std::vector<double> f64 = {};
+  std::vector<float> step = {};  // the scale of each code that f64 was: at most half of it off the float
   DType file_type = DType::kS64;  // u8, s8, u16, s16, s32, u4, s4, u2, s2, f16, bf16 as in the file; others kS64
 };
 

@@ -69,6 +69,14 @@ std::string MissingLine(const Validation& validation) {
                      validation.missing.size(), FirstNames(validation.missing));
 }
 
+// "" where the bias is not the whole reason.
+std::string FloatBiasLine(const Validation& validation) {
+  if (!validation.float_bias_explains) return "";
+  return "the bias alone explains the differences: the layers were recorded with floats, the file has their int32 "
+         "codes "
+         "(no difference is more than half a step of these makes)\n";
+}
+
 std::string KernelSentence(const Validation& validation) {
   if (validation.sums_floats) {
     return fmt::format("~ sums of floats: kernels {} their bound{}, {} of {} codes and {} of {} outputs differ",
@@ -143,8 +151,8 @@ std::string ValidationTable(const Validation& validation, const SessionOptions& 
   if (const size_t width = table.Width(); width > kLineWidth) {
     table = MakeTable(validation, std::max(kMinNameWidth, kNameWidth - std::min(kNameWidth, width - kLineWidth)));
   }
-  return fmt::format("{}{}{}{}: {}{}; {}\n", table.ToString(), OtherChoiceLine(validation, options),
-                     MissingLine(validation), validation.Passed() ? "passed" : "FAILED",
+  return fmt::format("{}{}{}{}{}: {}{}; {}\n", table.ToString(), OtherChoiceLine(validation, options),
+                     FloatBiasLine(validation), MissingLine(validation), validation.Passed() ? "passed" : "FAILED",
                      NotComparedSentence(validation), KernelSentence(validation), AimetSentence(validation));
 }
 
@@ -158,7 +166,7 @@ std::string ValidationJson(const Validation& validation, const SessionOptions& o
   WriteDifference("aimet_isolated", validation.aimet_isolated, json);
   WriteDifference("aimet_cumulative", validation.aimet_cumulative, json);
   json.Bool("sums_floats", validation.sums_floats).Number("kernel_beyond", validation.kernel_beyond);
-  json.Number("unexplained", validation.unexplained);
+  json.Number("unexplained", validation.unexplained).Bool("float_bias_explains", validation.float_bias_explains);
   json.Number("outputs_compared", validation.output_elements).Number("outputs_different", validation.outputs_different);
   json.BeginArray("not_compared");
   for (const std::string& name : validation.NotCompared()) json.String("", name);

@@ -55,8 +55,9 @@ struct Validation {
   bool sums_floats = false;                             // some layer does
   uint64_t kernel_beyond = 0;                           // sum over the layers, and isolated outputs beyond the bound
   std::vector<std::string> missing;                     // before layers with unexplained differences: MissingBefore
-  std::optional<OtherChoice> other_bias;                // where codes drift
-  std::optional<OtherChoice> other_profile;             // where differences stay unexplained
+  bool float_bias_explains = false;  // biases in codes: each difference is one that floats rounded to them may make
+  std::optional<OtherChoice> other_bias;     // where codes drift
+  std::optional<OtherChoice> other_profile;  // where differences stay unexplained
 
   // Encoded activations that kernels and simulator did not both show in both passes, or that the reference has and the
   // network never computes: nothing is known about them.

@@ -148,6 +148,7 @@ class Attacher {
       reals.dtype = DType::kF32;
       reals.f32.assign(reals.f64.begin(), reals.f64.end());
       reals.f64.clear();
+      reals.step.clear();
     }
     graph_.value(id).constant = std::move(reals);
     return OkStatus();

@@ -55,6 +55,7 @@ Result<Constant> ToReals(const EncodingEntry& entry, const Shape& shape, Code co
   for (size_t i = 0; i < reals.f64.size(); ++i) {
     const double scale = entry.scale[i / inner % entry.scale.size()];
     reals.f64[i] = code(i, scale) * scale;
+    reals.step.push_back(static_cast<float>(scale));
   }
   return reals;
 }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "kernels/reference/reference.h"
 #include "runtime/status_macros.h"
 
@@ -197,6 +199,13 @@ Status CheckConstant(const NodeContext& context, size_t input) {
         fmt::format("constant '{}': {} values, but shape {}", name, data.f32.size(), data.shape.ToString()));
   }
   return constant->encoding == nullptr ? OkStatus() : ValidateEncoding(name, *constant->encoding, data.shape);
+}
+
+std::vector<double> BiasSlack(const Constant& bias, const SimulatorOptions& options) {
+  std::vector<double> slack(bias.f64.size(), 0.0);
+  if (!options.any_float_bias) return slack;
+  for (size_t i = 0; i < bias.step.size(); ++i) slack[i] = std::ldexp(0.5 * double{bias.step[i]}, 24) / 8;
+  return slack;
 }
 
 Result<std::vector<double>> RealConstant(const NodeContext& context, size_t input) {

@@ -49,6 +49,8 @@ bool TakesConstant(const Node& node, size_t input);
 // The constant of this input as exact reals, on the grid of its encoding if it has one. Error: absent, not float, or an
 // encoding that does not fit.
 Result<std::vector<double>> RealConstant(const NodeContext& context, size_t input);
+// What the magnitude of a bias in codes grows by under any_float_bias, for each value: NearTie makes half a step of it.
+std::vector<double> BiasSlack(const Constant& bias, const SimulatorOptions& options);
 // Error: not a float constant with as many values as its shape says and an encoding that fits it.
 Status CheckConstant(const NodeContext& context, size_t input);
 // The integers of this input. Error: absent, computed, not integers.

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <cstring>
 #include <deque>
 #include <optional>
@@ -127,6 +128,9 @@ Status Simulator::Impl::AddConstant(ValueId id, const std::vector<std::optional<
   const Constant& data = *constant.data;
   if (data.dtype == DType::kF64) {
     slot = simulator::MakeReal(data.shape, data.f64);
+    if (!options.any_float_bias) return OkStatus();
+    slot->magnitude = simulator::BiasSlack(data, options);
+    for (size_t i = 0; i < data.f64.size(); ++i) slot->magnitude[i] += std::abs(data.f64[i]);
     return OkStatus();
   }
   if (data.dtype != DType::kF32 || data.shape.NumElements() != static_cast<int64_t>(data.f32.size())) {

@@ -20,6 +20,8 @@ struct SimulatorOptions {
   RoundingProfile profile = RoundingProfile::kAimetDiv;
   BiasMode bias = BiasMode::kFloat;
   bool record = false;  // fill ObservedTensor::t and near_tie
+  // near_tie covers whatever floats the biases that the file has in codes may have been rounded from.
+  bool any_float_bias = false;
 };
 
 class Simulator {

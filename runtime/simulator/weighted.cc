@@ -110,12 +110,18 @@ Result<Bias> ReadBias(const NodeContext& context, size_t channels, float beta) {
     return Unsupported(fmt::format("{}: bias '{}' of shape {} is not one value for each of {} channels", context.Name(),
                                    context.InputName(kInput), shape.ToString(), channels));
   }
-  if (values.size() == 1) values.assign(channels, values[0]);
-  if (beta != 1) {
-    for (double& value : values) value *= beta;
+  std::vector<double> magnitude = BiasSlack(*constant.data, context.options);
+  magnitude.resize(values.size());
+  for (size_t i = 0; i < values.size(); ++i) {
+    values[i] *= beta;
+    magnitude[i] = std::abs(values[i]) + magnitude[i] * std::abs(beta);
+  }
+  if (values.size() == 1) {
+    values.assign(channels, values[0]);
+    magnitude.assign(channels, magnitude[0]);
   }
   const bool from_floats = constant.encoding == nullptr && constant.data->dtype == DType::kF32;
-  return Bias{std::move(values), from_floats, context.options.bias};
+  return Bias{std::move(values), std::move(magnitude), from_floats, context.options.bias};
 }
 
 SimTensor RunLayer(const WeightedLayer& layer, const LayerSums& sums) {
@@ -133,7 +139,7 @@ SimTensor RunLayer(const WeightedLayer& layer, const LayerSums& sums) {
     if (bias.empty()) continue;
     const size_t c = i / layer.inner % layer.channels;
     out.real[i] += bias[c];
-    if (layer.record) out.magnitude[i] += std::abs(bias[c]);
+    if (layer.record) out.magnitude[i] += layer.bias.magnitude[c];
   }
   return out;
 }

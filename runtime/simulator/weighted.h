@@ -33,8 +33,9 @@ struct Weights {
 Result<Weights> ReadWeights(const NodeContext& context, size_t input, size_t channel_axis);
 
 struct Bias {
-  std::vector<double> real;  // empty: no bias; else one per channel
-  bool from_floats = true;   // false: it has codes of its own, which no mode rounds again
+  std::vector<double> real;       // empty: no bias; else one per channel
+  std::vector<double> magnitude;  // of each
+  bool from_floats = true;        // false: it has codes of its own, which no mode rounds again
   BiasMode mode = BiasMode::kFloat;
 };
 

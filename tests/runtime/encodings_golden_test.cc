@@ -2,9 +2,12 @@
 // (tests/golden/encodings), and on the golden networks.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 #include "lanequant/model.h"
+#include "runtime/compare/reference_layers.h"
+#include "runtime/compare/validation.h"
 #include "runtime/io/encodings_reader.h"
 #include "runtime/output_arrays.h"
 #include "runtime/passes/entry_encoding.h"
@@ -246,6 +249,34 @@ TEST(EncodingsGoldenTest, BiasCodesAreFollowed) {
     ASSERT_TRUE(with_floats.ok());
     EXPECT_GT(testing::Compare(*bundle, *with_floats, testing::Feed::kCumulative, options).differing, 0u);
   }
+}
+
+// Layers that AIMET computed with float biases, against the file that has them in codes: half a step of each bias
+// explains every difference, but not one that is put in.
+TEST(EncodingsGoldenTest, FloatBiasesBehindBiasCodesAreRecognized) {
+  const auto bundle = testing::LoadBundle(GoldenPath("digits_cnn/w8a8"));
+  ASSERT_TRUE(bundle.ok()) << bundle.status().message();
+  const auto model = LoadWith("digits_cnn/w8a8", "2.0.0");
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  const std::vector<ConstTensorView> inputs{bundle->data.at("input").view()};
+  const auto validate = [&](std::span<const NamedArray> layers) {
+    const auto reference = ReferenceLayers::Make(model->graph(), layers);
+    EXPECT_TRUE(reference.ok()) << reference.status().message();
+    auto validation = Validate({*model, {}, inputs, *reference, SerialExecutor(), nullptr});
+    EXPECT_TRUE(validation.ok()) << validation.status().message();
+    return validation.ok() ? *std::move(validation) : Validation();
+  };
+  auto with_floats = ReadNpz(bundle->path + "/layers_fp64.npz");
+  auto with_codes = ReadNpz(bundle->path + "/layers_fp64_int32_bias.npz");
+  ASSERT_TRUE(with_floats.ok() && with_codes.ok());
+  const Validation explained = validate(*with_floats);
+  EXPECT_FALSE(explained.Passed());
+  EXPECT_TRUE(explained.float_bias_explains);
+  EXPECT_TRUE(validate(*with_codes).Passed());
+  for (NamedArray& layer : *with_floats) {
+    if (layer.name == "output") std::fill_n(layer.bytes.begin(), layer.bytes.size() / 2, std::byte{0});
+  }
+  EXPECT_FALSE(validate(*with_floats).float_bias_explains);
 }
 
 }  // namespace
