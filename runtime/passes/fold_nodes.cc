@@ -68,6 +68,7 @@ class NodeFolder {
         LQ_RETURN_IF_ERROR(Fold(node));
         continue;
       }
+      if (node.op == "Pow" && node.inputs.size() == 2) RoundExponent(node);
       for (size_t i = 0; i < node.inputs.size(); ++i) {
         if (simulator::TakesConstant(node, i) || !HoldsIntegers(node.inputs[i])) continue;
         LQ_ASSIGN_OR_RETURN(node.inputs[i], AsFloats(node, node.inputs[i]));
@@ -79,20 +80,20 @@ class NodeFolder {
   }
 
  private:
-  // Constants without encodings, or what only moves quantized ones: exporters cut the weights of an LSTM into gates.
+  // Constants, also quantized ones: exporters cut the weights of an LSTM into gates, and compute biases of positions.
   bool HoldsConstants(const Node& node) const {
     return std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
       if (id == kAbsent) return true;
       const Value& value = graph_.value(id);
       if (!value.constant.has_value()) return false;
       if (!value.encoding.has_value()) return true;
-      return MovesOnly(node) && value.constant->dtype == DType::kF32 &&
-             std::holds_alternative<PerTensor>(*value.encoding);
+      return value.constant->dtype == DType::kF32 && std::holds_alternative<PerTensor>(*value.encoding);
     });
   }
 
   // The encoding that all operands and the result of a movement share: then the elements move as they are.
   std::optional<PerTensor> SharedEncoding(const Node& node) const {
+    if (!MovesOnly(node)) return std::nullopt;
     std::vector<const Encoding*> encodings;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       if (node.inputs[i] == kAbsent || simulator::TakesConstant(node, i)) continue;
@@ -141,6 +142,26 @@ class NodeFolder {
     return simulator::MakeF32(constant.shape, constant.f32);
   }
 
+  // A quantized exponent is the float32 that quantizers make: 127 * float(2 / 127) is 2 there. In binary64 it is a
+  // little less, and such a power of a negative number NaN.
+  void RoundExponent(Node& node) {
+    const Value* exponent = node.inputs[1] != kAbsent ? &graph_.value(node.inputs[1]) : nullptr;
+    if (exponent == nullptr || !exponent->constant.has_value() || exponent->constant->dtype != DType::kF32 ||
+        !exponent->encoding.has_value() || !std::holds_alternative<PerTensor>(*exponent->encoding)) {
+      return;
+    }
+    SimTensor rounded = TensorOf(*exponent->constant, &*exponent->encoding);
+    node.inputs[1] = AddConstant(graph_, exponent->name, {DType::kF32, rounded.shape, std::move(rounded.f32), {}});
+  }
+
+  // Constants with an encoding hold float32: reals are rounded to its grid first, once.
+  static SimTensor OnGrid(const SimTensor& reals, const PerTensor& grid) {
+    const ObservedTensor seen = simulator::Quantize(reals, grid, RoundingProfile::kAimetDiv, false);
+    std::vector<float> values;
+    for (int32_t code : seen.codes) values.push_back(static_cast<float>(code + grid.offset) * grid.scale);
+    return simulator::MakeF32(reals.shape, std::move(values));
+  }
+
   // The exact simulator says what comes out.
   Status Fold(const Node& node) {
     bool integers = node.op != "ConstantOfShape" || TakesIntegers(node);
@@ -174,6 +195,9 @@ class NodeFolder {
     LQ_ASSIGN_OR_RETURN(const simulator::RunNode run, simulator::PrepareNode({graph_, floats, options, constants}));
     LQ_ASSIGN_OR_RETURN(SimTensor result, run(inputs));
     if (shared.has_value()) graph_.value(node.outputs[0]).encoding = *shared;
+    const std::optional<Encoding>& own = graph_.value(node.outputs[0]).encoding;
+    const auto* grid = own.has_value() ? std::get_if<PerTensor>(&*own) : nullptr;
+    if (grid != nullptr && result.kind == simulator::Kind::kReal) result = OnGrid(result, *grid);
     return Keep(node, std::move(result), integers);
   }
 
