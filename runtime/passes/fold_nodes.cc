@@ -85,7 +85,7 @@ class NodeFolder {
 
  private:
   // Constants without encodings, or of one scale for the whole tensor: aimet_onnx quantizes masks and factors too, and
-  // exporters cut the weights of an LSTM into gates.
+  // exporters cut the weights of an LSTM into gates, and compute biases of positions.
   bool HoldsConstants(const Node& node) const {
     return std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
       if (id == kAbsent) return true;
@@ -174,6 +174,14 @@ class NodeFolder {
     return simulator::MakeF32(constant.shape, constant.f32);
   }
 
+  // Constants with an encoding hold float32: reals are rounded to its grid first, once.
+  static SimTensor OnGrid(const SimTensor& reals, const PerTensor& grid) {
+    const ObservedTensor seen = simulator::Quantize(reals, grid, RoundingProfile::kAimetDiv, false);
+    std::vector<float> values;
+    for (int32_t code : seen.codes) values.push_back(static_cast<float>(code + grid.offset) * grid.scale);
+    return simulator::MakeF32(reals.shape, std::move(values));
+  }
+
   // The exact simulator says what comes out.
   Status Fold(const Node& node) {
     bool integers = node.op != "ConstantOfShape" || TakesIntegers(node);
@@ -207,6 +215,9 @@ class NodeFolder {
     LQ_ASSIGN_OR_RETURN(const simulator::RunNode run, simulator::PrepareNode({graph_, floats, options, constants}));
     LQ_ASSIGN_OR_RETURN(SimTensor result, run(inputs));
     if (shared.has_value()) graph_.value(node.outputs[0]).encoding = *shared;
+    const std::optional<Encoding>& own = graph_.value(node.outputs[0]).encoding;
+    const auto* grid = own.has_value() ? std::get_if<PerTensor>(&*own) : nullptr;
+    if (grid != nullptr && result.kind == simulator::Kind::kReal) result = OnGrid(result, *grid);
     return Keep(node, std::move(result), integers);
   }
 

@@ -12,7 +12,7 @@ namespace lq {
 namespace {
 
 template <size_t kSize>
-bool IsOneOf(const std::string_view (&names)[kSize], std::string_view op) {
+bool IsAmong(const std::string_view (&names)[kSize], std::string_view op) {
   return std::find(std::begin(names), std::end(names), op) != std::end(names);
 }
 
@@ -41,7 +41,7 @@ class IntegerValues {
   void Follow(const Node& node) {
     constexpr std::string_view kIntegers[] = {"ArgMax", "ArgMin", "Equal",     "Greater", "GreaterOrEqual", "IsNaN",
                                               "Less",   "Not",    "Positions", "Shape",   "LessOrEqual",    "Size"};
-    bool makes = IsOneOf(kIntegers, node.op);
+    bool makes = IsAmong(kIntegers, node.op);
     if (node.op == "Cast") {
       const int64_t type = node.Int("to", kOnnxFloat);
       makes = type == kOnnxInt32 || type == kOnnxInt64 || type == kOnnxBool;
@@ -68,7 +68,7 @@ void TruncateQuotients(Graph& graph) {
   const IntegerValues integers(graph);
   std::vector<Node> nodes;
   for (Node& node : graph.nodes) {
-    const bool truncates = IsOneOf(kDividing, node.op) && node.outputs.size() == 1 && integers.Has(node.outputs[0]);
+    const bool truncates = IsAmong(kDividing, node.op) && node.outputs.size() == 1 && integers.Has(node.outputs[0]);
     nodes.push_back(std::move(node));
     if (!truncates) continue;
     Node& quotient = nodes.back();

@@ -82,6 +82,18 @@ TEST_F(FoldNodesTest, QuotientsOfIntegersOfTheRunAreTruncated) {
   }
 }
 
+// Both operands are rounded to their grids; the sum has an encoding of its own, which rounds it where it is read.
+TEST_F(FoldNodesTest, QuantizedConstantsAreComputedWith) {
+  const PerTensor halves{{8, true}, 0.5f, 0}, ones{{8, true}, 1.0f, 0};
+  const ValueId sum = builder_.Node(
+      "Add", {builder_.Floats({2}, {0.6f, 1.3f}, halves), builder_.Floats({2}, {0.6f, 1.3f}, halves)}, {}, ones);
+  const Constant& folded = Folded(sum);
+  EXPECT_EQ(folded.f32, (std::vector<float>{1, 3}));
+  EXPECT_EQ(builder_.graph().value(sum).encoding, Encoding(ones));
+  const ValueId root = builder_.Node("Sqrt", {builder_.Floats({1}, {6.3f}, ones)}, {}, halves);
+  EXPECT_EQ(Folded(root).f32, std::vector<float>{2.5f});  // of the square root of 6
+}
+
 TEST_F(FoldNodesTest, RealsStayReals) {
   const Constant& folded = Folded(builder_.Node("Sqrt", {builder_.Floats({1}, {2.0f})}));
   EXPECT_EQ(folded.dtype, DType::kF64);
@@ -172,6 +184,14 @@ TEST(NoteTiedWeightsTest, NamesTheMatrixOfWhichTheFloatsAreLost) {
   EXPECT_EQ(notes[0].rfind("'constant0' and 'constant3' are one tied matrix", 0), 0u) << notes[0];
   EXPECT_TRUE(NotesOnTied(rounded, quarters, quarters).empty());  // both quantizers leave them as they are
   EXPECT_TRUE(NotesOnTied(raw, quarters, words).empty());         // the floats are there
+}
+
+// 127 * float(2 / 127) is 2 in float32, but no integer in binary64.
+TEST_F(FoldNodesTest, ExponentsAreFloats) {
+  const ValueId two = builder_.Floats({}, {2}, PerTensor{{8, true}, 2.0f / 127, 0});
+  builder_.Output(builder_.Node("Pow", {builder_.Input({2}), two}));
+  ASSERT_TRUE(FoldNodes(builder_.graph()).ok());
+  EXPECT_EQ(testing::Simulate(builder_, {{Shape{2}, {-3, 4}}}).outputs[0].values, (std::vector<float>{9, 16}));
 }
 
 // Both ways of the same numbers: the simulator's outputs, bit by bit from the kernels.
