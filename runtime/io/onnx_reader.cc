@@ -37,15 +37,34 @@ Status ReadOpset(std::string_view message, Graph& graph) {
   return OkStatus();
 }
 
+// StringStringEntryProto. A QDQ graph has no encodings file to say that aimet_onnx made it.
+Status ReadProperty(std::string_view message, Graph& graph) {
+  std::string_view key, value;
+  ProtoFields fields("StringStringEntryProto", message);
+  while (fields.Next()) {
+    if (fields.number() != 1 && fields.number() != 2) continue;
+    LQ_ASSIGN_OR_RETURN(const std::string_view text, fields.Bytes());
+    (fields.number() == 1 ? key : value) = text;
+  }
+  LQ_RETURN_IF_ERROR(fields.status());
+  constexpr std::string_view kProducer = "aimet-onnx";
+  if (key == "producer" && value.substr(0, kProducer.size()) == kProducer) graph.encodings_producer = kProducer;
+  return OkStatus();
+}
+
 Result<Graph> ReadModel(const OnnxOutline& outline, const std::string& folder) {
   Graph graph;
   bool has_graph = false;
   ProtoFields fields("ModelProto", outline.message);
   while (fields.Next()) {
-    if (fields.number() != 7 && fields.number() != 8) continue;
+    if (fields.number() != 7 && fields.number() != 8 && fields.number() != 14) continue;
     LQ_ASSIGN_OR_RETURN(const std::string_view bytes, fields.Bytes());
     if (fields.number() == 8) {
       LQ_RETURN_IF_ERROR(ReadOpset(bytes, graph));
+      continue;
+    }
+    if (fields.number() == 14) {
+      LQ_RETURN_IF_ERROR(ReadProperty(bytes, graph));
       continue;
     }
     if (has_graph) return InvalidArgument("ModelProto: two graphs");

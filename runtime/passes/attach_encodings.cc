@@ -164,7 +164,7 @@ class Attacher {
 }  // namespace
 
 Status AttachEncodings(const EncodingsFile& file, Graph& graph) {
-  graph.encodings_producer = file.producer;
+  if (!file.producer.empty()) graph.encodings_producer = file.producer;
   Attacher attacher(file, graph);
   // Other names of a bias first: they round its floats, of which its own entry leaves none.
   std::vector<const EncodingEntry*> entries;

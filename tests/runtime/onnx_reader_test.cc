@@ -230,5 +230,19 @@ TEST(OnnxReaderTest, RawDataBelongsToItsInitializer) {
   EXPECT_EQ(Find(*graph, "twice")->constant->f32, (std::vector<float>{7, 8}));
 }
 
+// A QDQ graph of aimet_onnx says so in its properties: whose rounding its simulation has.
+TEST(OnnxReaderTest, TakesTheProducerOfAQdqGraph) {
+  const std::string model =
+      OnnxGraph{{OnnxNode("Neg", "n", {"x"}, {"y"})}, {}, {OnnxValue("x", {-1, 4})}, {OnnxValue("y", {-1, 4})}}.Model();
+  const auto with = [&model](const std::string& key, const std::string& value) {
+    const Result<Graph> graph = ReadBytes(model + Proto().Bytes(14, Proto().Bytes(1, key).Bytes(2, value)).bytes());
+    EXPECT_TRUE(graph.ok()) << graph.status().message();
+    return graph.ok() ? graph->encodings_producer : "";
+  };
+  EXPECT_EQ(with("producer", "aimet-onnx 2.42.0"), "aimet-onnx");
+  EXPECT_EQ(with("producer", "aimet-torch 2.42.0"), "");
+  EXPECT_EQ(with("author", "aimet-onnx"), "");
+}
+
 }  // namespace
 }  // namespace lq
