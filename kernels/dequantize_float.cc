@@ -99,12 +99,15 @@ class Writer {
   // Where the values of elements i .. i + n - 1 go, the next ones.
   HWY_INLINE Element<kOut>* At(size_t i, size_t n) {
     if (!args_.stream) return out_ + i;
-    if (waiting_ >= kPush) Push();
-    const size_t bytes = args_.packed ? n / 2 : n;
-    stream::PrefetchAhead(args_.in + (args_.packed ? i / 2 : i), bytes);
-    auto* to = static_cast<Element<kOut>*>(lines_.next()) + waiting_;
+    stream::PrefetchAhead(args_.in + (args_.packed ? i / 2 : i), args_.packed ? n / 2 : n);
+    return static_cast<Element<kOut>*>(lines_.next()) + waiting_;
+  }
+
+  // They are there.
+  HWY_INLINE void Done(size_t n) {
+    if (!args_.stream) return;
     waiting_ += n;
-    return to;
+    if (waiting_ >= kPush) Push();
   }
 
   void Finish() {
@@ -145,6 +148,7 @@ void Run(const DequantizeFloatArgs& shared_args) {
       const ScaleChunk piece = {i, std::min(kPiece, end - i), chunk.scale, chunk.uniform};
       const uint8_t* codes = args.packed ? unpacked + i % kMost : args.in + i;
       RunChunk<kOut>(codes, piece, args, writer.At(i, piece.count));
+      writer.Done(piece.count);
     }
   }
   writer.Finish();

@@ -19,8 +19,8 @@ struct ScaleChunk {
 
 class ScaleChunks {
  public:
-  static constexpr size_t kMost = 1024;  // elements of a chunk
-  static constexpr size_t kSpread = 64;  // of one that is not uniform
+  static constexpr size_t kMost = 1024;   // elements of a chunk
+  static constexpr size_t kSpread = 128;  // of one that is not uniform
 
   ScaleChunks(const AffineLayout& layout, size_t n) : layout_(layout), n_(n), run_(layout.count == 1 ? n : layout.run) {
     std::fill_n(spread_, kSpread, layout.scale[0]);
