@@ -140,8 +140,13 @@ static void MultiplyPanels(const MatmulArgs& args, const PanelRows& rows, uint8_
 #else  // LQ_NATIVE_DOT
 
 // Rows of A, with their planes, that are interleaved at a time: k bytes each, and at most k / 4 chunk starts of 8
-// bytes, so that they fit where other targets unpack a panel (S4Scratch). Five strips hide the reading of a panel.
+// bytes. So many fit where other targets unpack a panel (S4Scratch), or all that fit where others split rows: with
+// blocks of 64 these are 128, and a panel is read from memory once for 32 strips.
 constexpr size_t kInterleavedRows = 20;
+inline size_t InterleavedRows(size_t rows, size_t k, size_t chunks) {
+  const size_t split_bytes = std::min(rows, kSplitRows) * SplitStride(k), row_bytes = k + chunks * sizeof(ChunkStart);
+  return std::max(kInterleavedRows, std::min(kSplitRows, (std::max<size_t>(split_bytes, 64) - 64) / row_bytes));
+}
 
 template <size_t kPlanes>
 static void MultiplySomeRows(const MatmulArgs& args, const PanelRows& rows, uint8_t* scratch) {
@@ -174,7 +179,8 @@ static void MultiplySomeRows(const MatmulArgs& args, const PanelRows& rows, uint
 
 template <size_t kPlanes>
 static void MultiplyPanels(const MatmulArgs& args, const PanelRows& rows, uint8_t* scratch) {
-  const Strips parts(rows.count, kInterleavedRows / kPlanes);
+  const size_t chunks = ChunksOfRow(Panels(args).At(args.n_begin));
+  const Strips parts(rows.count, InterleavedRows(rows.count * kPlanes, args.k, chunks) / kPlanes);
   for (size_t i = 0, row = 0; i < parts.count(); row += parts.rows(i), ++i) {
     MultiplySomeRows<kPlanes>(
         args, {rows.a + row * kPlanes * rows.a_stride, rows.a_stride, rows.first + row, parts.rows(i)}, scratch);
