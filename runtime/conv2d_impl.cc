@@ -157,6 +157,15 @@ Partition Conv2d::Impl::CutLines(const Gemm& gemm, const ImageLines& lines, cons
   cut.m_step = std::max<size_t>(1, (count + wanted - 1) / wanted);
   if (cut.m_step > height) cut.m_step -= cut.m_step % height;  // whole images are one call of the kernel
   cut.m_tasks = (count + cut.m_step - 1) / cut.m_step;
+  // Few lines: as many for each worker, in tasks of some of the channels. 14 in tasks of 4 make 8 lines for one of two.
+  const size_t share = (count + workers - 1) / workers, most = (cut.m_tasks + workers - 1) / workers * cut.m_step;
+  if (cut.n_tasks == 1 && share <= max_lines && 10 * most > 11 * share) {
+    const size_t panels = (n + kernels::kPanelChannels - 1) / kernels::kPanelChannels;
+    cut.m_step = share;
+    cut.m_tasks = (count + share - 1) / share;
+    cut.n_step = (panels + kTasksPerWorker - 1) / kTasksPerWorker * kernels::kPanelChannels;
+    cut.n_tasks = (n + cut.n_step - 1) / cut.n_step;
+  }
   return cut;
 }
 

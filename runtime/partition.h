@@ -39,9 +39,10 @@ constexpr size_t kCheapRows = 3;
 constexpr size_t kTasksPerWorker = 2;  // evens out a core that something else uses
 constexpr size_t kStrip = 6;           // rows of a register tile
 
-// At least `tasks` ranges of rows, of all channels.
+// Equal ranges of rows, of all channels: a multiple of `tasks`, so that each worker has as many.
 inline Partition PartitionRows(size_t m, size_t n, size_t tasks, size_t max_rows) {
-  const size_t m_step = std::min(max_rows, RoundUp((m + tasks - 1) / tasks, kStrip));
+  const size_t cuts = RoundUp(std::max<size_t>(1, (m + max_rows - 1) / max_rows), tasks);
+  const size_t m_step = std::max<size_t>(1, (m + cuts - 1) / cuts);
   return {m, n, m_step, RoundUp(n, kernels::kPanelChannels), (m + m_step - 1) / m_step, 1};
 }
 
