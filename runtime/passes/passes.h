@@ -74,7 +74,7 @@ void RoundToHalves(EncodingsFile& file, Graph& graph);
 Status AttachEncodings(const EncodingsFile& file, Graph& graph);
 // A tensor that AIMET quantizes in several ways has one Identity for each quantizer but the first, `X_dup_0` of `X`,
 // and all of them have encodings. They round what X was before its own encoding: an activation loses that to a value of
-// its own, a constant is copied. Only for encodings of a file: a QDQ graph runs as it is written.
+// its own, a constant is copied. Those of a graph output round what it gives. Only for encodings of a file: a QDQ graph runs as it is written.
 void SplitCopies(Graph& graph);
 // Another name of a constant (an Identity of it) becomes that constant, or where it has an encoding of its own a
 // constant of its own: the values of the first, on the grid of its encoding if it has one, quantized again. Error: that
