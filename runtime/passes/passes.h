@@ -85,7 +85,7 @@ void RoundToHalves(EncodingsFile& file, Graph& graph);
 Status AttachEncodings(const EncodingsFile& file, Graph& graph);
 // A tensor that AIMET quantizes in several ways has one Identity for each quantizer but the first, `X_dup_0` of `X`,
 // and all of them have encodings. They round what X was before its own encoding: an activation loses that to a value of
-// its own, a constant is copied. Only for encodings of a file: a QDQ graph runs as it is written.
+// its own, a constant is copied. Those of a graph output round what it gives. Only for encodings of a file: a QDQ graph runs as it is written.
 void SplitCopies(Graph& graph);
 // Notes embeddings and heads of the same floats, rounded already by the quantizer of one of them: where AIMET exports
 // tied weights it keeps no others, and rounds the floats themselves when it simulates the second one.

@@ -1,5 +1,6 @@
 // Tensors that AIMET quantizes in several ways. Its exporter names one again for each further quantizer: `X_dup_0` is
 // an Identity of `X`, and both have encodings. In the simulation every one of them rounds X itself. See passes.h.
+#include <algorithm>
 #include <string_view>
 #include <vector>
 
@@ -19,6 +20,8 @@ bool IsNameOfCopy(std::string_view name, std::string_view source) {
 
 bool IsCopy(const Graph& graph, const Node& node) {
   if (node.op != "Identity" || !node.domain.empty()) return false;
+  // What a network gives was rounded: a further quantizer of it rounds that, under the same kind of name.
+  if (std::count(graph.outputs.begin(), graph.outputs.end(), node.inputs[0]) != 0) return false;
   const Value& source = graph.value(node.inputs[0]);
   const Value& copy = graph.value(node.outputs[0]);
   return source.encoding.has_value() && copy.encoding.has_value() && *source.encoding != *copy.encoding &&

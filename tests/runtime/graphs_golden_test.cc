@@ -78,7 +78,8 @@ TEST_P(GraphsGolden, SimulatorEqualsToolAndKernelsEqualSimulator) {
 INSTANTIATE_TEST_SUITE_P(All, GraphsGolden,
                          ::testing::Values("conv3d", "decoder", "codes", "lstm", "gru", "attention", "gathered",
                                            "pooled", "copies", "older", "cached", "bert", "llama", "vit", "swin",
-                                           "cubic", "output_shape", "transposed_gemm", "einsum", "unfolded", "power"));
+                                           "cubic", "output_shape", "transposed_gemm", "einsum", "unfolded", "power",
+                                           "twice"));
 
 }  // namespace
 }  // namespace lq

@@ -280,6 +280,13 @@ TEST_F(Copies, OfAnInputLeaveItItsName) {
   EXPECT_EQ(graph.value(graph.nodes[0].outputs[0]).name, "t rounded");
 }
 
+TEST_F(Copies, OfAGraphOutputRoundWhatItGives) {
+  builder_.Output(source_);
+  SplitCopies(builder_.graph());
+  EXPECT_EQ(builder_.graph().nodes.size(), 4u);
+  EXPECT_EQ(builder_.graph().nodes[1].inputs[0], source_);
+}
+
 TEST_F(Copies, OfAConstantAreConstants) {
   Graph& graph = builder_.graph();
   graph.nodes.erase(graph.nodes.begin());

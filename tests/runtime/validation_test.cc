@@ -131,9 +131,7 @@ TEST(ValidationTest, FailsOnAnActivationThatIsNotCompared) {
   const ValueId x = builder.Input({-1, 2}, encoding);
   const ValueId w = builder.Floats({2, 2}, {1, 2, 3, 4}, PerTensor{{8, true}, 1.0f, 0});
   builder.Output(builder.Node("Relu", {builder.Node("MatMul", {x, w}, {}, encoding)}, {}, encoding));
-  Value& orphan = builder.graph().values.emplace_back();
-  orphan.name = "orphan";
-  orphan.encoding = encoding;
+  builder.graph().value(builder.Node("Relu", {x}, {}, encoding)).name = "orphan";
   const Model model(builder.Share());
   const std::vector<float> values{1, -2};
   const std::vector<ConstTensorView> inputs{{DType::kF32, {1, 2}, std::as_bytes(std::span(values))}};
