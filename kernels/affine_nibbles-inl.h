@@ -26,6 +26,15 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 namespace affine {
 
+constexpr size_t kEight = 8 * hn::MaxLanes(DF32());  // elements of eight vectors
+
+// Whether NibblesKernel, where there is one, takes the codes: all stretches of AffineLoop begin at an even element.
+HWY_INLINE bool AreNibbles(const QuantizeAffineArgs& args) {
+  const AffineLayout& layout = args.layout;
+  const bool even = layout.count == 1 || layout.run % 2 == 0 || (layout.run == 1 && layout.count % kEight == 0);
+  return args.type == CodeType::kS4 && args.in_type == FloatType::kF32 && even;
+}
+
 #if LQ_LOWEST_FOR_NAN
 
 // Where packed codes go, counted by codes: an even number of them at a time, but for the last ones.
@@ -45,13 +54,6 @@ class NibblesKernel {
  public:
   using In = float;
   using Results = Nibbles;
-
-  // Whether all stretches of AffineLoop begin at an even element.
-  static bool Takes(const QuantizeAffineArgs& args) {
-    const AffineLayout& layout = args.layout;
-    const bool even = layout.count == 1 || layout.run % 2 == 0 || (layout.run == 1 && layout.count % kEight == 0);
-    return args.type == CodeType::kS4 && args.in_type == FloatType::kF32 && even;
-  }
 
   NibblesKernel(const QuantizeAffineArgs& args, int64_t limit) : codes_(args, limit) {}
 
@@ -104,8 +106,6 @@ class NibblesKernel {
   }
 
  private:
-  static constexpr size_t kEight = 8 * hn::MaxLanes(DF32());
-
   // Up to kEight codes, which `store` leaves a byte to each.
   template <class StoreBytes>
   HWY_INLINE static void ByBytes(size_t n, Nibbles out, const StoreBytes& store) {

@@ -92,7 +92,7 @@ template <Rule kRule>
 void RunBytes(const QuantizeAffineArgs& args, int64_t limit) {
   if constexpr (kRule == Rule::kDivide) {
 #if LQ_LOWEST_FOR_NAN
-    if (limit >= 0 && affine::NibblesKernel::Takes(args)) return RunNibbles(args, limit);
+    if (limit >= 0 && affine::AreNibbles(args)) return RunNibbles(args, limit);
 #endif
     if (args.in_type == FloatType::kF16) return Run<kRule, uint8_t, FloatType::kF16>(args, limit);
     if (args.in_type == FloatType::kBF16) return Run<kRule, uint8_t, FloatType::kBF16>(args, limit);
