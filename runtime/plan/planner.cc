@@ -87,9 +87,9 @@ Status Planner::PlanNode(size_t index) {
   if (node.op == "Conv") return PlanConv(node);
   if (node.op == "ConvTranspose") return PlanConvTranspose(node);
   const Constant* second = node.op == "MatMul" ? constants_.Find(node.inputs[1]) : nullptr;
-  if (node.op == "MatMul" && (second == nullptr || second->shape.rank() != 2 || IsWide(node.inputs[1]))) {
-    return PlanProduct(node);
-  }
+  const bool no_layer = second == nullptr || second->shape.rank() != 2 ||
+                        (IsWide(node.inputs[1]) && IsCoded(node.inputs[0]));  // of floats they are float weights
+  if (node.op == "MatMul" && no_layer) return PlanProduct(node);
   if (node.op == "Gemm" || node.op == "MatMul") return PlanMatrix(node);
   if (node.op == "Add") return PlanAdd(node);
   if (node.op == "AveragePool" || node.op == "GlobalAveragePool") return PlanAverage(node);
