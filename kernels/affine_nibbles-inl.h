@@ -91,7 +91,7 @@ class NibblesKernel {
 
   HWY_INLINE void Row(const float* in, size_t n, size_t at, Nibbles out) const {
     size_t i = 0;
-    if (codes_.row().IsPlain() && codes_.IsSaturatingRow()) {
+    if (codes_.IsSaturatingRow()) {
       const VF32 high = codes_.HighOfRow();
       for (; i + kEight <= n; i += kEight) StoreRow(in + i, at + i, high, out + i);
     }

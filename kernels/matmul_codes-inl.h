@@ -1,6 +1,7 @@
 // Register tiles that finish in registers: the sums of up to 7 rows x 64 channels, or of 8 to 14 rows x 32, become u8
-// codes where they are. They are stored, too, but read again only where a lane is near a tie. Stores then run beside
-// the epilogue's arithmetic: layers of k = 256 take 5 % less time than with sums that are finished some strips later.
+// codes where they are. Where a lane is near a tie they are read again: they are stored, too, or, of few quads, made
+// once more. Stores then run beside the epilogue's arithmetic: layers of k = 256 take 5 % less time than with sums that
+// are finished some strips later.
 
 #if defined(LANEQUANT_KERNELS_MATMUL_CODES_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef LANEQUANT_KERNELS_MATMUL_CODES_INL_H_

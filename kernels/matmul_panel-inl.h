@@ -109,6 +109,7 @@ static HWY_NOINLINE void MultiplyPanel(const MatmulArgs& args, const PanelRows& 
   const Patches& patches = rows.patches == nullptr ? one_line : *rows.patches;
   TileArgs t = {rows.a, rows.a_stride, panel, groups * 64, patches.run_bytes / 4, acc, patches.runs, patches.run_step};
 #if LQ_NATIVE_DOT
+  static_assert(codes::kMaxTallRows <= kFinishRows);
   const bool in_registers = FitsRegisters<kPlanes>(args, n0);
   if (kPlanes == 1 && in_registers) strip_rows = codes::StripRows(groups);
 #endif

@@ -23,32 +23,23 @@ using D = hn::CappedTag<float, 16>;
 using V = hn::Vec<D>;
 using M = hn::Mask<D>;
 
-// Targets differ in what Min makes of a NaN, so that it is looked for by itself.
-struct Extremes {
-  HWY_INLINE void Add(V v) {
-    min = hn::Min(min, v);
-    max = hn::Max(max, v);
-    nan = hn::Or(nan, hn::IsNaN(v));
-  }
-
-  V min, max;
-  M nan;
-};
-
-HWY_INLINE Extremes NoValues() {
-  const D d;
-  const V infinity = hn::Set(d, std::numeric_limits<float>::infinity());
-  return {infinity, hn::Neg(infinity), hn::MaskFalse(d)};
+// Targets differ in what Min makes of a NaN, so that it is looked for by itself. Vectors of SVE are no members.
+HWY_INLINE void Add(V v, V& low, V& high, M& nan) {
+  low = hn::Min(low, v);
+  high = hn::Max(high, v);
+  nan = hn::Or(nan, hn::IsNaN(v));
 }
 
-HWY_INLINE void Join(const Extremes& found, float* min, float* max) {
+HWY_INLINE V Infinity() { return hn::Set(D(), std::numeric_limits<float>::infinity()); }
+
+HWY_INLINE void Join(V low, V high, M nan, float* min, float* max) {
   const D d;
-  if (HWY_UNLIKELY(!hn::AllFalse(d, found.nan)) || *min != *min) {
+  if (HWY_UNLIKELY(!hn::AllFalse(d, nan)) || *min != *min) {
     *min = *max = std::numeric_limits<float>::quiet_NaN();
     return;
   }
-  *min = std::min(*min, hn::ReduceMin(d, found.min)) + 0.0f;  // a zero of either sign becomes +0
-  *max = std::max(*max, hn::ReduceMax(d, found.max)) + 0.0f;
+  *min = std::min(*min, hn::ReduceMin(d, low)) + 0.0f;  // a zero of either sign becomes +0
+  *max = std::max(*max, hn::ReduceMax(d, high)) + 0.0f;
 }
 
 // Fewer elements than a vector has, 1 at least.
@@ -56,12 +47,9 @@ template <FloatType kType>
 HWY_INLINE void FewOfOneGroup(const small_floats::Element<kType>* in, size_t n, float* min, float* max) {
   const D d;
   const V v = small_floats::Load<kType>(d, in, n);
-  Extremes found = NoValues();
   const M used = hn::FirstN(d, n);
-  found.min = hn::IfThenElse(used, v, found.min);
-  found.max = hn::IfThenElse(used, v, found.max);
-  found.nan = hn::IsNaN(v);  // the lanes not used are 0
-  Join(found, min, max);
+  const V low = hn::IfThenElse(used, v, Infinity()), high = hn::IfThenElse(used, v, hn::Neg(Infinity()));
+  Join(low, high, hn::IsNaN(v), min, max);  // the lanes not used are 0
 }
 
 template <FloatType kType>
@@ -70,27 +58,29 @@ HWY_INLINE void OneGroup(const small_floats::Element<kType>* in, size_t n, float
   const size_t lanes = hn::Lanes(d);
   if (n < lanes) return FewOfOneGroup<kType>(in, n, min, max);
   const auto load = [&](size_t i) HWY_ATTR { return small_floats::Load<kType>(d, in + i, lanes); };
-  Extremes a = NoValues(), b = a;  // two, so that their chains overlap
+  V low = Infinity(), high = hn::Neg(low), low2 = low, high2 = high;  // two, so that their chains overlap
+  M nan = hn::MaskFalse(d), nan2 = nan;
   size_t i = 0;
   for (; i + 4 * lanes <= n; i += 4 * lanes) {
-    a.Add(load(i));
-    b.Add(load(i + lanes));
-    a.Add(load(i + 2 * lanes));
-    b.Add(load(i + 3 * lanes));
+    Add(load(i), low, high, nan);
+    Add(load(i + lanes), low2, high2, nan2);
+    Add(load(i + 2 * lanes), low, high, nan);
+    Add(load(i + 3 * lanes), low2, high2, nan2);
   }
-  for (; i + lanes <= n; i += lanes) a.Add(load(i));
-  if (i < n) b.Add(load(n - lanes));  // may overlap the one before: nothing changes if an element counts twice
-  Join({hn::Min(a.min, b.min), hn::Max(a.max, b.max), hn::Or(a.nan, b.nan)}, min, max);
+  for (; i + lanes <= n; i += lanes) Add(load(i), low, high, nan);
+  // May overlap the one before: nothing changes if an element counts twice.
+  if (i < n) Add(load(n - lanes), low2, high2, nan2);
+  Join(hn::Min(low, low2), hn::Max(high, high2), hn::Or(nan, nan2), min, max);
 }
 
 // Lanes are groups: what was found goes to min and max.
-HWY_INLINE void JoinLanes(const Extremes& found, float* min, float* max) {
+HWY_INLINE void JoinLanes(V low, V high, M nan, float* min, float* max) {
   const D d;
-  const V low = hn::LoadU(d, min), high = hn::LoadU(d, max), zero = hn::Zero(d);
-  const M nan = hn::Or(found.nan, hn::IsNaN(low));
+  const V lowest = hn::LoadU(d, min), highest = hn::LoadU(d, max), zero = hn::Zero(d);
+  const M any = hn::Or(nan, hn::IsNaN(lowest));
   const V quiet = hn::Set(d, std::numeric_limits<float>::quiet_NaN());
-  hn::StoreU(hn::IfThenElse(nan, quiet, hn::Add(hn::Min(low, found.min), zero)), d, min);
-  hn::StoreU(hn::IfThenElse(nan, quiet, hn::Add(hn::Max(high, found.max), zero)), d, max);
+  hn::StoreU(hn::IfThenElse(any, quiet, hn::Add(hn::Min(lowest, low), zero)), d, min);
+  hn::StoreU(hn::IfThenElse(any, quiet, hn::Add(hn::Max(highest, high), zero)), d, max);
 }
 
 // As many groups as there are lanes, side by side, each of `run` elements: a multiple of the lanes.
@@ -103,16 +93,17 @@ HWY_INLINE void SeveralGroups(const small_floats::Element<kType>* in, size_t run
   HWY_ALIGN float maxs[kMost];
   M nan = hn::MaskFalse(d);
   for (size_t k = 0; k < lanes; ++k) {
-    Extremes found = NoValues();
-    for (size_t i = 0; i < run; i += lanes) found.Add(small_floats::Load<kType>(d, in + k * run + i, lanes));
-    hn::Store(found.min, d, mins + k * lanes);
-    hn::Store(found.max, d, maxs + k * lanes);
-    nan = hn::Or(nan, found.nan);
+    V low = Infinity(), high = hn::Neg(low);
+    for (size_t i = 0; i < run; i += lanes) {
+      Add(small_floats::Load<kType>(d, in + k * run + i, lanes), low, high, nan);
+    }
+    hn::Store(low, d, mins + k * lanes);
+    hn::Store(high, d, maxs + k * lanes);
   }
   if (HWY_LIKELY(hn::AllFalse(d, nan))) {
     const V low = block_groups::ReduceEach(d, mins, [](V a, V b) HWY_ATTR { return hn::Min(a, b); });
     const V high = block_groups::ReduceEach(d, maxs, [](V a, V b) HWY_ATTR { return hn::Max(a, b); });
-    return JoinLanes({low, high, nan}, min, max);
+    return JoinLanes(low, high, nan, min, max);
   }
   for (size_t k = 0; k < lanes; ++k) OneGroup<kType>(in + k * run, run, min + k, max + k);
 }
@@ -125,9 +116,12 @@ HWY_INLINE void EachItsGroup(const small_floats::Element<kType>* in, size_t rows
   const size_t lanes = hn::Lanes(d);
   size_t i = 0;
   for (; i + lanes <= n; i += lanes) {
-    Extremes found = NoValues();
-    for (size_t row = 0; row < rows; ++row) found.Add(small_floats::Load<kType>(d, in + row * pitch + i, lanes));
-    JoinLanes(found, min + i, max + i);
+    V low = Infinity(), high = hn::Neg(low);
+    M nan = hn::MaskFalse(d);
+    for (size_t row = 0; row < rows; ++row) {
+      Add(small_floats::Load<kType>(d, in + row * pitch + i, lanes), low, high, nan);
+    }
+    JoinLanes(low, high, nan, min + i, max + i);
   }
   for (; i < n; ++i) {
     for (size_t row = 0; row < rows; ++row) FewOfOneGroup<kType>(in + row * pitch + i, 1, min + i, max + i);

@@ -140,9 +140,13 @@ HWY_NOINLINE void Pack(const PackRowsArgs& args) {
 }
 
 // A quad of k of 16 channels: four vectors of four channels.
-HWY_INLINE void LoadQuad(const uint8_t* in, size_t stride, V8 (&quad)[4]) {
-  for (size_t i = 0; i < 4; ++i) quad[i] = hn::LoadU(D8(), in + i * stride);
-  Interleave<uint8_t, uint16_t>(quad[0], quad[1], quad[2], quad[3]);
+HWY_INLINE void LoadQuad(const uint8_t* in, size_t stride, V8& q0, V8& q1, V8& q2, V8& q3) {
+  const D8 d;
+  q0 = hn::LoadU(d, in);
+  q1 = hn::LoadU(d, in + stride);
+  q2 = hn::LoadU(d, in + 2 * stride);
+  q3 = hn::LoadU(d, in + 3 * stride);
+  Interleave<uint8_t, uint16_t>(q0, q1, q2, q3);
 }
 
 // All channels of a k before the next one: often rows are a power of two apart, and the first-level cache holds few.
@@ -154,14 +158,20 @@ HWY_INLINE void PackQuads(const PackColumnsArgs& args) {
   auto* out = static_cast<uint8_t*>(args.out);
   for (size_t k = 0; k < args.k; k += kStep, in += kStep * stride) {
     for (size_t c = 0; c < channels; c += 16, out += 64) {
-      V8 low[4];
-      LoadQuad(in + c, stride, low);
+      V8 a0, a1, a2, a3;
+      LoadQuad(in + c, stride, a0, a1, a2, a3);
       if constexpr (kNibbles) {
-        V8 high[4];
-        LoadQuad(in + c + 4 * stride, stride, high);
-        for (size_t i = 0; i < 4; ++i) low[i] = Nibbles(low[i], high[i]);
+        V8 b0, b1, b2, b3;
+        LoadQuad(in + c + 4 * stride, stride, b0, b1, b2, b3);
+        a0 = Nibbles(a0, b0);
+        a1 = Nibbles(a1, b1);
+        a2 = Nibbles(a2, b2);
+        a3 = Nibbles(a3, b3);
       }
-      for (size_t i = 0; i < 4; ++i) hn::StoreU(low[i], D8(), out + i * kBytes);
+      hn::StoreU(a0, D8(), out);
+      hn::StoreU(a1, D8(), out + kBytes);
+      hn::StoreU(a2, D8(), out + 2 * kBytes);
+      hn::StoreU(a3, D8(), out + 3 * kBytes);
     }
   }
 }

@@ -119,15 +119,9 @@ HWY_INLINE hn::Vec<D16> UpperHalves(VF32 a, VF32 b) {
   return hn::ConcatOdd(D16(), hn::BitCast(D16(), b), hn::BitCast(D16(), a));
 }
 
-// Scale, reciprocal and limit of the elements of a vector. F: VF32 or exact_division::Broadcast.
-template <class F>
-struct Divisor {
-  F scale, inverse;
-  VF32 limit;
-};
-
 // Writes the codes of the first of n elements, whose scales exact_division-inl.h takes. Returns how many: a multiple of
-// four vectors, or 0 if one of them is infinite or NaN. divisor_of(i, v): of the v-th vector of the four from i on.
+// four vectors, or 0 if one of them is infinite or NaN. divisor_of(i, v, use) calls use(scale, inverse, limit) for the
+// v-th vector of the four from i on; scale and inverse are VF32 or exact_division::Broadcast.
 // kZeroPoint: 0 is added, which takes the sign of -0. Signs come from the bytes that hold them: shuffles, of which the
 // loop has few, instead of arithmetic, of which it has much.
 template <FloatType kIn, bool kZeroPoint, class DivisorOf>
@@ -148,11 +142,13 @@ HWY_INLINE size_t RunEach(const QuantizeFloatArgs& args, const Magics& shared_ma
     const VF32 x = small_floats::Load<kIn>(df, in + i, lanes);
     return kZeroPoint ? hn::Add(x, hn::Zero(df)) : x;
   };
-  const auto code = [&](VF32 x, const auto& divisor) HWY_ATTR {  // of the magnitude, in the low byte
-    const VF32 inside = Inside(x, divisor.limit);
-    const VF32 nearly = hn::Mul(inside, exact_division::Get(divisor.inverse));  // on the way to the quotient
-    const VF32 magic = hn::BitCast(df, magics(hn::BitCast(d, nearly)));
-    return hn::BitCast(d, hn::Add(exact_division::Quotient(inside, divisor.scale, divisor.inverse), magic));
+  const auto code = [&](VF32 x, size_t i, size_t v) HWY_ATTR {  // of the magnitude, in the low byte
+    return divisor_of(i, v, [&](const auto& scale, const auto& inverse, VF32 limit) HWY_ATTR {
+      const VF32 inside = Inside(x, limit);
+      const VF32 nearly = hn::Mul(inside, exact_division::Get(inverse));  // on the way to the quotient
+      const VF32 magic = hn::BitCast(df, magics(hn::BitCast(d, nearly)));
+      return hn::BitCast(d, hn::Add(exact_division::Quotient(inside, scale, inverse), magic));
+    });
   };
   for (size_t i = 0; i < done; i += 4 * lanes) {
     if (ahead) stream::PrefetchAhead(in + i, 4 * lanes * sizeof(*in));
@@ -162,8 +158,8 @@ HWY_INLINE size_t RunEach(const QuantizeFloatArgs& args, const Magics& shared_ma
     const auto signs = hn::ConcatOdd(d8, hn::BitCast(d8, upper23), hn::BitCast(d8, upper01));
     // Of a byte's neighbour nothing comes as far as its sign.
     const auto moved = hn::BitCast(d8, hn::ShiftRightSame(hn::BitCast(d16, signs), 7 - bits));
-    const auto low = hn::OrderedTruncate2To(d16, code(x0, divisor_of(i, 0)), code(x1, divisor_of(i, 1)));
-    const auto high = hn::OrderedTruncate2To(d16, code(x2, divisor_of(i, 2)), code(x3, divisor_of(i, 3)));
+    const auto low = hn::OrderedTruncate2To(d16, code(x0, i, 0), code(x1, i, 1));
+    const auto high = hn::OrderedTruncate2To(d16, code(x2, i, 2), code(x3, i, 3));
     const auto magnitudes = hn::And(hn::OrderedTruncate2To(d8, low, high), unsigned_bits);
     hn::StoreU(hn::OrAnd(magnitudes, moved, sign_bit), d8, out + i);
   }
@@ -176,8 +172,9 @@ template <FloatType kIn, bool kZeroPoint>
 HWY_INLINE size_t Run(const QuantizeFloatArgs& args, const Magics& magics, const small_floats::Element<kIn>* in,
                       size_t n, float scale, uint8_t* out) {
   const DF32 df;
-  const Divisor<VF32> divisor = {hn::Set(df, scale), hn::Set(df, 1.0f / scale), hn::Set(df, args.grid.limit * scale)};
-  const auto divisor_of = [&](size_t, size_t) HWY_ATTR { return divisor; };
+  const VF32 scales = hn::Set(df, scale), inverses = hn::Set(df, 1.0f / scale);
+  const VF32 limits = hn::Set(df, args.grid.limit * scale);
+  const auto divisor_of = [&](size_t, size_t, const auto& use) HWY_ATTR { return use(scales, inverses, limits); };
   return RunEach<kIn, kZeroPoint>(args, magics, in, n, divisor_of, out);
 }
 
@@ -192,15 +189,14 @@ template <FloatType kIn, bool kZeroPoint>
 HWY_INLINE size_t RunRuns(const QuantizeFloatArgs& args, const Magics& magics, const small_floats::Element<kIn>* in,
                           size_t n, const affine::RunScales& divisors, uint8_t* out) {
   const size_t pair = 2 * hn::Lanes(DF32()), run = args.layout.run;
-  const auto at = [&](size_t k) HWY_ATTR {
-    return Divisor<exact_division::Broadcast>{divisors.AtScale(k), divisors.AtInverse(k), divisors.High(k)};
-  };
+  const auto at = [&](size_t k, const auto& use)
+                      HWY_ATTR { return use(divisors.AtScale(k), divisors.AtInverse(k), divisors.High(k)); };
   if (run == pair) {
-    const auto divisor_of = [&](size_t i, size_t v) HWY_ATTR { return at(i / pair + v / 2); };
+    const auto divisor_of = [&](size_t i, size_t v, const auto& use) HWY_ATTR { return at(i / pair + v / 2, use); };
     return RunEach<kIn, kZeroPoint>(args, magics, in, n, divisor_of, out);
   }
   for (size_t k = 0; k * run < n; ++k) {
-    const auto divisor_of = [&](size_t, size_t) HWY_ATTR { return at(k); };
+    const auto divisor_of = [&](size_t, size_t, const auto& use) HWY_ATTR { return at(k, use); };
     const size_t i = k * run;
     if (RunEach<kIn, kZeroPoint>(args, magics, in + i, run, divisor_of, out + i) == 0) return i;
   }
@@ -212,9 +208,9 @@ template <FloatType kIn, bool kZeroPoint>
 HWY_INLINE size_t RunRow(const QuantizeFloatArgs& args, const Magics& magics, const small_floats::Element<kIn>* in,
                          size_t n, const float_runs::Row& row, size_t at, uint8_t* out) {
   const VF32 limit = hn::Set(DF32(), args.grid.limit);
-  const auto divisor_of = [&](size_t i, size_t v) HWY_ATTR {
+  const auto divisor_of = [&](size_t i, size_t v, const auto& use) HWY_ATTR {
     const size_t k = at + i + v * hn::Lanes(DF32());
-    return Divisor<VF32>{row.Scale(k), row.Inverse(k), hn::Mul(row.Scale(k), limit)};
+    return use(row.Scale(k), row.Inverse(k), hn::Mul(row.Scale(k), limit));
   };
   return RunEach<kIn, kZeroPoint>(args, magics, in, n, divisor_of, out);
 }

@@ -39,7 +39,8 @@ constexpr size_t kCheapRows = 3;
 constexpr size_t kTasksPerWorker = 2;  // evens out a core that something else uses
 constexpr size_t kStrip = 6;           // rows of a register tile
 
-// Equal ranges of rows, of all channels: a multiple of `tasks`, so that each worker has as many.
+// About equal ranges of rows, of all channels: cut for a multiple of `tasks`, so that each worker has as many. Fewer
+// rows may be cut into larger ranges.
 inline Partition PartitionRows(size_t m, size_t n, size_t tasks, size_t max_rows) {
   const size_t cuts = RoundUp(std::max<size_t>(1, (m + max_rows - 1) / max_rows), tasks);
   const size_t m_step = std::max<size_t>(1, (m + cuts - 1) / cuts);

@@ -76,8 +76,9 @@ void RowPacker::PackPanel(size_t n0, size_t k0, size_t rows, Task& task) const {
   if (out_.block != 0) {
     const uint32_t* scales = task.rows.block_scales() + n0;
     uint8_t* const out = At(n0, k0 / run_ * run_) + count * run_ / 2;  // behind the codes of the block
+    const bool first = k0 % run_ == 0;  // bands of one block may belong to several tasks
     for (size_t c = 0; c < count; ++c) {
-      out[c] = static_cast<uint8_t>(scales[c]);
+      if (first) out[c] = static_cast<uint8_t>(scales[c]);
       sum[c] *= static_cast<int32_t>(scales[c]);
       absolute_sum[c] *= static_cast<int32_t>(scales[c]);
     }

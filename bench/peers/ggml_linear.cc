@@ -86,7 +86,9 @@ int main(int argc, char** argv) {
   }
   ggml_backend_t backend = ggml_backend_cpu_init();
   if (backend == nullptr) Fail("no CPU backend");
-  ggml_backend_cpu_set_n_threads(backend, std::atoi(argv[3]));
+  const int threads = std::atoi(argv[3]);
+  if (threads < 1) Fail("usage: ggml_linear NxK M THREADS");
+  ggml_backend_cpu_set_n_threads(backend, threads);
   const char* separator = "[";
   for (const ggml_type type : {GGML_TYPE_Q8_0, GGML_TYPE_Q4_0, GGML_TYPE_Q4_K}) {
     std::printf("%s{\"version\": \"%s\", \"weights\": \"%s\", \"seconds\": %.9f}", separator, ggml_version(),

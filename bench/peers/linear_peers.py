@@ -4,8 +4,8 @@
     bench/peers/linear_peers.py --rows 1,16,64,512 --output linear.json
     bench/plot.py linear linear.json --output linear.png
 
-Needs numpy, onnx and onnxruntime from PyPI; run it under taskset with as many cores as --threads. oneDNN and ggml join where bench/peers/onednn_linear.cc and
-ggml_linear.cc were built (see their first lines).
+Needs numpy, onnx and onnxruntime from PyPI; run it under taskset with as many cores as --threads. oneDNN and ggml join
+where bench/peers/onednn_linear.cc and ggml_linear.cc were built (see their first lines).
 lanequant is timed before and after each peer; of each the best run counts. Work of the same kind is compared: 8-bit
 activations with 8-bit weights (the peers give int32 sums, lanequant requantized codes), and with 4-bit weights (of which
 only lanequant's are LPBQ; MatMulNBits and ggml have float scales in them and quantize their float activations themselves).

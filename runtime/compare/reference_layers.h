@@ -27,6 +27,8 @@ class ReferenceLayers {
   size_t size() const { return layers_.size(); }
   std::vector<ValueId> Ids() const;
   bool Has(ValueId id) const { return layers_.count(id) != 0; }
+  // Whether a layer that it has is compared only where all rows run at once.
+  bool IsWhole(ValueId id) const { return layers_.at(id).rows != rows_; }
   const std::vector<std::string>& notes() const { return notes_; }
 
   // The codes of these rows; empty for a tensor that the file does not have.

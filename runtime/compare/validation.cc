@@ -91,7 +91,7 @@ Result<Simulator> Validator::MakeSimulator(BiasMode bias, RoundingProfile profil
 LayerValidation& Validator::LayerOf(ValueId id) {
   const auto [found, is_new] = index_.emplace(id, result_.layers.size());
   if (is_new)
-    result_.layers.push_back({graph_.value(id).name, OpOf(graph_, id), {}, {}, {}, {}, {}, ErrorOf(id) > 0, 0});
+    result_.layers.push_back({graph_.value(id).name, OpOf(graph_, id), {}, {}, {}, {}, {}, ErrorOf(id) > 0, 0, false});
   return result_.layers[found->second];
 }
 
@@ -204,7 +204,10 @@ Status Validator::RunPass(const Simulator& simulator, const Session* session, Fe
 }
 
 void Validator::SumUp() {
-  for (ValueId id : request_.reference.Ids()) LayerOf(id);  // one that nobody showed is a layer without comparisons
+  for (ValueId id : request_.reference.Ids()) {
+    LayerValidation& layer = LayerOf(id);  // one that nobody showed is a layer without comparisons
+    layer.reference_unused = request_.reference.IsWhole(id) && layer.aimet_isolated.compared == 0;
+  }
   for (const LayerValidation& layer : result_.layers) {
     result_.kernel.Add(layer.kernel_isolated);
     result_.kernel.Add(layer.kernel_cumulative);
@@ -319,7 +322,8 @@ bool Validation::ProfileExplains() const {
 std::vector<std::string> Validation::NotCompared() const {
   std::vector<std::string> names;
   for (const LayerValidation& layer : layers) {
-    if (layer.kernel_isolated.compared == 0 || layer.kernel_cumulative.compared == 0) names.push_back(layer.name);
+    const bool shown = layer.kernel_isolated.compared > 0 && layer.kernel_cumulative.compared > 0;
+    if (!shown || layer.reference_unused) names.push_back(layer.name);
   }
   return names;
 }

@@ -33,8 +33,9 @@ struct LayerValidation {
   std::string name, op;
   CodeDifference kernel_isolated, aimet_isolated, kernel_cumulative, aimet_cumulative;
   TieDistance tie;
-  bool sums_floats = false;    // kernels may be off within their bound (SessionInspector::FloatErrors)
-  uint64_t kernel_beyond = 0;  // of kernel_isolated, those that are not; without a bound all
+  bool sums_floats = false;       // kernels may be off within their bound (SessionInspector::FloatErrors)
+  uint64_t kernel_beyond = 0;     // of kernel_isolated, those that are not; without a bound all
+  bool reference_unused = false;  // AIMET's codes are there, but no run was of all their rows
 };
 
 // The exact simulator with another choice of one of the two against AIMET.

@@ -46,6 +46,9 @@ Result<std::string> ParseTerm(const std::string& owner, std::string_view text, c
 
 Result<std::string> ParseOperand(const std::string& owner, std::string_view text, std::optional<size_t> rank) {
   const bool has_ellipsis = text.find(kEllipsis) != std::string_view::npos;
+  if (has_ellipsis && text.find(kEllipsis) != text.rfind(kEllipsis)) {
+    return InvalidArgument(fmt::format("{}: term '{}' has more than one '...'", owner, text));
+  }
   const size_t own = text.size() - (has_ellipsis ? kEllipsis.size() : 0);
   if (rank.has_value() && (has_ellipsis ? *rank < own : *rank != own)) {
     return InvalidArgument(fmt::format("{}: term '{}' for an operand of {} dimensions", owner, text, *rank));

@@ -71,14 +71,19 @@ class EinsumExpander {
     return value.constant.has_value() ? value.constant->shape : value.shape;
   }
 
-  // Learns the lengths of the labels that are known.
-  Labelled Operand(size_t i) {
+  // Learns the lengths of the labels that are known. Error: one label has two.
+  Result<Labelled> Operand(size_t i) {
     const std::string& labels = equation_.operands[i];
     const std::optional<Shape> shape = ShapeOf(node_.inputs[i]);
     for (size_t d = 0; shape.has_value() && d < labels.size(); ++d) {
+      const auto known = lengths_.find(labels[d]);
+      if (known != lengths_.end() && known->second > 1 && (*shape)[d] > 1 && known->second != (*shape)[d]) {
+        return InvalidArgument(
+            fmt::format("{}: label '{}' is {} and {} long", owner_, labels[d], known->second, (*shape)[d]));
+      }
       if ((*shape)[d] > 1 || (lengths_.count(labels[d]) == 0 && (*shape)[d] >= 0)) lengths_[labels[d]] = (*shape)[d];
     }
-    return {node_.inputs[i], labels};
+    return Labelled{node_.inputs[i], labels};
   }
 
   ValueId Add(const char* op, std::vector<ValueId> inputs, const char* attribute, std::vector<int64_t> numbers) {
@@ -132,7 +137,7 @@ class EinsumExpander {
   }
 
   Status Reduce() {
-    Labelled x = Operand(0);
+    LQ_ASSIGN_OR_RETURN(Labelled x, Operand(0));
     SumOver(Chosen(x.labels, equation_.output, false), x);
     Order(equation_.output, x);
     if (nodes_.empty()) Add("Identity", {x.id}, nullptr, {});
@@ -140,7 +145,8 @@ class EinsumExpander {
   }
 
   Status Multiply() {
-    Labelled x = Operand(0), y = Operand(1);
+    LQ_ASSIGN_OR_RETURN(Labelled x, Operand(0));
+    LQ_ASSIGN_OR_RETURN(Labelled y, Operand(1));
     const std::string& out = equation_.output;
     SumOver(Chosen(Chosen(x.labels, out, false), y.labels, false), x);
     SumOver(Chosen(Chosen(y.labels, out, false), x.labels, false), y);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <iterator>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "kernels/reference/reference.h"
@@ -65,12 +66,12 @@ class NodeFolder {
   Status Run() {
     std::vector<Node> kept;
     for (Node& node : graph_.nodes) {
-      if (IsFoldable(node) && HoldsConstants(node)) {
-        LQ_RETURN_IF_ERROR(Fold(node));
+      if (TurnsWeight(node)) {
+        LQ_RETURN_IF_ERROR(Turn(node));
         continue;
       }
-      if (TurnsWeight(node)) {
-        Turn(node);
+      if (IsFoldable(node) && HoldsConstants(node)) {
+        LQ_RETURN_IF_ERROR(Fold(node));
         continue;
       }
       for (size_t i = 0; i < node.inputs.size(); ++i) {
@@ -96,7 +97,7 @@ class NodeFolder {
     });
   }
 
-  // A weight with scales for channels or blocks: the quantizer names the matrix before it is turned.
+  // The quantizer of a weight names the matrix before it is turned.
   bool TurnsWeight(const Node& node) const {
     if (!IsFoldable(node) || node.op != "Transpose" || node.inputs.size() != 1 || node.inputs[0] == kAbsent)
       return false;
@@ -107,9 +108,14 @@ class NodeFolder {
     return is_matrix && weight.encoding.has_value() && !graph_.value(node.outputs[0]).encoding.has_value();
   }
 
-  // Elements and axes; scales lie by channel and block, whatever the axes are.
-  void Turn(const Node& node) {
+  // Elements and axes; scales lie by channel and block, whatever the axes are. Error: a small file makes much of one.
+  Status Turn(const Node& node) {
     const Value& weight = graph_.value(node.inputs[0]);
+    if (!turned_.insert(node.inputs[0]).second) folded_ += weight.constant->shape.NumElements();
+    if (folded_ > kMostElements) {
+      return Unsupported(fmt::format("{}: constants copied into {} elements; supported: {} in all",
+                                     graph_.Describe(node), folded_, kMostElements));
+    }
     const auto move = [](auto& encoding) {
       if constexpr (requires { encoding.axis; }) encoding.axis = 1 - encoding.axis;
       if constexpr (requires { encoding.block_axis; }) std::swap(encoding.channel_axis, encoding.block_axis);
@@ -121,6 +127,7 @@ class NodeFolder {
     turned.f32 = Transposed(weight.constant->f32, static_cast<size_t>(shape[0]), static_cast<size_t>(shape[1]));
     graph_.value(node.outputs[0]).encoding = std::move(encoding);
     graph_.value(node.outputs[0]).constant = std::move(turned);
+    return OkStatus();
   }
 
   // The encoding that all operands and the result of a movement share: then the elements move as they are.
@@ -163,11 +170,15 @@ class NodeFolder {
     return AddConstant(graph_, graph_.value(id).name, std::move(floats));
   }
 
+  // Of the tool that made the encodings: what is folded here it has rounded itself.
+  RoundingProfile Profile() const {
+    return graph_.encodings_producer == "aimet-onnx" ? RoundingProfile::kAimetOnnx : RoundingProfile::kAimetDiv;
+  }
+
   // A quantized operand as the float32 numbers that its codes are, unless those stay codes.
-  static SimTensor TensorOf(const Constant& constant, const Encoding* encoding) {
+  SimTensor TensorOf(const Constant& constant, const Encoding* encoding) const {
     if (encoding != nullptr) {
-      const std::vector<double> values =
-          reference::RoundToGrid(constant.f32, constant.shape, *encoding, RoundingProfile::kAimetDiv);
+      const std::vector<double> values = reference::RoundToGrid(constant.f32, constant.shape, *encoding, Profile());
       return simulator::MakeF32(constant.shape, {values.begin(), values.end()});
     }
     if (constant.dtype == DType::kF64) return simulator::MakeReal(constant.shape, constant.f64);
@@ -175,8 +186,8 @@ class NodeFolder {
   }
 
   // Constants with an encoding hold float32: reals are rounded to its grid first, once.
-  static SimTensor OnGrid(const SimTensor& reals, const PerTensor& grid) {
-    const ObservedTensor seen = simulator::Quantize(reals, grid, RoundingProfile::kAimetDiv, false);
+  SimTensor OnGrid(const SimTensor& reals, const PerTensor& grid) const {
+    const ObservedTensor seen = simulator::Quantize(reals, grid, Profile(), false);
     std::vector<float> values;
     for (int32_t code : seen.codes) values.push_back(static_cast<float>(code + grid.offset) * grid.scale);
     return simulator::MakeF32(reals.shape, std::move(values));
@@ -258,6 +269,7 @@ class NodeFolder {
 
   Graph& graph_;
   int64_t folded_ = 0;
+  std::set<ValueId> turned_;
 };
 
 }  // namespace

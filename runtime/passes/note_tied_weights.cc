@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <set>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -89,15 +90,19 @@ std::optional<Words> HeadOf(const Graph& graph, const Node& node) {
 
 void NoteTiedWeights(Graph& graph) {
   std::vector<Words> embeddings;
+  std::set<ValueId> tables, heads;
   for (const Node& node : graph.nodes) {
     if (node.op != "Gather" || !node.domain.empty() || node.inputs.empty() || node.Int("axis", 0) != 0) continue;
+    if (!tables.insert(node.inputs[0]).second) continue;
     std::optional<Words> words = FirstWords(graph, node.inputs[0], 0);
     if (words.has_value()) embeddings.push_back(*std::move(words));
   }
   if (embeddings.empty()) return;
   for (const Node& node : graph.nodes) {
+    if (node.inputs.size() < 2 || heads.count(node.inputs[1]) != 0) continue;
     const std::optional<Words> head = HeadOf(graph, node);
     if (!head.has_value()) continue;
+    heads.insert(head->id);
     for (const Words& embedding : embeddings) {
       if (head->id == embedding.id || head->values != embedding.values) continue;
       const bool embedding_made_them = IsOnGrid(embedding), head_made_them = IsOnGrid(*head);

@@ -85,7 +85,8 @@ void RoundToHalves(EncodingsFile& file, Graph& graph);
 Status AttachEncodings(const EncodingsFile& file, Graph& graph);
 // A tensor that AIMET quantizes in several ways has one Identity for each quantizer but the first, `X_dup_0` of `X`,
 // and all of them have encodings. They round what X was before its own encoding: an activation loses that to a value of
-// its own, a constant is copied. Those of a graph output round what it gives. Only for encodings of a file: a QDQ graph runs as it is written.
+// its own, a constant is copied. Those of a graph output round what it gives. Only for encodings of a file: a QDQ graph
+// runs as it is written.
 void SplitCopies(Graph& graph);
 // Notes embeddings and heads of the same floats, rounded already by the quantizer of one of them: where AIMET exports
 // tied weights it keeps no others, and rounds the floats themselves when it simulates the second one.
@@ -94,9 +95,9 @@ void NoteTiedWeights(Graph& graph);
 // constant of its own: the values of the first, on the grid of its encoding if it has one, quantized again. Error: that
 // grid is one of blocks.
 Status FoldAliases(Graph& graph);
-// Nodes of constants without encodings become the constants that the exact simulator makes of them (masks and positions
-// of transformers); so does what moves constants with encodings (the gates of an LSTM). Integers that other operators
-// compute with become floats. Errors: more than float32 holds, very many elements.
+// Nodes of constants, without encodings or with one scale each, become the constants that the exact simulator makes of
+// them (masks and positions of transformers, the gates of an LSTM); a weight that is turned keeps its scales. Integers
+// that other operators compute with become floats. Errors: more than float32 holds, very many elements.
 Status FoldNodes(Graph& graph);
 // One-dimensional Conv, ConvTranspose, MaxPool and AveragePool become two-dimensional ones over images of height 1,
 // between an Unsqueeze and a Squeeze, which goes behind a BatchNormalization; an Unsqueeze of a constant (the slopes of

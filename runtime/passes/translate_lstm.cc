@@ -1,6 +1,8 @@
 // DynamicQuantizeLSTM of ONNX Runtime. See passes.h.
 #include <fmt/format.h>
 
+#include <array>
+#include <map>
 #include <utility>
 
 #include "runtime/passes/new_values.h"
@@ -57,15 +59,22 @@ Constant Dequantized(const LstmCodes& read) {
 
 Result<bool> TranslateDynamicLstm(Graph& graph) {
   bool found = false;
+  std::map<std::array<ValueId, 3>, ValueId> made;  // of codes, scales and zero points that several nodes share
   for (Node& node : graph.nodes) {
     if (node.op != "DynamicQuantizeLSTM" || node.domain != "com.microsoft") continue;
     const std::string name = graph.Describe(node);
     if (node.inputs.size() != 12)
       return InvalidArgument(fmt::format("{}: {} inputs; it has 12", name, node.inputs.size()));
     for (size_t i = 1; i < 3; ++i) {
-      LQ_ASSIGN_OR_RETURN(const LstmCodes codes, ReadCodes(graph, node, i, i == 1 ? 8 : 10));
-      Constant weight = Dequantized(codes);
-      node.inputs[i] = AddConstant(graph, graph.value(node.inputs[i]).name + " dequantized", std::move(weight));
+      const size_t scale = i == 1 ? 8 : 10;
+      const auto [found_before, fresh] =
+          made.insert({{node.inputs[i], node.inputs[scale], node.inputs[scale + 1]}, kAbsent});
+      if (fresh) {
+        LQ_ASSIGN_OR_RETURN(const LstmCodes codes, ReadCodes(graph, node, i, scale));
+        Constant weight = Dequantized(codes);
+        found_before->second = AddConstant(graph, graph.value(node.inputs[i]).name + " dequantized", std::move(weight));
+      }
+      node.inputs[i] = found_before->second;
     }
     node.inputs.resize(8);
     node.op = "LSTM";

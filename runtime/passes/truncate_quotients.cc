@@ -37,7 +37,7 @@ class IntegerValues {
  private:
   std::vector<bool>::reference At(ValueId id) { return is_integer_[static_cast<size_t>(id)]; }
 
-  // Most operators make what their first input is.
+  // Most operators of ONNX make what their first input is; those of other domains make floats of codes.
   void Follow(const Node& node) {
     constexpr std::string_view kIntegers[] = {"ArgMax", "ArgMin", "Equal",     "Greater", "GreaterOrEqual", "IsNaN",
                                               "Less",   "Not",    "Positions", "Shape",   "LessOrEqual",    "Size"};
@@ -49,7 +49,7 @@ class IntegerValues {
       const auto found = node.attributes.find("value");
       const auto* value = found != node.attributes.end() ? std::get_if<Constant>(&found->second) : nullptr;
       makes = value != nullptr && value->dtype == DType::kS64;
-    } else if (!makes && node.op.find("Dequantize") == std::string::npos) {
+    } else if (!makes && node.domain.empty() && node.op.find("Dequantize") == std::string::npos) {
       const size_t typed = node.op == "Where" ? 1 : 0;
       makes = node.inputs.size() > typed && Has(node.inputs[typed]);
     }

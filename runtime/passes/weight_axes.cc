@@ -30,8 +30,11 @@ std::vector<Reader> ReadersOf(const Graph& graph, const ConstantUses& uses, Valu
   std::vector<Reader> readers;
   for (const Use& use : uses.UsesOf(id)) {
     const Node& node = graph.nodes[use.node];
-    const std::vector<int64_t> order = node.Ints("perm", {});
-    const bool turns = node.op == "Transpose" && node.domain.empty() && order.size() == rank &&
+    std::vector<int64_t> reversed(rank);
+    for (size_t d = 0; d < rank; ++d) reversed[d] = static_cast<int64_t>(rank - 1 - d);
+    const std::vector<int64_t> order = node.Ints("perm", reversed);
+    const bool turns = node.op == "Transpose" && node.domain.empty() && node.outputs.size() == 1 &&
+                       node.outputs[0] != kAbsent && order.size() == rank &&
                        std::all_of(order.begin(), order.end(),
                                    [&](int64_t axis) { return axis >= 0 && axis < static_cast<int64_t>(rank); });
     if (!turns) readers.push_back({&node, use.input});

@@ -110,14 +110,20 @@ std::vector<size_t> Writers(const Plan& plan) {
   return writers;
 }
 
+// Of all steps: microseconds on one worker; of all tensors: the step that writes it.
+struct StepFacts {
+  std::vector<double> costs;
+  std::vector<size_t> writers;
+};
+
 double TimeAlone(double cost, size_t workers) {
   return cost < kSerialLayer ? cost : kDispatch + cost / static_cast<double>(workers);
 }
 
 // Steps [first, last): where the best stage that ends behind each of them begins. least[j] is the least time for the
 // steps before first + j.
-std::vector<size_t> BestBegins(const Plan& plan, std::span<const double> costs, Range range, size_t workers) {
-  const std::vector<size_t> writers = Writers(plan);
+std::vector<size_t> BestBegins(const Plan& plan, const StepFacts& facts, Range range, size_t workers) {
+  const auto& [costs, writers] = facts;
   const size_t steps = range.end - range.begin;
   std::vector<double> least(steps + 1, kNever);
   std::vector<size_t> begins(steps + 1, 0);
@@ -147,20 +153,20 @@ size_t LargestScratch(const Plan& plan, std::span<const Shape> shapes, const Sta
 }
 
 // The stages of steps that take no turns, behind those of `stages`.
-void AddStages(const Plan& plan, std::span<const Shape> shapes, Range range, size_t workers,
+void AddStages(const Plan& plan, std::span<const Shape> shapes, const StepFacts& facts, Range range, size_t workers,
                std::vector<Stage>& stages) {
   if (workers == 1) {
     for (size_t s = range.begin; s < range.end; ++s) stages.push_back({s, s + 1});
     return;
   }
-  const std::vector<double> costs = Costs(plan, shapes);
-  const std::vector<size_t> begins = BestBegins(plan, costs, range, workers), writers = Writers(plan);
+  if (range.begin == range.end) return;
+  const std::vector<size_t> begins = BestBegins(plan, facts, range, workers);
   const auto first = static_cast<ptrdiff_t>(stages.size());
   for (size_t last = range.end - range.begin; last > 0; last = begins[last]) {
     Stage stage{range.begin + begins[last], range.begin + last};
     if (stage.end - stage.begin > 1) {
-      Branches branches(plan, costs, stage.begin);
-      for (size_t s = stage.begin; s < stage.end; ++s) branches.Add(writers);
+      Branches branches(plan, facts.costs, stage.begin);
+      for (size_t s = stage.begin; s < stage.end; ++s) branches.Add(facts.writers);
       stage.lanes = branches.Lanes(workers);
       stage.lane_scratch = LargestScratch(plan, shapes, stage);
     }
@@ -174,13 +180,14 @@ void AddStages(const Plan& plan, std::span<const Shape> shapes, Range range, siz
 std::vector<Stage> MakeSchedule(const Plan& plan, std::span<const Shape> shapes, std::span<const Turns> turns,
                                 size_t workers) {
   std::vector<Stage> stages;
+  const StepFacts facts = workers == 1 ? StepFacts{} : StepFacts{Costs(plan, shapes), Writers(plan)};
   size_t begin = 0;
   for (const Turns& t : turns) {
-    AddStages(plan, shapes, {begin, t.begin}, workers, stages);
+    AddStages(plan, shapes, facts, {begin, t.begin}, workers, stages);
     stages.push_back({t.begin, t.end, {}, 0, t});
     begin = t.end;
   }
-  AddStages(plan, shapes, {begin, plan.steps.size()}, workers, stages);
+  AddStages(plan, shapes, facts, {begin, plan.steps.size()}, workers, stages);
   return stages;
 }
 

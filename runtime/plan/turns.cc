@@ -37,7 +37,9 @@ size_t Images(const PlannedStep& step, std::span<const Shape> shapes) {
   if (!step.step->KeepsImagesApart() || out.rank() == 0 || !Holds(out, out[0])) return 0;
   std::vector<Shape> one;
   for (size_t input : step.inputs) {
-    if (!Holds(shapes[input], out[0])) return 0;
+    // Operands broadcast from the last dimension: of another rank the first one is no image of the result.
+    const bool is_aligned = step.inputs.size() == 1 || shapes[input].rank() == out.rank();
+    if (!is_aligned || !Holds(shapes[input], out[0])) return 0;
     one.push_back(WithImages(shapes[input], 1));
   }
   const Result<Shape> of_one = step.step->OutputShape(one);
@@ -115,13 +117,17 @@ std::vector<Lifetime> Uses(const Plan& plan) {
   return uses;
 }
 
+// Of the largest turn; the others have one less.
+size_t MostImages(const Turns& turns) { return (turns.images + turns.count - 1) / turns.count; }
+
 size_t LargestTurnScratch(const Plan& plan, std::span<const Shape> shapes, const Turns& turns) {
-  const size_t most = (turns.images + turns.count - 1) / turns.count;
   size_t bytes = 0;
   for (size_t s = turns.begin; s < turns.end; ++s) {
-    std::vector<Shape> in;
-    for (size_t input : plan.steps[s].inputs) in.push_back(WithImages(shapes[input], most));
-    bytes = std::max(bytes, plan.steps[s].step->ScratchBytes(in, 1));
+    for (size_t images : {turns.images / turns.count, MostImages(turns)}) {  // more may be cut into smaller tasks
+      std::vector<Shape> in;
+      for (size_t input : plan.steps[s].inputs) in.push_back(WithImages(shapes[input], images));
+      bytes = std::max(bytes, plan.steps[s].step->ScratchBytes(in, 1));
+    }
   }
   return bytes;
 }
@@ -136,7 +142,7 @@ std::vector<size_t> PlanTurns(const Plan& plan, std::span<const Shape> shapes, s
   const std::vector<Lifetime> uses = Uses(plan);
   std::vector<size_t> places(plan.tensors.size(), kNoTurn);
   for (Turns& turns : all) {
-    const size_t most = (turns.images + turns.count - 1) / turns.count;
+    const size_t most = MostImages(turns);
     std::vector<size_t> tensors;
     std::vector<Lifetime> lifetimes;
     for (size_t s = turns.begin; s < turns.end; ++s) {

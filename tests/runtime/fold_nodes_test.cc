@@ -82,6 +82,15 @@ TEST_F(FoldNodesTest, QuotientsOfIntegersOfTheRunAreTruncated) {
   }
 }
 
+// Operators of other domains make floats of codes.
+TEST_F(FoldNodesTest, QuotientsOfDecodedTablesAreFloats) {
+  const ValueId words = builder_.Node("GatherBlockQuantized", {builder_.Ints({1, 2, 3}), builder_.Input({1})});
+  builder_.graph().nodes.back().domain = "com.microsoft";
+  builder_.Output(builder_.Node("Div", {words, builder_.Floats({1}, {2})}));
+  TruncateQuotients(builder_.graph());
+  EXPECT_EQ(builder_.graph().nodes.back().op, "Div");
+}
+
 // Both operands are rounded to their grids; the sum has an encoding of its own, which rounds it where it is read.
 TEST_F(FoldNodesTest, QuantizedConstantsAreComputedWith) {
   const PerTensor halves{{8, true}, 0.5f, 0}, ones{{8, true}, 1.0f, 0};

@@ -281,5 +281,58 @@ TEST_F(SessionSchedule, TurnsEqualSimulatorOnAnyExecutor) {
   EXPECT_GT(counted_, cases / 2);  // of four schedules of each graph
 }
 
+// Positions (S, D) that are added to a batch of S sequences: they are no images, though as many.
+TEST(SessionTurns, OperandsOfAnotherRankAreWhole) {
+  testing::GraphBuilder builder;
+  const PerTensor e{{8, false}, 0.02f, -128};
+  const ValueId x = builder.Input({-1, 64, 32}, e), positions = builder.Input({64, 32}, e);
+  ValueId y = x;
+  for (int i = 0; i < 3; ++i) y = builder.Node("Add", {builder.Node("Sigmoid", {y}, {}, e), positions}, {}, e);
+  builder.Output(y);
+  testing::Random random(730000);
+  std::vector<testing::InputTensor> inputs = {{{64, 64, 32}, {}}, {{64, 32}, {}}};
+  std::vector<ConstTensorView> views;
+  for (testing::InputTensor& input : inputs) {
+    for (int64_t i = 0; i < input.shape.NumElements(); ++i) input.values.push_back(random.Float(-2, 2));
+    views.emplace_back(DType::kF32, input.shape, std::as_bytes(std::span<const float>(input.values)));
+  }
+  const testing::Simulated expected = testing::Simulate(builder.Share(), inputs);
+  ASSERT_TRUE(expected.status.ok()) << expected.status.message();
+  const Result<Session> session = Session::Prepare(Model(builder.Share()));
+  ASSERT_TRUE(session.ok()) << session.status().message();
+  for (const size_t workers : {1, 2, 3}) {
+    testing::ThreadExecutor threads(workers);
+    const testing::SessionRun run = testing::RunSession(*session, views, threads);
+    ASSERT_TRUE(run.status.ok()) << run.status.message();
+    EXPECT_EQ(run.outputs[0], expected.outputs[0].values) << workers << " threads";
+  }
+}
+
+// Turns of 4 and 5 images: 5 are cut into two tasks a group, which need less scratch than the one of 4.
+TEST(SessionTurns, FewerImagesMayNeedMoreScratch) {
+  testing::GraphBuilder builder;
+  const PerTensor e{{8, false}, 0.02f, -128};
+  testing::Random random(740000);
+  ValueId x = builder.Input({-1, 64, 14, 14}, e);
+  for (int i = 0; i < 2; ++i) {
+    std::vector<float> values(64 * 32 * 9);
+    for (float& value : values) value = random.Float(-0.2f, 0.2f);
+    const ValueId w = builder.Floats({64, 32, 3, 3}, std::move(values), PerTensor{{8, true}, 0.002f, 0});
+    x = builder.Node("Conv", {x, w}, {{"pads", std::vector<int64_t>(4, 1)}, {"group", int64_t{2}}}, e);
+  }
+  builder.Output(x);
+  const Result<Session> session = Session::Prepare(Model(builder.Share()));
+  ASSERT_TRUE(session.ok()) << session.status().message();
+  testing::InputTensor input{{19, 64, 14, 14}, {}};
+  for (int64_t i = 0; i < input.shape.NumElements(); ++i) input.values.push_back(random.Float(-2, 2));
+  const ConstTensorView view{DType::kF32, input.shape, std::as_bytes(std::span<const float>(input.values))};
+  testing::ThreadExecutor threads(4);
+  const testing::SessionRun run = testing::RunSession(*session, {&view, 1}, threads),
+                            serial = testing::RunSession(*session, {&view, 1}, SerialExecutor());
+  ASSERT_TRUE(run.status.ok()) << run.status.message();
+  ASSERT_TRUE(serial.status.ok()) << serial.status.message();
+  EXPECT_EQ(run.outputs, serial.outputs);
+}
+
 }  // namespace
 }  // namespace lq

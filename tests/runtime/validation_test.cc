@@ -131,16 +131,17 @@ TEST(ValidationTest, LeavesOutLayersThatTheNetworkDoesNotMake) {
   const PerTensor encoding{{8, false}, 1.0f, -10};
   const ValueId x = builder.Input({-1, 2}, encoding);
   const ValueId w = builder.Floats({2, 2}, {1, 2, 3, 4}, PerTensor{{8, true}, 1.0f, 0});
-  builder.Output(builder.Node("Relu", {builder.Node("MatMul", {x, w}, {}, encoding)}, {}, encoding));
+  const ValueId y = builder.Node("Relu", {builder.Node("MatMul", {x, w}, {}, encoding)}, {}, encoding);
+  builder.Output(y);
   Value& orphan = builder.graph().values.emplace_back();
   orphan.name = "orphan";
   orphan.encoding = encoding;
   const Model model(builder.Share());
-  const std::vector<float> values{1, -2};
-  const std::vector<ConstTensorView> inputs{{DType::kF32, {1, 2}, std::as_bytes(std::span(values))}};
+  const std::vector<float> values(2 * 20, 1);  // more rows than run at once
+  const std::vector<ConstTensorView> inputs{{DType::kF32, {20, 2}, std::as_bytes(std::span(values))}};
   std::vector<NamedArray> arrays;
   for (const char* name : {"input0", "orphan"}) {
-    arrays.push_back({name, DType::kF32, {1, 2}, std::vector<std::byte>(2 * sizeof(float))});
+    arrays.push_back({name, DType::kF32, {20, 2}, std::vector<std::byte>(values.size() * sizeof(float))});
     std::memcpy(arrays.back().bytes.data(), values.data(), arrays.back().bytes.size());
   }
   const auto reference = ReferenceLayers::Make(model.graph(), arrays);
@@ -153,6 +154,14 @@ TEST(ValidationTest, LeavesOutLayersThatTheNetworkDoesNotMake) {
   EXPECT_EQ(whole->layers.size(), 3u);
   EXPECT_TRUE(whole->Passed());
   EXPECT_FALSE(ReferenceLayers::Make(model.graph(), std::span(arrays).subspan(1)).ok());  // nothing to compare
+  // As many rows as no run has: nothing is known about that layer.
+  arrays[1] = {model.graph().value(y).name, DType::kF32, {10, 2}, std::vector<std::byte>(20 * sizeof(float))};
+  const auto longer = ReferenceLayers::Make(model.graph(), arrays);
+  ASSERT_TRUE(longer.ok()) << longer.status().message();
+  const auto torn = Validate({model, {}, inputs, *longer, SerialExecutor(), nullptr});
+  ASSERT_TRUE(torn.ok()) << torn.status().message();
+  EXPECT_EQ(torn->NotCompared(), std::vector<std::string>{arrays[1].name});
+  EXPECT_FALSE(torn->Passed());
 }
 
 // A weight without an encoding: the layer behind it adds up floats.
