@@ -198,10 +198,20 @@ class BranchingGraph {
   std::vector<ValueId> tensors_;
 };
 
+ConstTensorView ViewOf(const testing::InputTensor& input) {
+  return {DType::kF32, input.shape, std::as_bytes(std::span<const float>(input.values))};
+}
+
+// Whether some step takes turns (SessionInspector::Lanes).
+bool TakesTurns(const Workspace& workspace) {
+  const std::vector<std::string> lanes = SessionInspector::Lanes(workspace);
+  return std::any_of(lanes.begin(), lanes.end(),
+                     [](const std::string& lane) { return lane.find('/') != std::string::npos; });
+}
+
 // Runs the session as a whole; the outputs in one list.
-std::vector<float> RunWhole(const Session& session, const testing::InputTensor& input, Workspace& workspace,
+std::vector<float> RunWhole(const Session& session, std::span<const ConstTensorView> in, Workspace& workspace,
                             Executor& executor) {
-  const ConstTensorView in{DType::kF32, input.shape, std::as_bytes(std::span<const float>(input.values))};
   std::vector<float> values;
   std::vector<TensorView> out;
   size_t count = 0;
@@ -214,7 +224,7 @@ std::vector<float> RunWhole(const Session& session, const testing::InputTensor& 
     count += n;
   }
   const size_t before = testing::AllocationCount();
-  const Status status = session.Run({&in, 1}, out, workspace, executor);
+  const Status status = session.Run(in, out, workspace, executor);
   if (dynamic_cast<testing::ThreadExecutor*>(&executor) == nullptr) {
     EXPECT_EQ(testing::AllocationCount(), before);
   }
@@ -230,6 +240,7 @@ class SessionSchedule : public ::testing::Test {
   void Check(BranchingGraph& branching, const Counts& counts) {
     const std::shared_ptr<const Graph> graph = branching.Share();
     const testing::InputTensor input = branching.Input();
+    const ConstTensorView view = ViewOf(input);
     const testing::Simulated simulated = testing::Simulate(graph, {input});
     ASSERT_TRUE(simulated.status.ok()) << simulated.status.message();
     std::vector<float> expected;
@@ -245,9 +256,9 @@ class SessionSchedule : public ::testing::Test {
       counted_ += std::any_of(lanes.begin(), lanes.end(), counts);
       testing::ThreadExecutor threads(workers);
       testing::ReverseExecutor reverse(workers);
-      ASSERT_EQ(RunWhole(*session, input, *workspace, threads), expected) << workers << " threads";
-      ASSERT_EQ(RunWhole(*session, input, *workspace, reverse), expected) << workers << " workers in reverse";
-      ASSERT_EQ(RunWhole(*session, input, *workspace, SerialExecutor()), expected) << "a schedule for " << workers;
+      ASSERT_EQ(RunWhole(*session, {&view, 1}, *workspace, threads), expected) << workers << " threads";
+      ASSERT_EQ(RunWhole(*session, {&view, 1}, *workspace, reverse), expected) << workers << " workers in reverse";
+      ASSERT_EQ(RunWhole(*session, {&view, 1}, *workspace, SerialExecutor()), expected) << "a schedule for " << workers;
     }
   }
 
@@ -294,17 +305,18 @@ TEST(SessionTurns, OperandsOfAnotherRankAreWhole) {
   std::vector<ConstTensorView> views;
   for (testing::InputTensor& input : inputs) {
     for (int64_t i = 0; i < input.shape.NumElements(); ++i) input.values.push_back(random.Float(-2, 2));
-    views.emplace_back(DType::kF32, input.shape, std::as_bytes(std::span<const float>(input.values)));
+    views.push_back(ViewOf(input));
   }
   const testing::Simulated expected = testing::Simulate(builder.Share(), inputs);
   ASSERT_TRUE(expected.status.ok()) << expected.status.message();
   const Result<Session> session = Session::Prepare(Model(builder.Share()));
   ASSERT_TRUE(session.ok()) << session.status().message();
+  const Shape shapes[] = {inputs[0].shape, inputs[1].shape};
   for (const size_t workers : {1, 2, 3}) {
+    Result<Workspace> workspace = session->NewWorkspace(shapes, workers);
+    ASSERT_TRUE(workspace.ok()) << workspace.status().message();
     testing::ThreadExecutor threads(workers);
-    const testing::SessionRun run = testing::RunSession(*session, views, threads);
-    ASSERT_TRUE(run.status.ok()) << run.status.message();
-    EXPECT_EQ(run.outputs[0], expected.outputs[0].values) << workers << " threads";
+    EXPECT_EQ(RunWhole(*session, views, *workspace, threads), expected.outputs[0].values) << workers << " threads";
   }
 }
 
@@ -325,13 +337,13 @@ TEST(SessionTurns, FewerImagesMayNeedMoreScratch) {
   ASSERT_TRUE(session.ok()) << session.status().message();
   testing::InputTensor input{{19, 64, 14, 14}, {}};
   for (int64_t i = 0; i < input.shape.NumElements(); ++i) input.values.push_back(random.Float(-2, 2));
-  const ConstTensorView view{DType::kF32, input.shape, std::as_bytes(std::span<const float>(input.values))};
+  const ConstTensorView view = ViewOf(input);
   testing::ThreadExecutor threads(4);
-  const testing::SessionRun run = testing::RunSession(*session, {&view, 1}, threads),
-                            serial = testing::RunSession(*session, {&view, 1}, SerialExecutor());
-  ASSERT_TRUE(run.status.ok()) << run.status.message();
-  ASSERT_TRUE(serial.status.ok()) << serial.status.message();
-  EXPECT_EQ(run.outputs, serial.outputs);
+  Result<Workspace> workspace = session->NewWorkspace(19, 4), one = session->NewWorkspace(19, 1);
+  ASSERT_TRUE(workspace.ok() && one.ok()) << workspace.status().message();
+  EXPECT_TRUE(TakesTurns(*workspace));
+  EXPECT_EQ(RunWhole(*session, {&view, 1}, *workspace, threads),
+            RunWhole(*session, {&view, 1}, *one, SerialExecutor()));
 }
 
 }  // namespace
