@@ -29,8 +29,9 @@ if(LQ_WERROR)
   target_compile_options(lq_options INTERFACE -Werror)
 endif()
 # AVX3_DL: Ice Lake has VNNI; Highway 1.2 leaves it out. AVX3_ZEN4 and AVX3_SPR add nothing to it that is of use here
-# (bfloat16, float16 arithmetic), nor SSSE3 to SSE2: kernels are most of the time of a build.
-set(LQ_DISABLED_TARGETS HWY_SSSE3|HWY_AVX3_ZEN4|HWY_AVX3_SPR)
+# (bfloat16, float16 arithmetic), nor SSSE3 to SSE2: kernels are most of the time of a build. SVE and SVE2 run where
+# SVE_256 and SVE2_128 would: those have a size, which their vectors still have not in arrays and structs.
+set(LQ_DISABLED_TARGETS HWY_SSSE3|HWY_AVX3_ZEN4|HWY_AVX3_SPR|HWY_SVE_256|HWY_SVE2_128)
 target_compile_definitions(lq_options INTERFACE HWY_WANT_AVX3_DL "HWY_DISABLED_TARGETS=(${LQ_DISABLED_TARGETS})")
 if(LQ_TARGETS STREQUAL "native")
   target_compile_options(lq_options INTERFACE -march=native)
