@@ -62,6 +62,15 @@ HWY_INLINE void ToFixedPoint(const epilogue::FastWay& way, tile::V (&acc)[kRows]
   }
 }
 
+// Fixed points of a tile, whose sums are stored where that costs less than making them again.
+template <size_t kRows, size_t kVectors>
+HWY_INLINE void MakeFixedPoints(const TileArgs& args, const epilogue::FastWay& way, tile::V (&acc)[kRows][kVectors]) {
+  SetStart(way.start, acc);
+  tile::AddProducts(args, acc);
+  if (StoresSums(args)) tile::StoreSums(acc, args.acc);
+  ToFixedPoint(way, acc);
+}
+
 // Rows are looked at in halves for near-ties; those of tall tiles, which are packed in pairs, in whole pairs.
 constexpr size_t FirstHalf(size_t rows) { return rows > tile::kMaxRows ? rows / 4 * 2 : (rows + 1) / 2; }
 
@@ -81,10 +90,7 @@ static HWY_NOINLINE unsigned Tile(const TileArgs& args, const epilogue::FastWay&
   const epilogue::DU8 d8;
   const epilogue::FastWay way = fast_way;  // which no store can change
   tile::V acc[kRows][4];
-  SetStart(way.start, acc);
-  tile::AddProducts(args, acc);
-  if (StoresSums(args)) tile::StoreSums(acc, args.acc);
-  ToFixedPoint(way, acc);
+  MakeFixedPoints(args, way, acc);
   const auto lo = hn::Set(d8, way.lo), hi = hn::Set(d8, way.hi);
   auto first = hn::Set(d, -1), second = first;
   LQ_UNROLL for (size_t r = 0; r < kRows; ++r, out += out_stride) {
@@ -116,10 +122,7 @@ static HWY_NOINLINE unsigned TallTile(const TileArgs& args, const epilogue::Fast
   uint8_t* const out = static_cast<uint8_t*>(finish.out);
   const size_t out_stride = finish.out_stride, count = finish.count;
   tile::V acc[kRows][2];
-  SetStart(way.start, acc);
-  tile::AddProducts(args, acc);
-  if (StoresSums(args)) tile::StoreSums(acc, args.acc);
-  ToFixedPoint(way, acc);
+  MakeFixedPoints(args, way, acc);
   const auto lo = hn::Set(d8, way.lo), hi = hn::Set(d8, way.hi);
   auto first = hn::Set(d, -1), second = first;
   LQ_UNROLL for (size_t pair = 0; pair < kRows; pair += 2) {

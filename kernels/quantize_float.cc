@@ -110,6 +110,11 @@ HWY_NOINLINE void RunChunk(const QuantizeFloatArgs& shared_args, const ScaleChun
   }
 }
 
+// A zero_point takes the sign of quotients that are 0: of none but those of 0 where scales are up to 1/2.
+HWY_INLINE bool KeepsSigns(const QuantizeFloatArgs& args, const float* scales, size_t n) {
+  return !args.zero_point || std::all_of(scales, scales + n, [](float s) { return s <= 0.5f; });
+}
+
 // What it can of a chunk with one scale; how much that is.
 template <FloatType kIn>
 HWY_NOINLINE size_t RunSaturated(const QuantizeFloatArgs& args, const saturated_codes::Magics& magics,
@@ -126,8 +131,7 @@ HWY_INLINE void RunAnyChunk(const QuantizeFloatArgs& args, const saturated_codes
   if constexpr (kRound == FloatType::kF32) {
     const float scale = *chunk.scale;
     const Division division = float_quotient::DivisionOf<GridKind::kPlain, FloatType::kF32, kRound>(scale, args.grid);
-    // A zero_point takes the sign of quotients that are 0: of none but those of 0 then.
-    const bool keeps_signs = !args.zero_point || scale <= 0.5f;
+    const bool keeps_signs = KeepsSigns(args, &scale, 1);
     if (chunk.uniform && division != kDivided && keeps_signs && saturated_codes::TakesFormat(args.grid)) {
       const size_t done = RunSaturated<kIn>(args, magics, chunk, codes);
       if (done == chunk.count) return;
@@ -152,11 +156,6 @@ HWY_INLINE void Write(const QuantizeFloatArgs& args, uint8_t* codes, size_t begi
     std::memcpy(out, codes, n);
   }
   if (args.stream) lines.Push(bytes);
-}
-
-// A zero_point takes the sign of quotients that are 0: of none but those of 0 where scales are up to 1/2.
-bool KeepsSigns(const QuantizeFloatArgs& args, const float* scales, size_t n) {
-  return !args.zero_point || std::all_of(scales, scales + n, [](float s) { return s <= 0.5f; });
 }
 
 // Up to float_runs::kGroup whole runs, whose scales begin at group.scale.

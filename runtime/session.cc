@@ -97,9 +97,8 @@ size_t LargestScratch(const Plan& plan, const std::vector<Shape>& shapes, std::s
     if (stage.turns) scratch = std::max(scratch, workers * stage.turns->bytes);
   }
   for (const PlannedStep& step : plan.steps) {
-    std::vector<Shape> in;
-    for (size_t input : step.inputs) in.push_back(shapes[input]);
     if (shapes[step.output].NumElements() == 0) continue;
+    const std::vector<Shape> in = step.InputShapes(shapes);
     for (size_t w = 1; w <= workers; ++w) scratch = std::max(scratch, step.step->ScratchBytes(in, w));
   }
   return scratch;
@@ -171,8 +170,7 @@ Result<std::vector<Shape>> Session::Impl::ShapesFor(std::span<const Shape> input
   }
   LQ_RETURN_IF_ERROR(CheckSharedLengths(shared_lengths, input_shapes));
   for (const PlannedStep& step : plan.steps) {
-    std::vector<Shape> in;
-    for (size_t input : step.inputs) in.push_back(shapes[input]);
+    const std::vector<Shape> in = step.InputShapes(shapes);
     LQ_ASSIGN_OR_RETURN(shapes[step.output], step.step->OutputShape(in));
     LQ_RETURN_IF_ERROR(CheckEmpty(step, in, shapes[step.output]));
     const int64_t elements = shapes[step.output].NumElements();

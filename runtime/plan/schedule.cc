@@ -89,17 +89,11 @@ class Branches {
   std::vector<double> work_, loads_;
 };
 
-std::vector<Shape> InputShapes(const PlannedStep& step, std::span<const Shape> shapes) {
-  std::vector<Shape> in;
-  for (size_t input : step.inputs) in.push_back(shapes[input]);
-  return in;
-}
-
 std::vector<double> Costs(const Plan& plan, std::span<const Shape> shapes) {
   std::vector<double> costs;
   for (const PlannedStep& step : plan.steps) {
     const Shape& out = shapes[step.output];
-    costs.push_back(out.NumElements() == 0 ? 0 : step.step->Microseconds(InputShapes(step, shapes), out));
+    costs.push_back(out.NumElements() == 0 ? 0 : step.step->Microseconds(step.InputShapes(shapes), out));
   }
   return costs;
 }
@@ -147,7 +141,7 @@ size_t LargestScratch(const Plan& plan, std::span<const Shape> shapes, const Sta
   for (size_t s = stage.begin; s < stage.end; ++s) {
     const PlannedStep& step = plan.steps[s];
     if (shapes[step.output].NumElements() == 0) continue;
-    bytes = std::max(bytes, step.step->ScratchBytes(InputShapes(step, shapes), 1));
+    bytes = std::max(bytes, step.step->ScratchBytes(step.InputShapes(shapes), 1));
   }
   return RoundUp(bytes, kAlignment);
 }

@@ -72,6 +72,13 @@ constexpr size_t kMostInputs = 16;  // of a Concat
 
 // A step in its place: which tensors it reads and writes.
 struct PlannedStep {
+  // Of its inputs. `shapes`: of the plan's tensors.
+  std::vector<Shape> InputShapes(std::span<const Shape> shapes) const {
+    std::vector<Shape> in;
+    for (size_t input : inputs) in.push_back(shapes[input]);
+    return in;
+  }
+
   std::unique_ptr<Step> step;
   std::string op, name;        // "Conv+Relu", the ONNX node's name
   std::vector<size_t> inputs;  // at most kMostInputs

@@ -76,19 +76,13 @@ class TurnFinder {
       if (images_ == 0) begin_ = s;
       images_ = images;
       largest_ = std::max(largest_, bytes);
-      microseconds_ += step.step->Microseconds(Inputs(step), shapes_[step.output]);
+      microseconds_ += step.step->Microseconds(step.InputShapes(shapes_), shapes_[step.output]);
     }
     Close(plan_.steps.size());
     return std::move(found_);
   }
 
  private:
-  std::vector<Shape> Inputs(const PlannedStep& step) const {
-    std::vector<Shape> in;
-    for (size_t input : step.inputs) in.push_back(shapes_[input]);
-    return in;
-  }
-
   void Close(size_t end) {
     if (images_ != 0 && end - begin_ > 1 && (workers_ == 1 || microseconds_ >= kLeastMicroseconds)) {
       const size_t count = Count(images_, largest_, workers_);
