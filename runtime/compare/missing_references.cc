@@ -17,7 +17,9 @@ class Search {
         clipped_(graph.values.size()),
         seen_(graph.values.size()) {
     for (const Node& node : graph.nodes) {
-      for (ValueId id : node.outputs) makers_[static_cast<size_t>(id)] = &node;
+      for (ValueId id : node.outputs) {
+        if (id != kAbsent) makers_[static_cast<size_t>(id)] = &node;
+      }
       if (IsFusedClip(graph, node)) clipped_[static_cast<size_t>(node.inputs[0])] = true;
     }
   }

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "runtime/compare/code_difference.h"
+#include "runtime/compare/missing_references.h"
 #include "runtime/compare/reference_layers.h"
 #include "runtime/compare/rows.h"
 #include "tests/support/expect_error.h"
@@ -266,6 +267,19 @@ TEST(RowsTest, TakesRowsOfAnArray) {
   ASSERT_EQ(rows.bytes.size(), 16u);
   EXPECT_EQ(rows.data<float>()[0], 2.0f);
   EXPECT_EQ(rows.data<float>()[3], 5.0f);
+}
+
+// Of a TopK only the indices are used: the values have no name.
+TEST(MissingReferencesTest, TakesOutputsThatAreLeftOut) {
+  testing::GraphBuilder builder;
+  const PerTensor e{{8, false}, 1.0f, 0};
+  const ValueId x = builder.Input({1, 4}, e), a = builder.Node("Sigmoid", {x}, {}, e);
+  const ValueId indices = builder.Node("TopK", {a, builder.Ints({1})});
+  builder.graph().nodes.back().outputs = {kAbsent, indices};
+  NamedArray layer{builder.graph().value(x).name, DType::kF32, {1, 4}, std::vector<std::byte>(4 * sizeof(float))};
+  const auto reference = ReferenceLayers::Make(builder.graph(), std::span(&layer, 1));
+  ASSERT_TRUE(reference.ok()) << reference.status().message();
+  EXPECT_EQ(MissingBefore(builder.graph(), *reference, {indices}), std::vector<ValueId>{a});
 }
 
 }  // namespace
